@@ -1,0 +1,29 @@
+PYTHON ?= python3
+PORT ?= 8501
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: app test slow lint clean
+
+app: $(STAMP)          ## install if needed, then serve everything on http://localhost:8501
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: $(STAMP)         ## install if needed, then run the fast tests
+	$(BIN)/python -m pytest
+
+slow: $(STAMP)         ## the tests that take minutes or need data
+	$(BIN)/python -m pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+
+$(STAMP): pyproject.toml requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 app"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $(STAMP)
+
+clean:
+	rm -rf $(VENV)

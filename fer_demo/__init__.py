@@ -1,0 +1,40 @@
+"""Facial expression recognition with the SE-Dense network of Lee, Yoon, Ko and Jo (KIISE 2019).
+
+Importing the package registers its models with timm, so that ``timm.create_model("fer_sedense")`` works; the rest is
+loaded when it is first used. Nothing is downloaded.
+
+    import fer_demo
+    for face in fer_demo.Predictor().predict("photo.jpg"):
+        print(face.box, face.sentence)
+"""
+
+from importlib import import_module
+from typing import Any
+
+from fer_demo import models
+from fer_demo.emotions import EMOTIONS, LABELS
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "DetectedFace": "fer_demo.faces",
+    "FaceDetector": "fer_demo.faces",
+    "FacePrediction": "fer_demo.predictor",
+    "ImageError": "fer_demo.images",
+    "ModelError": "fer_demo.predictor",
+    "Predictor": "fer_demo.predictor",
+    "bundled_checkpoints": "fer_demo.weights",
+    "open_image": "fer_demo.images",
+}
+
+__all__ = ["EMOTIONS", "LABELS", "models", *_LAZY]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

@@ -1,0 +1,3 @@
+"""Models registered with timm on import."""
+
+from fer_demo.models import sedense  # noqa: F401  (importing registers)

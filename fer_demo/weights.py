@@ -1,0 +1,38 @@
+"""Where the bundled checkpoints are: one timm ``local-dir`` folder for each, named ``<architecture>.<tag>``."""
+
+import json
+from pathlib import Path
+
+WEIGHTS_FILE = "model.safetensors"
+
+
+def checkpoints_dir() -> Path:
+    """The folder of bundled checkpoints: inside the installed package, or ``checkpoints/`` of a source checkout."""
+    installed = Path(__file__).parent / "_checkpoints"
+    return installed if installed.is_dir() else Path(__file__).parent.parent / "checkpoints"
+
+
+def checkpoint_dir(name: str) -> Path:
+    """The folder of one checkpoint, whether or not it exists.
+
+    Args:
+        name: ``<architecture>.<tag>``, e.g. ``"fer_sedense_s2.fer2013"``.
+    """
+    return checkpoints_dir() / name
+
+
+def weights_file(name: str) -> str | None:
+    """The checkpoint's safetensors file, or None when it is not bundled."""
+    path = checkpoint_dir(name) / WEIGHTS_FILE
+    return str(path) if path.is_file() else None
+
+
+def bundled_checkpoints() -> list[str]:
+    """The names of all bundled checkpoints, sorted."""
+    return sorted(p.parent.name for p in checkpoints_dir().glob(f"*/{WEIGHTS_FILE}"))
+
+
+def checkpoint_metrics(name: str) -> dict:
+    """The content of the checkpoint's ``metrics.json``, or an empty dict when it has none."""
+    path = checkpoint_dir(name) / "metrics.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

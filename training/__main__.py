@@ -1,0 +1,135 @@
+"""``python -m training train|evaluate|export``."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def _data_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        default=os.environ.get("FER2013_DIR"),
+        help="fer2013.csv, or the folder that holds it or train/ and test/ (default: $FER2013_DIR)",
+    )
+
+
+def _load(args: argparse.Namespace):
+    from training.data import load_faces
+
+    if not args.data:
+        raise ValueError("No data: give --data PATH or set FER2013_DIR to the path of fer2013.csv or its folder.")
+    return load_faces(args.data)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Starts or resumes a run."""
+    from training.config import load_config
+    from training.train import LAST, Trainer, resume_config
+
+    if args.resume:
+        import dataclasses
+
+        config = resume_config(args.run_dir)
+        # Where it runs may change between sittings; what it computes may not.
+        places = {k: v for k, v in (o.split("=", 1) for o in args.set) if k in {"threads", "device", "save_minutes"}}
+        if len(places) < len(args.set):
+            raise ValueError("Only threads, device and save_minutes can be changed on --resume.")
+        config = dataclasses.replace(config, **{k: type(getattr(config, k))(v) for k, v in places.items()})
+    else:
+        if (args.run_dir / LAST).exists():
+            raise ValueError(f"{args.run_dir} holds a run already: add --resume, or choose another --run-dir.")
+        config = load_config(args.recipe, args.set)
+    trainer = Trainer(config, _load(args), args.run_dir, quiet=args.quiet)
+    if args.resume:
+        trainer.load(args.run_dir / LAST)
+    best = trainer.fit()
+    print(
+        f"best on PublicTest: {best['accuracy']:.2%} in epoch {best['epoch']}; weights: {args.run_dir}/best.safetensors"
+    )
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Prints a checkpoint's figures and optionally writes them."""
+    import timm
+    import torch
+
+    import fer_demo  # noqa: F401
+    from training.evaluate import VIEWS
+    from training.evaluate import evaluate as run
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    faces = _load(args)
+    if args.weights:
+        model = timm.create_model(args.model, checkpoint_path=str(args.weights))
+    else:
+        model = timm.create_model(args.model, pretrained=True)
+    metrics = run(model, faces, views=VIEWS if args.views == "all" else (args.views,), progress=True)
+    text = json.dumps(metrics, indent=2) + "\n"
+    if args.out:
+        from training.storage import atomic_write_text
+
+        atomic_write_text(args.out, text)
+    for split in ("PublicTest", "PrivateTest"):
+        part = metrics[split]
+        print(
+            f"{split}: {part['accuracy']:.4%} ({part['correct']}/{part['n']}), macro-F1 {part['macro_f1']:.4f}, "
+            f"without duplicates {part['without_duplicates']['accuracy']:.4%}"
+        )
+
+
+def export(args: argparse.Namespace) -> None:
+    """Turns a run into a checkpoint folder."""
+    import torch
+
+    from training.export import export as run
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    metrics = run(args.run_dir, args.out, _load(args))
+    print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one subcommand; bad input ends with one sentence and exit code 2."""
+    parser = argparse.ArgumentParser(prog="python -m training", description="Train and evaluate on FER2013.")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    p = commands.add_parser("train", help="train a recipe")
+    p.add_argument("recipe", nargs="?", help="a YAML file or the name of one in training/recipes/")
+    _data_argument(p)
+    p.add_argument("--run-dir", type=Path, required=True, help="where checkpoints and logs go")
+    p.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
+    p.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="override settings of the recipe")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    p.set_defaults(run=train)
+
+    p = commands.add_parser("evaluate", help="evaluate a checkpoint on PublicTest and PrivateTest")
+    p.add_argument("model", help="a timm name such as fer_sedense_s2.fer2013, or local-dir:FOLDER")
+    p.add_argument("--weights", type=Path, help="a .safetensors file instead of the bundled weights")
+    _data_argument(p)
+    p.add_argument("--views", default="single", choices=["single", "flip", "ten_crop", "all"])
+    p.add_argument("--out", type=Path, help="write metrics.json here")
+    p.add_argument("--threads", type=int, default=0)
+    p.set_defaults(run=evaluate)
+
+    p = commands.add_parser("export", help="turn a run into a checkpoint folder with metrics and model card")
+    p.add_argument("run_dir", type=Path, help="the --run-dir of a run")
+    p.add_argument("--out", type=Path, required=True, help="folder, named <architecture>.<tag>")
+    _data_argument(p)
+    p.add_argument("--threads", type=int, default=0)
+    p.set_defaults(run=export)
+
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except (ValueError, OSError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

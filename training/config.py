@@ -1,0 +1,152 @@
+"""A training run's settings: one dataclass, filled from a recipe, overridable on the command line."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.augment import AugmentConfig
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a run computes, plus where it runs.
+
+    Attributes:
+        model: A timm name, e.g. ``"fer_sedense_s2.fer2013"``.
+        epochs: Passes over the Training split.
+        batch_size: Pictures per step.
+        sizes: Progressive resizing: pairs of first epoch and side in pixels, the first from epoch 0.
+        opt: A timm optimiser name; ``"sgd"`` is SGD with Nesterov momentum.
+        lr: Peak learning rate.
+        momentum: Of SGD.
+        weight_decay: Not applied to biases and normalisation.
+        warmup_epochs: Linear warm-up from a tenth of `lr`; cosine to `min_lr` afterwards.
+        min_lr: Final learning rate.
+        label_smoothing: Of the cross-entropy.
+        drop_rate: Dropout before the classifier.
+        clip_grad: Largest gradient norm, or 0 for no clipping.
+        ema_decay: Decay of the averaged weights, or 0 for none.
+        seed: Decides initial weights, order and augmentation.
+        augment: Augmentation strengths.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
+        bf16: bfloat16 autocast.
+        channels_last: NHWC memory format.
+        threads: CPU threads, or 0 for PyTorch's choice.
+        save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
+    """
+
+    model: str = "fer_sedense_s2.fer2013"
+    epochs: int = 60
+    batch_size: int = 64
+    sizes: tuple[tuple[int, int], ...] = ((0, 48),)
+    opt: str = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    warmup_epochs: float = 1.0
+    min_lr: float = 1e-4
+    label_smoothing: float = 0.1
+    drop_rate: float = 0.0
+    clip_grad: float = 0.0
+    ema_decay: float = 0.0
+    seed: int = 0
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    device: str = "auto"
+    bf16: bool = True
+    channels_last: bool = True
+    threads: int = 0
+    save_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2:
+            raise ValueError(f"epochs must be at least 1 and batch_size 2; got {self.epochs} and {self.batch_size}.")
+        starts = [start for start, _ in self.sizes]
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+            raise ValueError(f"sizes must be pairs (first epoch, side) with rising epochs from 0; got {self.sizes}.")
+
+    def size_at(self, epoch: int) -> int:
+        """The side in pixels used in an epoch (from 0)."""
+        return [side for start, side in self.sizes if start <= epoch][-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain dict as a recipe file holds it."""
+        return _plain(dataclasses.asdict(self))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def from_dict(values: dict[str, Any], source: str = "settings") -> TrainConfig:
+    """Builds a config.
+
+    Args:
+        values: Field names to values; ``augment`` is a dict of its own.
+        source: Named in error messages.
+
+    Raises:
+        ValueError: For an unknown field, a value of the wrong type or out of range.
+    """
+    values = dict(values)
+    augment = _build(AugmentConfig, values.pop("augment", {}) or {}, f"{source}: augment")
+    return _build(TrainConfig, {**values, "augment": augment}, source)
+
+
+def _build(cls: type, values: dict[str, Any], source: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    converted = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise ValueError(f"{source} has no setting {name!r}; it has {', '.join(fields)}.")
+        kind = fields[name].type
+        if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
+            try:
+                value = float(value)  # YAML reads 1e-4 as text
+            except ValueError:
+                pass
+        value = _frozen(value)
+        if isinstance(kind, type) and not isinstance(value, kind):
+            raise ValueError(f"{source}: {name} must be {kind.__name__}, but is {value!r}.")
+        converted[name] = value
+    return cls(**converted)
+
+
+def load_config(recipe: str | Path | None, overrides: list[str] = ()) -> TrainConfig:
+    """Reads a recipe and applies overrides.
+
+    Args:
+        recipe: A YAML file, the name of one in ``training/recipes/`` without its suffix, or None for the defaults.
+        overrides: ``"lr=0.05"``, ``"augment.erase=0"``; values are YAML.
+
+    Raises:
+        ValueError: If the recipe is missing or a setting is wrong.
+    """
+    values: dict[str, Any] = {}
+    source = "settings"
+    if recipe is not None:
+        path = Path(recipe) if Path(recipe).suffix in {".yaml", ".yml"} else RECIPES / f"{recipe}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+            raise ValueError(f"There is no recipe {path}; the bundled ones are {known}.")
+        values, source = yaml.safe_load(path.read_text(encoding="utf-8")) or {}, str(path)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise ValueError(f"An override reads name=value, but {override!r} has no '='.")
+        target = values
+        *parents, leaf = key.strip().split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+        target[leaf] = yaml.safe_load(text)
+    return from_dict(values, source)

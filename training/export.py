@@ -1,0 +1,48 @@
+"""From a finished run to a checkpoint folder that timm loads as a ``local-dir``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import load_file
+
+import fer_demo  # noqa: F401  (registers the models)
+from training.card import model_card
+from training.data import Faces
+from training.evaluate import VIEWS, evaluate
+from training.storage import atomic_write_text
+from training.train import BEST, LAST, resume_config
+
+
+def export(run_dir: str | Path, out: str | Path, faces: Faces) -> dict[str, Any]:
+    """Writes weights, config.json, metrics.json and the model card.
+
+    Args:
+        run_dir: A run of `training.train.Trainer`.
+        out: The folder, named ``<architecture>.<tag>``.
+        faces: FER2013, for the figures.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        ValueError: If the run has no best weights yet.
+    """
+    run_dir, out = Path(run_dir), Path(out)
+    config = resume_config(run_dir)
+    if not (run_dir / BEST).is_file():
+        raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
+    best = json.loads(torch.load(run_dir / LAST, map_location="cpu", weights_only=True)["best"])
+    model = timm.create_model(config.model)
+    model.load_state_dict(load_file(run_dir / BEST))
+    metrics = evaluate(model, faces, views=VIEWS, progress=True)
+    metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
+    timm.models.save_for_hf(
+        model, out, model_config={"label_names": list(model.pretrained_cfg["label_names"])}, safe_serialization=True
+    )
+    (out / "model.safetensors").chmod(0o644)  # safetensors writes files that only their owner can read
+    atomic_write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    atomic_write_text(out / "README.md", model_card(out.name, metrics, config.to_dict(), best))
+    return metrics

@@ -1,0 +1,251 @@
+"""The trainer: one readable loop whose every random draw follows from the seed and the step.
+
+Nothing random is carried from step to step: order, augmentation and dropout are drawn afresh from (seed, epoch, step).
+So a run that was killed in the middle of an epoch and resumed computes what the uninterrupted run computes.
+"""
+
+import csv
+import io
+import json
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from safetensors.torch import save as safetensors_bytes
+from timm.loss import LabelSmoothingCrossEntropy
+from timm.optim import create_optimizer_v2
+from timm.scheduler import CosineLRScheduler
+from timm.utils import ModelEmaV3
+from tqdm import tqdm
+
+import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.preprocess import data_config, normalize, prepare
+from training.augment import augment
+from training.config import TrainConfig, from_dict
+from training.data import DataError, Faces
+from training.evaluate import predict_logits
+from training.metrics import classification_metrics
+from training.storage import atomic_write, atomic_write_text
+
+LAST = "last.pt"
+BEST = "best.safetensors"
+LOG = "log.csv"
+
+
+def pick_device(name: str) -> torch.device:
+    """``"auto"`` is CUDA, then MPS, then the CPU; other names are PyTorch's own."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+class Trainer:
+    """Trains one model on the Training split and keeps the weights that are best on PublicTest.
+
+    Args:
+        config: The settings.
+        faces: FER2013 with Training and PublicTest.
+        run_dir: Where ``last.pt``, ``best.safetensors``, ``log.csv``, ``config.json`` and TensorBoard events go.
+        quiet: No progress bar.
+
+    Raises:
+        DataError: If a split is empty or Training holds fewer pictures than one batch.
+    """
+
+    def __init__(self, config: TrainConfig, faces: Faces, run_dir: str | Path, *, quiet: bool = False) -> None:
+        self.config, self.run_dir, self.quiet = config, Path(run_dir), quiet
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.device = pick_device(config.device)
+        self.train_set, self.public = faces.split("Training"), faces.split("PublicTest")
+        self.steps_per_epoch = len(self.train_set) // config.batch_size
+        if self.steps_per_epoch == 0:
+            raise DataError(f"{len(self.train_set)} Training pictures do not fill a batch of {config.batch_size}.")
+        self.images = self.train_set.images.to(self.device)
+        self.labels = self.train_set.labels.to(self.device)
+
+        torch.manual_seed(config.seed)
+        self.model = timm.create_model(config.model, drop_rate=config.drop_rate).to(self.device)
+        if config.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
+        self.data = data_config(self.model)
+        self.optimizer = create_optimizer_v2(
+            self.model, opt=config.opt, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+        self.scheduler = CosineLRScheduler(
+            self.optimizer,
+            t_initial=config.epochs * self.steps_per_epoch,
+            lr_min=config.min_lr,
+            warmup_t=round(config.warmup_epochs * self.steps_per_epoch),
+            warmup_lr_init=config.lr / 10,
+            warmup_prefix=False,
+            t_in_epochs=False,
+        )
+        self.ema = ModelEmaV3(self.model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
+        self.criterion = LabelSmoothingCrossEntropy(config.label_smoothing)
+        self.epoch, self.step = 0, 0
+        self.loss_sum = torch.zeros((), device=self.device)
+        self.seconds = 0.0
+        self.history: list[dict[str, Any]] = []
+        self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": -1, "weights": "model"}
+
+    def fit(self) -> dict[str, Any]:
+        """Trains to the end, from wherever the run stands.
+
+        Returns:
+            ``accuracy`` (on PublicTest), ``epoch`` and ``weights`` ("model" or "ema") of the best checkpoint.
+        """
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        atomic_write_text(self.run_dir / "config.json", json.dumps(self.config.to_dict(), indent=2) + "\n")
+        while self.epoch < self.config.epochs:
+            self._train_epoch()
+            self._finish_epoch()
+        return self.best
+
+    def _train_epoch(self) -> None:
+        config, device = self.config, self.device
+        order = torch.randperm(len(self.labels), generator=_generator("cpu", config.seed, self.epoch, 0)).to(device)
+        side = config.size_at(self.epoch)
+        autocast = torch.autocast(device.type, torch.bfloat16) if config.bf16 else nullcontext()
+        self.model.train()
+        bar = tqdm(
+            total=self.steps_per_epoch * config.batch_size,
+            initial=self.step * config.batch_size,
+            desc=f"epoch {self.epoch + 1}/{config.epochs} at {side}",
+            unit="img",
+            disable=self.quiet,
+            leave=False,
+            mininterval=1.0,
+        )
+        begun = saved = time.monotonic()
+        while self.step < self.steps_per_epoch:
+            batch = order[self.step * config.batch_size : (self.step + 1) * config.batch_size]
+            generator = _generator(device, config.seed, self.epoch, self.step + 1)
+            torch.manual_seed(generator.initial_seed())  # for dropout, which takes no generator
+            x = augment(prepare(self.images[batch], size=(side, side)), config.augment, generator)
+            x = normalize(x, self.data["mean"], self.data["std"])
+            if config.channels_last:
+                x = x.contiguous(memory_format=torch.channels_last)
+            self.scheduler.step_update(self.epoch * self.steps_per_epoch + self.step)
+            with autocast:
+                loss = self.criterion(self.model(x).float(), self.labels[batch])
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            if config.clip_grad:
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_grad)
+            self.optimizer.step()
+            self.loss_sum += loss.detach()
+            self.step += 1
+            if self.ema is not None:
+                self.ema.update(self.model, step=self.epoch * self.steps_per_epoch + self.step)
+            bar.update(config.batch_size)
+            now = time.monotonic()
+            if now - saved > config.save_minutes * 60 and self.step < self.steps_per_epoch:
+                self.seconds, begun, saved = self.seconds + now - begun, now, now
+                self.save()
+        bar.close()
+        self.seconds += time.monotonic() - begun
+
+    def _finish_epoch(self) -> None:
+        train_loss = float(self.loss_sum) / self.steps_per_epoch
+        if train_loss != train_loss:
+            raise FloatingPointError(
+                f"The loss is not a number in epoch {self.epoch + 1}: lower lr; {LAST} holds the epoch before."
+            )
+        side = self.config.size_at(self.epoch)
+        row: dict[str, Any] = {
+            "epoch": self.epoch + 1,
+            "size": side,
+            "lr": round(self.optimizer.param_groups[0]["lr"], 8),
+            "train_loss": round(train_loss, 5),
+        }
+        candidates = {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
+        for name, model in candidates.items():
+            model.eval()
+            logits = predict_logits(model, self.public.images, size=(side, side))
+            metrics = classification_metrics(logits, self.public.labels)
+            prefix = "public" if name == "model" else "public_ema"
+            row |= {f"{prefix}_loss": metrics["loss"], f"{prefix}_accuracy": round(metrics["accuracy"], 6)}
+            # Weights trained at an earlier, smaller size are no candidates: they are not used at that size.
+            if side == self.config.sizes[-1][1] and metrics["accuracy"] > self.best["accuracy"]:
+                self.best = {"accuracy": metrics["accuracy"], "epoch": self.epoch + 1, "weights": name}
+                weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
+                atomic_write(self.run_dir / BEST, lambda f, w=weights: f.write(safetensors_bytes(w)))
+        images = self.steps_per_epoch * self.config.batch_size
+        row |= {"seconds": round(self.seconds, 1), "images_per_second": round(images / max(self.seconds, 1e-9), 1)}
+        self.history.append(row)
+        self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
+        self.loss_sum.zero_()
+        self.save()
+        self._log(row)
+
+    def _log(self, row: dict[str, Any]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(row))
+        writer.writeheader()
+        writer.writerows(self.history)
+        atomic_write_text(self.run_dir / LOG, text.getvalue())
+        if not self.quiet:
+            tqdm.write("  ".join(f"{key} {value}" for key, value in row.items()))
+        from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed only here
+
+        with SummaryWriter(str(self.run_dir)) as board:
+            for key, value in row.items():
+                if key != "epoch":
+                    board.add_scalar(key, value, row["epoch"])
+
+    def save(self) -> None:
+        """Writes ``last.pt``, from which `resume` goes on at exactly this step."""
+        state = {
+            "config": json.dumps(self.config.to_dict()),
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss_sum": self.loss_sum,
+            "seconds": self.seconds,
+            "history": json.dumps(self.history),
+            "best": json.dumps(self.best),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": self.ema.module.state_dict() if self.ema is not None else None,
+        }
+        atomic_write(self.run_dir / LAST, lambda f: torch.save(state, f))
+
+    def load(self, path: str | Path) -> None:
+        """Takes up the state of a ``last.pt``.
+
+        Raises:
+            ValueError: If the file belongs to another model or optimiser.
+        """
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self.ema is not None:
+                self.ema.module.load_state_dict(state["ema"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} does not fit these settings ({str(error).splitlines()[0]}).") from error
+        self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        self.loss_sum = state["loss_sum"].to(self.device)
+        self.history, self.best = json.loads(state["history"]), json.loads(state["best"])
+
+
+def _generator(device: torch.device | str, seed: int, epoch: int, step: int) -> torch.Generator:
+    # Distinct for every (seed, epoch, step) that can occur: an epoch has fewer than 2^24 steps.
+    return torch.Generator(device=device).manual_seed((seed << 40) + (epoch << 24) + step)
+
+
+def resume_config(run_dir: str | Path) -> TrainConfig:
+    """The settings with which a run was started.
+
+    Raises:
+        ValueError: If the folder holds no run.
+    """
+    path = Path(run_dir) / "config.json"
+    if not path.is_file() or not (Path(run_dir) / LAST).is_file():
+        raise ValueError(f"{run_dir} holds no run to resume ({path.name} and {LAST}); start one without --resume.")
+    return from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))
