@@ -1,4 +1,4 @@
-"""``python -m training train|evaluate|export``."""
+"""``python -m training train|evaluate|audit|export``."""
 
 import argparse
 import json
@@ -13,14 +13,19 @@ def _data_argument(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("FER2013_DIR"),
         help="fer2013.csv, or the folder that holds it or train/ and test/ (default: $FER2013_DIR)",
     )
+    parser.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be used, and count them")
 
 
 def _load(args: argparse.Namespace):
-    from training.data import load_faces
+    from training.data import BadRows, load_faces
 
     if not args.data:
         raise ValueError("No data: give --data PATH or set FER2013_DIR to the path of fer2013.csv or its folder.")
-    return load_faces(args.data)
+    bad = BadRows(skip=args.skip_bad)
+    faces = load_faces(args.data, bad=bad)
+    if bad.messages:
+        print(f"left out {len(bad.messages)} bad rows, the first: {bad.messages[0]}", file=sys.stderr)
+    return faces
 
 
 def train(args: argparse.Namespace) -> None:
@@ -80,6 +85,15 @@ def evaluate(args: argparse.Namespace) -> None:
         )
 
 
+def audit(args: argparse.Namespace) -> None:
+    """Prints what a data set holds."""
+    from training.data.audit import audit as run
+    from training.data.audit import report
+
+    result = run(_load(args))
+    print(json.dumps(result, indent=2) if args.json else report(result))
+
+
 def export(args: argparse.Namespace) -> None:
     """Turns a run into a checkpoint folder."""
     import torch
@@ -114,6 +128,12 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--out", type=Path, help="write metrics.json here")
     p.add_argument("--threads", type=int, default=0)
     p.set_defaults(run=evaluate)
+
+    p = commands.add_parser("audit", help="count duplicates, conflicting labels and blank pictures of a data set")
+    p.add_argument("data", metavar="DATA", help="as --data elsewhere")
+    p.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be used, and count them")
+    p.add_argument("--json", action="store_true")
+    p.set_defaults(run=audit)
 
     p = commands.add_parser("export", help="turn a run into a checkpoint folder with metrics and model card")
     p.add_argument("run_dir", type=Path, help="the --run-dir of a run")

@@ -1,6 +1,5 @@
 """Evaluation of a model on PublicTest and PrivateTest, in three views, with and without duplicates."""
 
-import hashlib
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from tqdm import tqdm
 
 from fer_demo.preprocess import data_config, prepare
 from training.data import Faces
+from training.data.audit import duplicates_of_training
 from training.metrics import classification_metrics, fit_temperature
 
 VIEWS = ("single", "flip", "ten_crop")
@@ -57,20 +57,6 @@ def predict_logits(
             crops = (chunk, chunk.flip(-1)) if view == "flip" else (chunk,)
         logits.append(torch.stack([model(prepare(crop, **config)).float() for crop in crops]).mean(0).cpu())
     return torch.cat(logits)
-
-
-def duplicates_of_training(faces: Faces, split: str) -> torch.Tensor:
-    """Which pictures of a split also occur, pixel for pixel, in Training.
-
-    Returns:
-        bool (N,) in the order of ``faces.split(split)``.
-    """
-    seen = {_digest(image) for image in faces.split("Training").images}
-    return torch.tensor([_digest(image) in seen for image in faces.split(split).images])
-
-
-def _digest(image: torch.Tensor) -> bytes:
-    return hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest()
 
 
 def evaluate(

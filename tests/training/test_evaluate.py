@@ -10,7 +10,8 @@ import torch
 import fer_demo  # noqa: F401
 from training.__main__ import main
 from training.data import Faces
-from training.evaluate import duplicates_of_training, evaluate, predict_logits
+from training.data.audit import duplicates_of_training
+from training.evaluate import evaluate, predict_logits
 from training.export import export
 from training.metrics import classification_metrics, expected_calibration_error, fit_temperature, wilson_interval
 from training.train import Trainer

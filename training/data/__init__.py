@@ -1,0 +1,46 @@
+"""Readers: from the layouts in which people have their data to one in-memory data set."""
+
+from pathlib import Path
+
+from training.data.faces import SPLITS, BadRows, DataError, Faces
+from training.data.fer2013 import read_csv, read_npz
+from training.data.folders import read_class_folders, read_rafdb
+from training.data.parquet import read_parquet
+
+__all__ = ["SPLITS", "BadRows", "DataError", "Faces", "load_faces"]
+
+
+def load_faces(path: str | Path, *, bad: BadRows | None = None) -> Faces:
+    """Finds out which layout a path holds, and reads it.
+
+    Args:
+        path: ``fer2013.csv`` or ``icml_face_data.csv``; an ``.npz``; a ``.parquet`` file or a folder of them; RAF-DB's
+            root; a folder of ``<split>/<class>/`` or ``<class>/`` folders; or a folder that holds one of FER2013's
+            files.
+        bad: What to do with rows that cannot be used; by default the first one stops.
+
+    Raises:
+        DataError: One sentence naming the file, and the row where there is one.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise DataError(f"There is no {path}; give the path of fer2013.csv or of the folder with train/ and test/.")
+    if path.is_file():
+        match path.suffix.lower():
+            case ".csv":
+                return read_csv(path, bad)
+            case ".npz":
+                return read_npz(path)
+            case ".parquet":
+                return read_parquet(path, bad)
+        raise DataError(f"{path} is no .csv, .npz or .parquet file and no folder; give the path of fer2013.csv.")
+    if (path / "EmoLabel" / "list_patition_label.txt").is_file():
+        return read_rafdb(path, bad)
+    for name in ("fer2013.csv", "icml_face_data.csv", "fer2013.npz"):
+        if (path / name).is_file():
+            return load_faces(path / name, bad=bad)
+    if any(path.rglob("*.parquet")):
+        return read_parquet(path, bad)
+    if any(p.is_dir() for p in path.iterdir()):
+        return read_class_folders(path, bad)
+    raise DataError(f"The folder {path} holds no fer2013.csv, no .npz or .parquet file and no folders of pictures.")

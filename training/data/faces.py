@@ -1,0 +1,152 @@
+"""Labelled face crops in memory: what every reader gives and every other part of the trainer takes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from fer_demo.emotions import LABELS, NUM_CLASSES
+
+SPLITS = ("Training", "PublicTest", "PrivateTest")
+"""FER2013's splits: for training, for every choice, and for the one final figure."""
+
+
+FERPLUS_COLUMNS = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"
+)  # fmt: skip
+"""FER+'s columns (Barsoum et al. 2016, arXiv:1608.01041); NF is "not a face"."""
+
+FERPLUS_ORDER = (4, 5, 6, 1, 3, 2, 0)
+"""For each of our classes its column among FER+'s; contempt, unknown and NF have no class."""
+
+
+class DataError(ValueError):
+    """The data are not what a reader expects; the message names the file, the row and what to do."""
+
+
+@dataclass
+class BadRows:
+    """What to do with a row that cannot be used: stop with its error, or count it and go on.
+
+    Attributes:
+        skip: Go on.
+        messages: The errors of the rows left out so far.
+    """
+
+    skip: bool = False
+    messages: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def row(self) -> Iterator[None]:
+        """Surrounds the reading of one row; a `DataError` within it is collected if `skip` is set."""
+        try:
+            yield
+        except DataError as error:
+            if not self.skip:
+                raise
+            self.messages.append(str(error))
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Labelled face crops.
+
+    Attributes:
+        images: uint8 tensor (N, 1, H, W), 0 black to 255 white.
+        labels: int64 tensor (N,), ids 0 to 6 in the order of `fer_demo.emotions.LABELS`.
+        splits: array (N,) of names from `SPLITS`.
+        votes: Optional float32 tensor (N, 10): FER+'s counts of votes, columns as `FERPLUS_COLUMNS`.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    splits: np.ndarray
+    votes: torch.Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, index: np.ndarray | torch.Tensor) -> "Faces":
+        """The rows of a boolean mask or an index array."""
+        index = torch.as_tensor(np.asarray(index))
+        votes = None if self.votes is None else self.votes[index]
+        return Faces(self.images[index], self.labels[index], self.splits[index.numpy()], votes)
+
+    def split(self, name: str) -> "Faces":
+        """The rows of one split.
+
+        Raises:
+            DataError: If the data have no such rows.
+        """
+        mask = self.splits == name
+        if not mask.any():
+            raise DataError(f"The data hold no {name} pictures; splits present: {sorted(set(self.splits.tolist()))}.")
+        return self.take(mask)
+
+    def targets(self, kind: str = "labels") -> torch.Tensor:
+        """Training targets as class probabilities.
+
+        Args:
+            kind: ``"labels"``: one-hot labels; ``"votes"``: the annotators' distribution over the seven classes;
+                ``"majority"``: one-hot majority of their votes for these. Where no vote fell on one of the seven,
+                the label stands.
+
+        Returns:
+            float32 (N, 7), rows add up to 1.
+
+        Raises:
+            DataError: If votes are asked for and there are none.
+        """
+        hard = F.one_hot(self.labels, NUM_CLASSES).float()
+        if kind == "labels":
+            return hard
+        if self.votes is None:
+            raise DataError("The data hold no annotators' votes; put FER+'s fer2013new.csv beside fer2013.csv.")
+        seven = self.votes[:, FERPLUS_ORDER]
+        total = seven.sum(1, keepdim=True)
+        soft = F.one_hot(seven.argmax(1), NUM_CLASSES).float() if kind == "majority" else seven / total.clamp(min=1)
+        return torch.where(total > 0, soft, hard)
+
+
+def stack(images: list[np.ndarray], labels: list[int], splits: list[str], source: object) -> Faces:
+    """Puts single rows together.
+
+    Args:
+        images: uint8 arrays (H, W), all of one size.
+        labels: Class ids.
+        splits: Names from `SPLITS`.
+        source: Named if there are none.
+
+    Raises:
+        DataError: If there are no rows.
+    """
+    if not images:
+        raise DataError(f"{source} holds no pictures that can be used.")
+    return Faces(torch.from_numpy(np.stack(images))[:, None], torch.tensor(labels), np.array(splits))
+
+
+ALIASES = {
+    "angry": ("angry", "anger"),
+    "disgust": ("disgust", "disgusted"),
+    "fear": ("fear", "fearful", "afraid", "scared"),
+    "happy": ("happy", "happiness", "joy"),
+    "sad": ("sad", "sadness"),
+    "surprise": ("surprise", "surprised"),
+    "neutral": ("neutral", "neutrality", "calm"),
+}
+_BY_NAME = {alias: LABELS.index(name) for name, aliases in ALIASES.items() for alias in aliases}
+
+
+def label_id(name: str, where: str) -> int:
+    """The class id of a name in any of its spellings, e.g. "Happiness".
+
+    Raises:
+        DataError: If it is none of the seven.
+    """
+    key = name.strip().lower()
+    if key not in _BY_NAME:
+        raise DataError(f"{where}: unknown class {name!r}; expected one of {', '.join(LABELS)}.")
+    return _BY_NAME[key]

@@ -1,0 +1,144 @@
+"""FER2013 as it circulates: Kaggle's CSV in two spellings, an ``.npz``, and FER+'s votes beside the CSV."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from fer_demo.emotions import LABELS, NUM_CLASSES
+from training.data.faces import FERPLUS_COLUMNS, SPLITS, BadRows, DataError, Faces, stack
+
+SIDE = 48
+FERPLUS_FILE = "fer2013new.csv"
+
+def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
+    """Reads ``fer2013.csv`` or ``icml_face_data.csv``: columns emotion (0 to 6), pixels (2,304 numbers) and Usage.
+
+    FER+'s ``fer2013new.csv`` in the same folder, row for row, adds `Faces.votes`.
+
+    Args:
+        path: The CSV file; headings may be padded with spaces.
+        bad: What to do with rows that cannot be used; by default the first one stops.
+
+    Raises:
+        DataError: Naming file and line.
+    """
+    path, bad = Path(path), bad or BadRows()
+    images, labels, splits, rows = [], [], [], []
+    csv.field_size_limit(1 << 20)
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as f:
+        reader = csv.DictReader(f)
+        columns = {name.strip().lower(): name for name in reader.fieldnames or () if name}
+        for needed in ("emotion", "pixels", "usage"):
+            if needed not in columns:
+                found = ", ".join(reader.fieldnames or ()) or "none"
+                raise DataError(f"{path} has no column {needed!r} (found: {found}); is it Kaggle's fer2013.csv?")
+        for number, row in enumerate(reader):
+            with bad.row():
+                cells = [row[columns[c]] or "" for c in ("pixels", "emotion", "usage")]
+                image, label, split = _parse(*cells, where=f"{path}, line {reader.line_num}")
+                images.append(image)
+                labels.append(label)
+                splits.append(split)
+                rows.append(number)
+    faces = stack(images, labels, splits, path)
+    votes = path.parent / FERPLUS_FILE
+    if not votes.is_file():
+        return faces
+    return Faces(faces.images, faces.labels, faces.splits, read_ferplus(votes)[_within(rows, votes, path)])
+
+
+def _within(rows: list[int], votes: Path, path: Path) -> list[int]:
+    with open(votes, newline="", encoding="utf-8-sig") as f:
+        count = sum(1 for _ in f) - 1
+    if rows[-1] >= count:
+        raise DataError(f"{votes} has {count:,} rows, but {path.name} has more; both must have the same rows.")
+    return rows
+
+
+def _parse(pixels: str, emotion: str, usage: str, where: str) -> tuple[np.ndarray, int, str]:
+    try:
+        values = np.array(pixels.split(), dtype=np.int64)
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{where}: the pixels are not all whole numbers.") from error
+    if values.size != SIDE * SIDE:
+        raise DataError(f"{where}: {values.size:,} pixels where {SIDE}x{SIDE} = {SIDE * SIDE:,} are needed.")
+    if values.min() < 0 or values.max() > 255:
+        raise DataError(f"{where}: a pixel is outside 0 to 255.")
+    usage, emotion = usage.strip(), emotion.strip()
+    if usage not in SPLITS:
+        raise DataError(f"{where}: unknown Usage {usage!r}; expected one of {', '.join(SPLITS)}.")
+    if not (emotion.isdecimal() and int(emotion) < NUM_CLASSES):
+        names = ", ".join(f"{i} {name}" for i, name in enumerate(LABELS))
+        raise DataError(f"{where}: unknown label {emotion!r}; expected one of {names}.")
+    return values.astype(np.uint8).reshape(SIDE, SIDE), int(emotion), usage
+
+
+def read_ferplus(path: str | Path) -> torch.Tensor:
+    """Reads FER+'s counts of votes.
+
+    Returns:
+        float32 (rows, 10), columns as `FERPLUS_COLUMNS`.
+
+    Raises:
+        DataError: If a column is missing or a count is no number.
+    """
+    path = Path(path)
+    counts = []
+    with open(path, newline="", encoding="utf-8-sig") as f:
+        reader = csv.DictReader(f)
+        missing = [c for c in FERPLUS_COLUMNS if c not in (reader.fieldnames or ())]
+        if missing:
+            raise DataError(f"{path} has no column {missing[0]!r}; is it FER+'s fer2013new.csv?")
+        for row in reader:
+            try:
+                counts.append([float(row[c]) for c in FERPLUS_COLUMNS])
+            except (TypeError, ValueError) as error:
+                raise DataError(f"{path}, line {reader.line_num}: a vote count is not a number.") from error
+    return torch.tensor(counts).reshape(-1, len(FERPLUS_COLUMNS))
+
+
+def read_npz(path: str | Path) -> Faces:
+    """Reads an ``.npz`` with label and usage, optionally FER+ votes (N, 10), and the pictures in one of two forms.
+
+    Plain: ``images``, uint8 (N, 48, 48). Packed: the distinct pictures side by side on encoded sheets (``strip_*``,
+    ``mosaic_*``: the bytes of an image file each, cells of 48x48 in reading order, sheets in the order of their names)
+    and ``tile``, each row's cell.
+
+    Raises:
+        DataError: If the file is no such archive.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as an .npz archive ({error}).") from error
+    missing = {"label", "usage"} - arrays.keys()
+    if missing:
+        raise DataError(f"{path} has no array {sorted(missing)[0]!r}; it needs label and usage.")
+    images = arrays["images"] if "images" in arrays else _unpack_sheets(path, arrays)
+    labels, usage = arrays["label"].astype(np.int64), arrays["usage"].astype(str)
+    if images.ndim != 3 or images.dtype != np.uint8 or not len(images) == len(labels) == len(usage):
+        raise DataError(f"{path}: images must be uint8 (N, 48, 48) with a label each, but are {images.shape}.")
+    if len(labels) and (labels.min() < 0 or labels.max() >= NUM_CLASSES):
+        raise DataError(f"{path}: labels must be 0 to {NUM_CLASSES - 1}.")
+    if unknown := set(usage.tolist()) - set(SPLITS):
+        raise DataError(f"{path}: unknown usage {sorted(unknown)[0]!r}; expected one of {', '.join(SPLITS)}.")
+    votes = torch.from_numpy(arrays["votes"].astype(np.float32)) if "votes" in arrays else None
+    return Faces(torch.from_numpy(np.ascontiguousarray(images))[:, None], torch.from_numpy(labels), usage, votes)
+
+
+def _unpack_sheets(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
+    sheets = sorted(key for key in arrays if key.startswith(("strip_", "mosaic_")))
+    if not sheets or "tile" not in arrays:
+        raise DataError(f"{path} has neither an array 'images' nor sheets with a 'tile' index.")
+    cells = []
+    for key in sheets:
+        sheet = np.asarray(Image.open(io.BytesIO(arrays[key].tobytes())).convert("L"))
+        rows, columns = (n // SIDE for n in sheet.shape)
+        cells.append(sheet.reshape(rows, SIDE, columns, SIDE).transpose(0, 2, 1, 3).reshape(-1, SIDE, SIDE))
+    return np.concatenate(cells)[arrays["tile"]]

@@ -1,0 +1,161 @@
+"""Pictures in folders: Kaggle's FER2013, RAF-DB in its official and its circulating layout, any ``<class>/`` folders."""
+
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from fer_demo.emotions import LABELS
+from training.data.faces import SPLITS, BadRows, DataError, Faces, label_id, stack
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+RAF_ORDER = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
+"""RAF-DB's labels 1 to 7 (Li, Deng and Du, CVPR 2017)."""
+
+RAF_SIDE = 100
+HOLD_OUT = 10
+"""Where a data set has no validation split, every tenth training picture of a class becomes PublicTest."""
+
+_SPLIT_FOLDERS = {
+    "train": "Training",
+    "training": "Training",
+    "val": "PublicTest",
+    "valid": "PublicTest",
+    "validation": "PublicTest",
+    "publictest": "PublicTest",
+    "test": "PrivateTest",
+    "privatetest": "PrivateTest",
+}
+_FER_NAME = re.compile("|".join(SPLITS), re.IGNORECASE)
+
+
+def read_picture(source: Path | bytes, where: str, side: int | None) -> np.ndarray:
+    """One picture as grey uint8 (side, side); of any size if `side` is None.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            image = image.convert("L")
+            if side is not None and image.size != (side, side):
+                image = image.resize((side, side), Image.Resampling.BILINEAR)
+            return np.asarray(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{where} cannot be read as a picture ({error}); replace or delete it.") from error
+
+
+def read_class_folders(root: str | Path, bad: BadRows | None = None, side: int | None = None) -> Faces:
+    """Reads ``<split>/<class>/*``, or ``<class>/*`` without splits.
+
+    Classes are named as usual ("happy", "Happiness"), or numbered 1 to 7 in RAF-DB's order. Where file names start
+    with ``PublicTest_`` or ``PrivateTest_``, as in Kaggle's FER2013 folders, they decide the split of ``test/``. Where
+    there is no validation split, every tenth Training picture of a class, in the order of the names, becomes one.
+
+    Args:
+        root: The folder.
+        bad: What to do with pictures that cannot be used; by default the first one stops.
+        side: Pictures are resized to this; by default the first picture's own height.
+
+    Raises:
+        DataError: Naming the file or folder.
+    """
+    root, bad = Path(root), bad or BadRows()
+    parts = {p: _SPLIT_FOLDERS[p.name.lower()] for p in _folders(root) if p.name.lower() in _SPLIT_FOLDERS}
+    rows: list[tuple[Path, int, str]] = []
+    for part, split in (parts or {root: "Training"}).items():
+        for folder in _folders(part):
+            with bad.row():
+                label = _folder_label(folder)
+                files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+                rows += [(file, label, _fer_split(file) or split) for file in files]
+    if any(_fer_split(file) for file, *_ in rows):
+        rows = _told_by_name(rows, bad)
+    if not rows:
+        raise DataError(f"{root} holds no pictures in folders named after the classes ({', '.join(LABELS)}).")
+    return _read_rows(_with_validation(rows), bad, side, root)
+
+
+def read_rafdb(root: str | Path, bad: BadRows | None = None, side: int = RAF_SIDE) -> Faces:
+    """Reads RAF-DB's official layout, ``EmoLabel/list_patition_label.txt`` and ``Image/aligned/*_aligned.jpg``.
+
+    The list's ``test_`` pictures become PrivateTest; every tenth ``train_`` picture of a class becomes PublicTest.
+
+    Raises:
+        DataError: Naming file and line.
+    """
+    root, bad = Path(root), bad or BadRows()
+    listing = root / "EmoLabel" / "list_patition_label.txt"  # the data set's own spelling
+    rows = []
+    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        with bad.row():
+            where = f"{listing}, line {number}"
+            name, _, label = line.strip().partition(" ")
+            if label.strip() not in {"1", "2", "3", "4", "5", "6", "7"}:
+                raise DataError(f"{where}: unknown label {label!r}; RAF-DB's are 1 to 7.")
+            file = root / "Image" / "aligned" / f"{Path(name).stem}_aligned.jpg"
+            if not file.is_file():
+                raise DataError(f"{where}: there is no {file}.")
+            split = "PrivateTest" if name.startswith("test_") else "Training"
+            rows.append((file, LABELS.index(RAF_ORDER[int(label) - 1]), split))
+    return _read_rows(_with_validation(rows), bad, side, root)
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _folder_label(folder: Path) -> int:
+    name = folder.name
+    if name.isdecimal():
+        if not 1 <= int(name) <= 7:
+            raise DataError(f"{folder}: numbered classes must be 1 to 7, in RAF-DB's order; rename the folders.")
+        return LABELS.index(RAF_ORDER[int(name) - 1])
+    return label_id(name, str(folder))
+
+
+def _fer_split(file: Path) -> str | None:
+    match = _FER_NAME.match(file.name)
+    return next(s for s in SPLITS if s.lower() == match[0].lower()) if match else None
+
+
+def _told_by_name(rows: list[tuple[Path, int, str]], bad: BadRows) -> list[tuple[Path, int, str]]:
+    """Kaggle's test folder mixes two splits: there, a name that does not tell is an error."""
+    kept = []
+    for row in rows:
+        with bad.row():
+            if row[2] == "PrivateTest" and not _fer_split(row[0]):
+                raise DataError(f"{row[0]}: the name starts with neither PublicTest_ nor PrivateTest_.")
+            kept.append(row)
+    return kept
+
+
+def _with_validation(rows: list[tuple[Path, int, str]]) -> list[tuple[Path, int, str]]:
+    if any(split == "PublicTest" for *_, split in rows):
+        return rows
+    seen = dict.fromkeys(range(len(LABELS)), 0)
+    result = []
+    for file, label, split in sorted(rows, key=lambda r: (SPLITS.index(r[2]), str(r[0]))):
+        if split == "Training":
+            seen[label] += 1
+            split = "PublicTest" if seen[label] % HOLD_OUT == 0 else split
+        result.append((file, label, split))
+    return result
+
+
+def _read_rows(rows: Iterable[tuple[Path, int, str]], bad: BadRows, side: int | None, root: Path) -> Faces:
+    images, labels, splits = [], [], []
+    for file, label, split in rows:
+        with bad.row():
+            images.append(read_picture(file, str(file), side))
+            side = side or images[0].shape[0]
+            labels.append(label)
+            splits.append(split)
+    if images and images[0].shape != (side, side):
+        images[0] = np.asarray(Image.fromarray(images[0]).resize((side, side), Image.Resampling.BILINEAR))
+    return stack(images, labels, splits, root)
