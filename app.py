@@ -1,0 +1,53 @@
+"""The web application: ``streamlit run app.py`` serves every page and the upload widget on one port.
+
+Streamlit finds `app` in this file and serves it; for each visitor it then runs this same file as the script that draws
+the pages.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+# A file, since browsers would fetch a named icon from a font server.
+ICON = Path(__file__).parent / "pages" / "common" / "icon.svg"
+
+# Group to its pages: file, title, icon. The first page is the one that opens.
+PAGES = {
+    "Use": [
+        ("pages/predict.py", "Predict", ":material/face:"),
+    ],
+    "About": [
+        ("pages/about.py", "Model and limits", ":material/info:"),
+    ],
+}
+
+
+def main() -> None:
+    """Draws the page that the visitor is on."""
+    st.set_page_config(page_title="Facial expressions", page_icon=ICON, layout="wide")
+    first = next(iter(PAGES.values()))[0]
+    pages = {
+        group: [st.Page(page[0], title=page[1], icon=page[2], default=page is first) for page in entries]
+        for group, entries in PAGES.items()
+    }
+    st.navigation(pages).run()
+
+
+if __name__ == "__main__":
+    main()
+else:
+    from contextlib import asynccontextmanager
+
+    from starlette.routing import Mount
+
+    from fer_demo.upload import build_gradio
+
+    upload = build_gradio()
+
+    @asynccontextmanager
+    async def lifespan(_):
+        # Mounted applications do not get their lifespan run, and Gradio's queue needs it.
+        async with upload.router.lifespan_context(upload):
+            yield
+
+    app = st.App(__file__, routes=[Mount("/upload", app=upload)], lifespan=lifespan)

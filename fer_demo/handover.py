@@ -1,0 +1,139 @@
+"""Hands a picture from the upload widget to the page that embeds it, in memory only.
+
+The widget and the page are two web applications under one roof. A page asks for a ticket, an unguessable id, and gives
+it to the widget it embeds; the widget leaves its picture under that ticket and the page takes it away. Tickets that no
+page asked for are ignored, a picture can be taken once, and nothing stays longer than its time.
+"""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One picture with its answer.
+
+    Attributes:
+        name: The file's own name, or None for a webcam picture without one.
+        image: uint8 RGB [H, W, 3].
+        faces: The predictor's answer for it.
+    """
+
+    name: str | None
+    image: np.ndarray
+    faces: list[Any]
+
+
+@dataclass
+class _Ticket:
+    seen: float
+    delivery: Delivery | None = None
+    delivered: float = 0.0
+
+
+@dataclass
+class Handover:
+    """A bounded, expiring, thread-safe store of at most one picture for each open page.
+
+    Attributes:
+        max_tickets: Open pages at a time; the one unseen for longest makes room for a new one.
+        max_bytes: Pixels held for all pages together; the oldest pictures make room.
+        ticket_seconds: A page that has not called for so long is gone.
+        picture_seconds: A picture that nobody took in this time is dropped.
+        clock: Seconds that only grow.
+    """
+
+    max_tickets: int = 1000
+    max_bytes: int = 512 * 1024**2
+    ticket_seconds: float = 15 * 60
+    picture_seconds: float = 60
+    clock: Callable[[], float] = time.monotonic
+    _tickets: OrderedDict[str, _Ticket] = field(default_factory=OrderedDict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+
+    def open(self) -> str:
+        """Issues a ticket for a page: 256 random bits in URL-safe characters."""
+        with self._lock:
+            self._drop_expired()
+            while len(self._tickets) >= self.max_tickets:
+                self._tickets.popitem(last=False)
+            sid = secrets.token_urlsafe(32)
+            self._tickets[sid] = _Ticket(seen=self.clock())
+            return sid
+
+    def renew(self, sid: str) -> bool:
+        """Says that the page is still there.
+
+        Returns:
+            False when the ticket is unknown or has run out; the page then needs a new one.
+        """
+        with self._lock:
+            self._drop_expired()
+            return self._seen(sid) is not None
+
+    def put(self, sid: str | None, delivery: Delivery) -> bool:
+        """Leaves a picture for a page; a picture still waiting there is replaced.
+
+        Args:
+            sid: The page's ticket, as the widget was given it; anything else is ignored.
+            delivery: What the page gets.
+
+        Returns:
+            Whether a page holds this ticket and will get the picture.
+        """
+        with self._lock:
+            self._drop_expired()
+            ticket = self._tickets.get(sid) if sid else None
+            if ticket is None or delivery.image.nbytes > self.max_bytes:
+                return False
+            ticket.delivery, ticket.delivered = delivery, self.clock()
+            waiting = sorted((t for t in self._tickets.values() if t.delivery), key=lambda t: t.delivered)
+            total = sum(t.delivery.image.nbytes for t in waiting)
+            while total > self.max_bytes:
+                oldest = waiting.pop(0)
+                total -= oldest.delivery.image.nbytes
+                oldest.delivery = None
+            return True
+
+    def take(self, sid: str) -> Delivery | None:
+        """The picture waiting for a page, which is then gone from the store; None when there is none. Renews."""
+        with self._lock:
+            self._drop_expired()
+            ticket = self._seen(sid)
+            if ticket is None:
+                return None
+            delivery, ticket.delivery = ticket.delivery, None
+            return delivery
+
+    def __len__(self) -> int:
+        """The number of valid tickets."""
+        with self._lock:
+            self._drop_expired()
+            return len(self._tickets)
+
+    def _seen(self, sid: str) -> _Ticket | None:
+        ticket = self._tickets.get(sid)
+        if ticket is not None:
+            ticket.seen = self.clock()
+            self._tickets.move_to_end(sid)
+        return ticket
+
+    def _drop_expired(self) -> None:
+        now = self.clock()
+        # The tickets are in the order in which they were last seen, so the first valid one ends the search.
+        while self._tickets and now - next(iter(self._tickets.values())).seen > self.ticket_seconds:
+            self._tickets.popitem(last=False)
+        for ticket in self._tickets.values():
+            if ticket.delivery is not None and now - ticket.delivered > self.picture_seconds:
+                ticket.delivery = None
+
+
+HANDOVER = Handover()
+"""The store of this process."""

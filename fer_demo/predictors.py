@@ -1,0 +1,28 @@
+"""One predictor for each model in the process, shared by the pages and the HTTP API."""
+
+import threading
+
+from fer_demo.faces import FaceDetectorError
+from fer_demo.images import ImageError
+from fer_demo.predictor import ModelError, Predictor
+
+USER_ERRORS = (ImageError, ModelError, FaceDetectorError)
+"""Errors whose message is one sentence to show as it is."""
+
+_lock = threading.Lock()
+_predictors: dict[str | None, Predictor] = {}
+
+
+def shared_predictor(model: str | None = None) -> Predictor:
+    """The process's predictor for a model; loaded at the first call, kept from then on.
+
+    Args:
+        model: Name of a bundled checkpoint, ``<architecture>.<tag>``; None is the best one that is bundled.
+
+    Raises:
+        ModelError: If there is no such checkpoint; the next call tries again.
+    """
+    with _lock:
+        if model not in _predictors:
+            _predictors[model] = Predictor(model)
+        return _predictors[model]

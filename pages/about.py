@@ -1,0 +1,45 @@
+"""Model and limits: the model card, what the answers are worth, privacy and law."""
+
+import streamlit as st
+
+from fer_demo.emotions import DISCLAIMER
+from fer_demo.predictors import USER_ERRORS, shared_predictor
+from pages.common.card import card_text, headline_figures
+
+NOTES = {
+    ":material/psychology_alt: A guess, not a feeling": f"""
+{DISCLAIMER}
+
+An answer below 50 %, or with a close second, is worded as *unsure*. Treat it so.
+""",
+    ":material/gavel: The law": """
+In the European Union, inferring emotions from faces **at work and in education is forbidden** (AI Act, Regulation
+2024/1689, Article 5(1)(f)). Elsewhere such systems count as high-risk, and people have to be told that one looks at
+them. Do not use this for decisions about people.
+""",
+    ":material/lock: Your photos": """
+Photos are read in this server's memory and go when you leave the page. A photo from the upload box touches a temporary
+file while it arrives; that is deleted before the answer appears. No account, no cookies for tracking, no telemetry,
+nothing fetched from other servers.
+""",
+}
+
+st.title("Model and limits", anchor=False)
+st.markdown(":gray[Which model answers on the other pages, how good it is, and what it must not be used for.]")
+
+for column, (title, text) in zip(st.columns(len(NOTES)), NOTES.items(), strict=True):
+    with column.container(border=True, height="stretch"):
+        st.subheader(title, anchor=False)
+        st.markdown(text)
+
+try:
+    name = shared_predictor().name
+except USER_ERRORS as error:
+    st.error(str(error), icon=":material/error:")
+else:
+    st.header(f"The model: {name}", anchor=False)
+    figures = headline_figures(name)
+    for column, (label, value, note) in zip(st.columns(max(1, len(figures))), figures, strict=False):
+        column.metric(label, value)
+        column.caption(note)
+    st.markdown(card_text(name) or "This checkpoint comes without a model card.")

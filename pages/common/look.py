@@ -1,0 +1,101 @@
+"""Pieces of pages: the photo, a card for each face, the message for a photo without faces."""
+
+import html
+
+import streamlit as st
+
+from fer_demo.emotions import COLORS
+from fer_demo.figures import draw_faces, enlarge, fit_width, probability_bars, text_color
+from fer_demo.wording import count_faces
+from pages.common import state
+from pages.common.state import Photo
+
+CARDS_AT_FIRST = 8
+"""A class photo has dozens of faces; the rest of the cards comes at a click."""
+
+_PLOTLY = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
+
+
+def photo_with_boxes(photo: Photo) -> None:
+    """The picture with numbered boxes, and a line about it."""
+    chosen = st.session_state["face"] if len(photo.faces) > 1 else None
+    picture = draw_faces(photo.image, [] if photo.whole else photo.faces, chosen=chosen, max_side=1280)
+    words = "; ".join(f"face {i} {face.sentence}" for i, face in enumerate(photo.faces, 1))
+    st.image(
+        picture, width=fit_width(picture, max_width=1280, max_height=500), output_format="JPEG",
+        alt=f"Photo, {count_faces(len(photo.faces))}. {words}".strip(),
+    )  # fmt: skip
+    height, width = photo.image.shape[:2]
+    found = "the whole picture as one face" if photo.whole else count_faces(len(photo.faces))
+    name = photo.credit or photo.name or "Your photo"
+    st.caption(f"{plain(name)}  ·  {width} \N{MULTIPLICATION SIGN} {height} pixels  ·  {found}")
+
+
+def answers(photo: Photo) -> None:
+    """Right under the photo: the one face's card, or a line for each of several."""
+    if len(photo.faces) == 1:
+        _face_card(photo, 0, photo.faces[0])
+    elif photo.faces:
+        lines = (_headline(i, face) for i, face in enumerate(photo.faces[:CARDS_AT_FIRST]))
+        st.html(f'<div style="display:grid;gap:.5rem">{"".join(lines)}</div>')
+
+
+def no_face_message() -> None:
+    """Says plainly that there is no face, what to try, and offers to go on without a box."""
+    with st.container(border=True):
+        st.subheader("No face found on this photo")
+        st.markdown(
+            "What usually helps:\n"
+            "- a **larger** face: crop the photo or come closer\n"
+            "- an **upright** face that looks roughly at the camera\n"
+            "- **better light**, without hands, masks or sunglasses over the face"
+        )
+        st.button(
+            "Use the whole picture as one face", icon=":material/crop_free:", on_click=state.ask_whole_picture,
+            help="For pictures that are already cropped to a face.",
+        )  # fmt: skip
+
+
+def face_cards(photo: Photo) -> None:
+    """A card for each of several faces, two in a row."""
+    limit = len(photo.faces) if st.session_state.get("all_cards") else CARDS_AT_FIRST
+    shown = photo.faces[:limit]
+    for first in range(0, len(shown), 2):
+        columns = st.columns(2)
+        for offset, face in enumerate(shown[first : first + 2]):
+            with columns[offset]:
+                _face_card(photo, first + offset, face)
+    if len(photo.faces) > len(shown) or st.session_state.get("all_cards"):
+        st.toggle(f"Show all {len(photo.faces)} faces", key="all_cards")
+
+
+def _face_card(photo: Photo, index: int, face) -> None:
+    with st.container(border=True, height="stretch"):
+        st.html(f'<div style="font-size:1.15rem;font-weight:600">{_headline(index, face)}</div>')
+        crop, chart = st.columns([2, 3], vertical_alignment="center")
+        with crop:
+            height, width = face.crop.shape
+            st.image(enlarge(face.crop), width=144, alt=f"Face {index + 1} as the network saw it")
+            st.caption(f"What the network saw: {width} \N{MULTIPLICATION SIGN} {height} grey pixels")
+        chart.plotly_chart(
+            probability_bars(face.probabilities), config=_PLOTLY, key=f"bars{index}",
+            alt=f"Probabilities of the seven expressions for face {index + 1}",
+        )  # fmt: skip
+        if len(photo.faces) > 1 and not photo.whole:
+            is_chosen = st.session_state["face"] == index
+            st.button(
+                "Shown in the photo" if is_chosen else "Show in the photo", key=f"choose{index}", type="tertiary",
+                icon=":material/check:" if is_chosen else ":material/center_focus_strong:", disabled=is_chosen,
+                on_click=state.choose_face, args=(index,),
+            )  # fmt: skip
+
+
+def _headline(index: int, face) -> str:
+    color = COLORS[face.label]
+    chip = f"background:{color};color:{text_color(color)};border-radius:6px;padding:0 .5em;margin-right:.5em"
+    return f'<div><span style="{chip}">{index + 1}</span>{html.escape(face.sentence)}</div>'
+
+
+def plain(text: str) -> str:
+    """Text with Markdown's signs escaped, since a file name may hold any."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]()#+-!|~:$<>" else c for c in text)
