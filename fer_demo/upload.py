@@ -55,7 +55,8 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
             webcam_options=gr.WebcamOptions(mirror=False),
         )  # fmt: skip
         photo.async_move_resource_to_block_cache = _only_uploads(photo.async_move_resource_to_block_cache)
-        answer = gr.HTML(_note("JPEG, PNG, WebP and others, up to 20 MB. Nothing is kept."), elem_id="answer", padding=False)
+        hint = _note("JPEG, PNG, WebP and others, up to 20 MB. Nothing is kept.")
+        answer = gr.HTML(hint, elem_id="answer", padding=False)
 
         def show(payload: dict | None, request: gr.Request):
             if not payload:
@@ -90,7 +91,8 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
             preprocess=False, api_name="predict", concurrency_limit=2, concurrency_id="predict",
         )  # fmt: skip
     outer = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    outer.get("/gradio_api/file={path:path}")(_show_nothing)
+    for route in ("file={path:path}", "file/{path:path}", "proxy={path:path}"):  # the last two fetch and read likewise
+        outer.api_route(f"/gradio_api/{route}", methods=["GET", "HEAD"])(_show_nothing)
     return gr.mount_gradio_app(
         outer, blocks, path="/", ssr_mode=False, run_history=False,
         footer_links=[], allowed_paths=[], show_error=False, max_file_size=MAX_FILE_SIZE, enable_monitoring=False,
@@ -109,7 +111,8 @@ def _use_private_upload_folder() -> None:
 
 def _show_nothing(path: str) -> Response:
     # The browser asks for its own upload back, as a preview, while the handler deletes it: Gradio's route would fail
-    # in the middle. The page shows the photo anyway, and so nobody can fetch an upload by its path either.
+    # in the middle. The page shows the photo anyway, and so nobody can fetch an upload by its path, or make the server
+    # fetch an address.
     return Response(_NOTHING, media_type="image/svg+xml")
 
 

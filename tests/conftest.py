@@ -8,8 +8,8 @@ import torch
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _few_threads():
-    torch.set_num_threads(min(2, os.cpu_count() or 1))
+def _one_thread():
+    torch.set_num_threads(1)  # the networks are small: several threads mostly wait for each other
 
 
 @pytest.fixture(scope="session")

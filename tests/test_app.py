@@ -137,3 +137,22 @@ def test_about(app):
 @pytest.mark.parametrize("path", ["pages/predict.py", "pages/about.py"])
 def test_pages_are_short(path):
     assert len((Path(APP).parent / path).read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_the_widget_is_embedded_with_this_visitors_ticket(app):
+    app.run()
+    other = AppTest.from_file(APP, default_timeout=60).run()
+    (frame,) = app.get("iframe")
+    sid = app.session_state["sid"]
+    assert frame.proto.src.startswith(f"/upload/?sid={sid}") and HANDOVER.renew(sid)
+    assert other.session_state["sid"] != sid
+
+
+def test_a_ticket_that_ran_out_is_replaced(app, monkeypatch):
+    app.run()
+    old = app.session_state["sid"]
+    now = HANDOVER.clock()
+    monkeypatch.setattr(HANDOVER, "clock", lambda: now + HANDOVER.ticket_seconds + 1)
+    app.run()
+    new = app.session_state["sid"]
+    assert new != old and HANDOVER.renew(new) and not HANDOVER.renew(old)

@@ -28,6 +28,12 @@ def _load(args: argparse.Namespace):
     return faces
 
 
+def _views(name: str) -> tuple[str, ...]:
+    from training.evaluate import VIEWS
+
+    return VIEWS if name == "all" else (name,)
+
+
 def train(args: argparse.Namespace) -> None:
     """Starts or resumes a run."""
     from training.config import load_config
@@ -61,7 +67,6 @@ def evaluate(args: argparse.Namespace) -> None:
     import torch
 
     import fer_demo  # noqa: F401
-    from training.evaluate import VIEWS
     from training.evaluate import evaluate as run
 
     if args.threads:
@@ -71,7 +76,7 @@ def evaluate(args: argparse.Namespace) -> None:
         model = timm.create_model(args.model, checkpoint_path=str(args.weights))
     else:
         model = timm.create_model(args.model, pretrained=True)
-    metrics = run(model, faces, views=VIEWS if args.views == "all" else (args.views,), progress=True)
+    metrics = run(model, faces, views=_views(args.views), progress=True)
     text = json.dumps(metrics, indent=2) + "\n"
     if args.out:
         from training.storage import atomic_write_text
@@ -102,7 +107,7 @@ def export(args: argparse.Namespace) -> None:
 
     if args.threads:
         torch.set_num_threads(args.threads)
-    metrics = run(args.run_dir, args.out, _load(args))
+    metrics = run(args.run_dir, args.out, _load(args), _views(args.views))
     print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
 
 
@@ -139,6 +144,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("run_dir", type=Path, help="the --run-dir of a run")
     p.add_argument("--out", type=Path, required=True, help="folder, named <architecture>.<tag>")
     _data_argument(p)
+    p.add_argument("--views", default="all", choices=["single", "flip", "ten_crop", "all"])
     p.add_argument("--threads", type=int, default=0)
     p.set_defaults(run=export)
 

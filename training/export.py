@@ -16,13 +16,14 @@ from training.storage import atomic_write_text
 from training.train import BEST, LAST, resume_config
 
 
-def export(run_dir: str | Path, out: str | Path, faces: Faces) -> dict[str, Any]:
+def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str, ...] = VIEWS) -> dict[str, Any]:
     """Writes weights, config.json, metrics.json and the model card.
 
     Args:
         run_dir: A run of `training.train.Trainer`.
         out: The folder, named ``<architecture>.<tag>``.
         faces: FER2013, for the figures.
+        views: Some of `training.evaluate.VIEWS`.
 
     Returns:
         The metrics.
@@ -37,7 +38,7 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces) -> dict[str, Any]
     best = json.loads(torch.load(run_dir / LAST, map_location="cpu", weights_only=True)["best"])
     model = timm.create_model(config.model)
     model.load_state_dict(load_file(run_dir / BEST))
-    metrics = evaluate(model, faces, views=VIEWS, progress=True)
+    metrics = evaluate(model, faces, views=views, progress=True)
     metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
     timm.models.save_for_hf(
         model, out, model_config={"label_names": list(model.pretrained_cfg["label_names"])}, safe_serialization=True

@@ -1,4 +1,4 @@
-"""Pictures in folders: Kaggle's FER2013, RAF-DB in its official and its circulating layout, any ``<class>/`` folders."""
+"""Pictures in folders: Kaggle's FER2013, RAF-DB in its official and circulating layouts, any ``<class>/`` folders."""
 
 import io
 import re

@@ -1,0 +1,131 @@
+"""Starts the real app once, and a Chromium that drives it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("streamlit", reason="the app extra is not installed")
+pytest.importorskip("playwright", reason="the test extra is not installed")
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from fer_demo.weights import bundled_checkpoints
+
+ROOT = Path(__file__).parent.parent.parent
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+]  # fmt: skip
+PATIENCE = 60_000
+"""Milliseconds to wait for anything on a busy machine."""
+
+
+@pytest.fixture(scope="session")
+def app_url(tmp_path_factory) -> Iterator[str]:
+    """Address of the app, served as a user serves it."""
+    if not bundled_checkpoints():
+        pytest.skip("no trained checkpoint is bundled")
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    folder = tmp_path_factory.mktemp("app")
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "GRADIO_TEMP_DIR": str(folder / "uploads")}
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    url = f"http://localhost:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while not _healthy(url):
+            said = (folder / "log").read_text()
+            assert process.poll() is None and time.monotonic() < deadline, f"the app did not start:\n{said}"
+            time.sleep(0.25)
+        yield url
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    assert not any(p.is_file() for p in (folder / "uploads").rglob("*")), "an uploaded photo is still on disk"
+
+
+def _healthy(url: str) -> bool:
+    try:
+        return urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; the machine's own, nothing is downloaded."""
+    if not os.path.exists(CHROMIUM):
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """One browser session, with what went wrong in it.
+
+    Attributes:
+        page: The page, open at the app's first one.
+        problems: Errors in the console, uncaught exceptions and answers of 400 and above.
+        hosts: Hosts and ports that the browser talked to.
+    """
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.problems: list[str] = []
+        self.hosts: set[str] = set()
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("response", lambda r: self.problems.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        self.page.on("request", self._note_host)
+        self.page.goto(url)
+
+    def _note_host(self, request) -> None:
+        scheme, _, rest = request.url.partition("://")
+        if scheme in ("http", "https", "ws", "wss"):
+            self.hosts.add(rest.split("/")[0])
+
+    @property
+    def widget(self):
+        """The upload widget inside its frame, once it is usable."""
+        frame = self.page.frame_locator("iframe[src*='/upload/']")
+        frame.locator("#photo input[type=file]").first.wait_for(state="attached")
+        return frame
+
+    def add(self, path: Path) -> None:
+        """Adds a photo through the upload widget and waits for the widget's own answer."""
+        self.widget.locator("#photo input[type=file]").first.set_input_files(path)
+
+    def sees(self, text: str) -> None:
+        """Waits for a text on the page itself, outside the widget's frame."""
+        self.page.get_by_text(text).first.wait_for()
+
+
+@pytest.fixture
+def visit(app_url, browser) -> Iterator:
+    """A function that opens the app in a session of its own: ``visit(width=1280, **context options)``."""
+    contexts: list[BrowserContext] = []
+
+    def open_app(width: int = 1280, path: str = "/", **options) -> Visitor:
+        contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
+        return Visitor(contexts[-1], app_url + path)
+
+    yield open_app
+    for context in contexts:
+        context.close()
