@@ -10,9 +10,9 @@ from pages.common import look, state
 UPLOAD, FILE, CAMERA = "Drop or paste", "File", "Camera"
 
 
-@st.fragment(run_every=0.25)
+@st.fragment(run_every=0.4)
 def wait_for_upload() -> None:
-    """Looks four times a second whether the upload widget has left a photo for this visitor."""
+    """Looks every moment whether the upload widget has left a photo for this visitor."""
     if state.collect():
         st.rerun()
 

@@ -109,7 +109,7 @@ class Visitor:
         return frame
 
     def add(self, path: Path) -> None:
-        """Adds a photo through the upload widget and waits for the widget's own answer."""
+        """Adds a photo through the upload widget."""
         self.widget.locator("#photo input[type=file]").first.set_input_files(path)
 
     def sees(self, text: str) -> None:

