@@ -76,7 +76,7 @@ def _face_card(photo: Photo, index: int, face) -> None:
         with crop:
             height, width = face.crop.shape
             st.image(enlarge(face.crop), width=144, alt=f"Face {index + 1} as the network saw it")
-            st.caption(f"What the network saw: {width} \N{MULTIPLICATION SIGN} {height} grey pixels")
+            st.caption(f"What the network saw:  \n{width} \N{MULTIPLICATION SIGN} {height} grey pixels")
         chart.plotly_chart(
             probability_bars(face.probabilities), config=_PLOTLY, key=f"bars{index}",
             alt=f"Probabilities of the seven expressions for face {index + 1}",
