@@ -37,6 +37,8 @@ def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best:
         f"| {label} | {sum(private['confusion'][i])} | {private['recall'][label]:.1%} |"
         for i, label in enumerate(LABELS)
     )
+    weakest = sorted(private["recall"], key=private["recall"].__getitem__)[:2]
+    weakest[0] = weakest[0].capitalize()
     removed = private["n"] - private["without_duplicates"]["n"]
     sizes = ", ".join(f"{side} pixels from epoch {start + 1}" for start, side in recipe["sizes"])
     return f"""---
@@ -93,7 +95,7 @@ Not for: decisions about people, of any kind; inferring emotions at work or in e
 (2024/1689, Art. 5(1)(f)) forbids; watching people without their knowledge.
 
 Limits: FER2013 comes from a web image search of 2013, its labels are noisy, and it says nothing about age, gender
-or skin colour, so no statement about fairness can be made. Disgust and fear are the weakest classes. Pictures other
+or skin colour, so no statement about fairness can be made. {weakest[0]} and {weakest[1]} are recognised least often. Pictures other
 than roughly frontal faces are outside what it was trained on.
 
 Licence: FER2013 was published for research and education without a clear licence for the pictures; treat the weights
