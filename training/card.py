@@ -95,8 +95,8 @@ Not for: decisions about people, of any kind; inferring emotions at work or in e
 (2024/1689, Art. 5(1)(f)) forbids; watching people without their knowledge.
 
 Limits: FER2013 comes from a web image search of 2013, its labels are noisy, and it says nothing about age, gender
-or skin colour, so no statement about fairness can be made. {weakest[0]} and {weakest[1]} are recognised least often. Pictures other
-than roughly frontal faces are outside what it was trained on.
+or skin colour, so no statement about fairness can be made. {weakest[0]} and {weakest[1]} are recognised least often.
+Pictures other than roughly frontal faces are outside what it was trained on.
 
 Licence: FER2013 was published for research and education without a clear licence for the pictures; treat the weights
 likewise.
