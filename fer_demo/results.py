@@ -31,21 +31,30 @@ def result_json(file: str | None, image: np.ndarray, faces: Sequence[Any]) -> st
     return json.dumps(result_dict(file, image, faces), indent=2, ensure_ascii=False) + "\n"
 
 
-def result_csv(file: str | None, faces: Sequence[Any]) -> str:
-    """One row for each face, numbered from 1: file, face, box in pixels, label, confidence and all probabilities.
+CSV_COLUMNS = ("file", "face", "x", "y", "width", "height", "label", "confidence", *LABELS)
+"""What `result_rows` holds: box in pixels, confidence and all probabilities from 0 to 1."""
+
+
+def result_rows(file: str | None, faces: Sequence[Any]) -> list[dict[str, Any]]:
+    """One row for each face, numbered from 1, with the keys of `CSV_COLUMNS`.
 
     Args:
         file: The picture's path or name; None leaves the column empty.
         faces: `FacePrediction` objects.
-
-    Returns:
-        CSV text with a header row; only the header when there are no faces.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "face", "x", "y", "width", "height", "label", "confidence", *LABELS])
+    rows = []
     for number, face in enumerate(faces, 1):
         box = (round(float(v), 1) for v in face.box)
         probabilities = (f"{face.probabilities[label]:.4f}" for label in LABELS)
-        writer.writerow([file or "", number, *box, face.label, f"{face.confidence:.4f}", *probabilities])
+        values = (file or "", number, *box, face.label, f"{face.confidence:.4f}", *probabilities)
+        rows.append(dict(zip(CSV_COLUMNS, values, strict=True)))
+    return rows
+
+
+def result_csv(file: str | None, faces: Sequence[Any]) -> str:
+    """`result_rows` as CSV text with a header row; only the header when there are no faces."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(result_rows(file, faces))
     return text.getvalue()

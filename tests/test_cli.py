@@ -18,15 +18,6 @@ from fer_demo.__main__ import main
 from fer_demo.emotions import LABELS
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    # For single small crops a second thread does nothing but wait, which on a busy machine takes long.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> str:
     """The folder of a checkpoint with random weights."""

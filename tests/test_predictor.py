@@ -23,15 +23,6 @@ NAME = "fer_sedense_s2.fer2013"
 create_model = timm.create_model  # one test replaces timm's
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    # For single small crops a second thread does nothing but wait, which on a busy machine takes long.
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def build(**kwargs) -> torch.nn.Module:
     """A model whose answers for different faces differ."""
     torch.manual_seed(0)

@@ -149,23 +149,22 @@ class _JsonWriter(_TextWriter):
 
 
 class _CsvWriter(_TextWriter):
-    """The rows of ``fer_demo.results.result_csv``, with a last column for errors."""
+    """``fer_demo.results.result_rows``, with a last column for errors."""
 
     def __init__(self, out: TextIO) -> None:
-        from fer_demo.results import result_csv
+        from fer_demo.results import CSV_COLUMNS
 
         super().__init__(out)
-        columns = next(csv.reader(io.StringIO(result_csv(None, []))))
-        self.rows = csv.DictWriter(out, [*columns, "error"], restval="", lineterminator="\n")
+        self.rows = csv.DictWriter(out, [*CSV_COLUMNS, "error"], restval="", lineterminator="\n")
         self.rows.writeheader()
 
     def add(self, path: Path, answer: "Answer") -> None:
-        from fer_demo.results import result_csv
+        from fer_demo.results import result_rows
 
         if isinstance(answer, Exception):
             self.rows.writerow({"file": str(path), "error": str(answer)})
         else:
-            self.rows.writerows(csv.DictReader(io.StringIO(result_csv(str(path), answer[1]))))
+            self.rows.writerows(result_rows(str(path), answer[1]))
 
     def finish(self) -> None:
         self.out.close()

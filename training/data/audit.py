@@ -1,7 +1,7 @@
 """What a data set holds besides pictures: copies, contradictions, blanks."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -77,10 +77,10 @@ def without_duplicates(faces: Faces) -> Faces:
     marks = digests(faces.images)
     training = faces.splits == "Training"
     elsewhere = {m for m, t in zip(marks, training, strict=True) if not t}
-    labels = defaultdict(Counter)
+    labels = defaultdict(set)
     for mark, label, is_training in zip(marks, faces.labels.tolist(), training, strict=True):
         if is_training:
-            labels[mark][label] += 1
+            labels[mark].add(label)
     keep, seen = [], set()
     for mark, is_training in zip(marks, training, strict=True):
         wanted = not is_training or (mark not in elsewhere and mark not in seen and len(labels[mark]) == 1)

@@ -14,6 +14,7 @@ from training.data.faces import FERPLUS_COLUMNS, SPLITS, BadRows, DataError, Fac
 SIDE = 48
 FERPLUS_FILE = "fer2013new.csv"
 
+
 def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
     """Reads ``fer2013.csv`` or ``icml_face_data.csv``: columns emotion (0 to 6), pixels (2,304 numbers) and Usage.
 
@@ -45,18 +46,13 @@ def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
                 splits.append(split)
                 rows.append(number)
     faces = stack(images, labels, splits, path)
-    votes = path.parent / FERPLUS_FILE
-    if not votes.is_file():
+    file = path.parent / FERPLUS_FILE
+    if not file.is_file():
         return faces
-    return Faces(faces.images, faces.labels, faces.splits, read_ferplus(votes)[_within(rows, votes, path)])
-
-
-def _within(rows: list[int], votes: Path, path: Path) -> list[int]:
-    with open(votes, newline="", encoding="utf-8-sig") as f:
-        count = sum(1 for _ in f) - 1
-    if rows[-1] >= count:
-        raise DataError(f"{votes} has {count:,} rows, but {path.name} has more; both must have the same rows.")
-    return rows
+    votes = read_ferplus(file)
+    if rows[-1] >= len(votes):
+        raise DataError(f"{file} has {len(votes):,} rows, but {path.name} has more; both must have the same rows.")
+    return Faces(faces.images, faces.labels, faces.splits, votes[rows])
 
 
 def _parse(pixels: str, emotion: str, usage: str, where: str) -> tuple[np.ndarray, int, str]:

@@ -33,7 +33,7 @@ _FER_NAME = re.compile("|".join(SPLITS), re.IGNORECASE)
 
 
 def read_picture(source: Path | bytes, where: str, side: int | None) -> np.ndarray:
-    """One picture as grey uint8 (side, side); of any size if `side` is None.
+    """One picture as grey uint8 (side, side); `side` is the picture's own height if None.
 
     Raises:
         DataError: If it cannot be read.
@@ -41,7 +41,8 @@ def read_picture(source: Path | bytes, where: str, side: int | None) -> np.ndarr
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
             image = image.convert("L")
-            if side is not None and image.size != (side, side):
+            side = side or image.height
+            if image.size != (side, side):
                 image = image.resize((side, side), Image.Resampling.BILINEAR)
             return np.asarray(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
@@ -156,6 +157,4 @@ def _read_rows(rows: Iterable[tuple[Path, int, str]], bad: BadRows, side: int | 
             side = side or images[0].shape[0]
             labels.append(label)
             splits.append(split)
-    if images and images[0].shape != (side, side):
-        images[0] = np.asarray(Image.fromarray(images[0]).resize((side, side), Image.Resampling.BILINEAR))
     return stack(images, labels, splits, root)

@@ -45,11 +45,11 @@ def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None 
                 where = f"{file}, row {number}"
                 if not isinstance(cell, dict) or not cell.get("bytes"):
                     raise DataError(f"{where}: the picture's bytes are not in the file.")
-                labels_id = label_id(_name(label, names, where), where)
+                label = label_id(_name(label, names, where), where)
                 image = read_picture(cell["bytes"], where, side)
                 side = side or image.shape[0]
-                images.append(image if image.shape == (side, side) else read_picture(cell["bytes"], where, side))
-                labels.append(labels_id)
+                images.append(image)
+                labels.append(label)
                 splits.append(_SPLITS[match[1]])
     return stack(images, labels, splits, root)
 
