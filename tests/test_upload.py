@@ -80,9 +80,7 @@ def files_in(folder: Path) -> list[Path]:
 
 def show(url: str, sid: str, payload: dict) -> None:
     """What the widget does in a browser once a photo was added: calls the private event and waits for its end."""
-    event = next(
-        d["id"] for d in httpx.get(f"{url}config").json()["dependencies"] if d["api_visibility"] == "private"
-    )
+    event = next(d["id"] for d in httpx.get(f"{url}config").json()["dependencies"] if d["api_visibility"] == "private")
     body = {"data": [payload], "fn_index": event, "session_hash": f"test{time.monotonic_ns()}"}
     httpx.post(f"{url}gradio_api/queue/join", params={"sid": sid}, json=body).raise_for_status()
     stream = f"{url}gradio_api/queue/data?session_hash={body['session_hash']}"
@@ -189,4 +187,3 @@ def test_nothing_but_the_api_is_offered(client, url):
     assert list(api["named_endpoints"]) == ["/predict"]
     config = httpx.get(f"{url}config").json()
     assert config["footer_links"] == [] and config["run_history"] is False
-

@@ -6,6 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+PLACES = ("threads", "device", "save_minutes")
+"""Settings that say where a run computes, not what."""
+
 
 def _data_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -37,6 +40,8 @@ def _views(name: str) -> tuple[str, ...]:
 def train(args: argparse.Namespace) -> None:
     """Starts or resumes a run."""
     from training.config import load_config
+    from training.distributed import leave
+    from training.runlog import CONFIG, RUNS
     from training.train import LAST, Trainer, resume_config
 
     if args.resume:
@@ -44,21 +49,34 @@ def train(args: argparse.Namespace) -> None:
 
         config = resume_config(args.run_dir)
         # Where it runs may change between sittings; what it computes may not.
-        places = {k: v for k, v in (o.split("=", 1) for o in args.set) if k in {"threads", "device", "save_minutes"}}
+        places = {k: v for k, v in (o.split("=", 1) for o in args.set) if k in PLACES}
         if len(places) < len(args.set):
-            raise ValueError("Only threads, device and save_minutes can be changed on --resume.")
+            raise ValueError(f"Only {', '.join(PLACES)} can be changed on --resume.")
         config = dataclasses.replace(config, **{k: type(getattr(config, k))(v) for k, v in places.items()})
     else:
         if (args.run_dir / LAST).exists():
             raise ValueError(f"{args.run_dir} holds a run already: add --resume, or choose another --run-dir.")
         config = load_config(args.recipe, args.set)
-    trainer = Trainer(config, _load(args), args.run_dir, quiet=args.quiet)
+    record = None if args.no_record else RUNS / args.run_dir.resolve().name
+    if record is not None and (record / CONFIG).is_file() and not _same_run(record, config):
+        raise ValueError(f"{record} is the record of another run: name --run-dir differently, or add --no-record.")
+    trainer = Trainer(config, _load(args), args.run_dir, record_dir=record, quiet=args.quiet)
     if args.resume:
         trainer.load(args.run_dir / LAST)
     best = trainer.fit()
-    print(
-        f"best on PublicTest: {best['accuracy']:.2%} in epoch {best['epoch']}; weights: {args.run_dir}/best.safetensors"
-    )
+    if trainer.world.main:
+        weights = args.run_dir / "best.safetensors"
+        print(f"best on PublicTest: {best['accuracy']:.2%} in epoch {best['epoch']}; weights: {weights}")
+    leave()
+
+
+def _same_run(record: Path, config) -> bool:
+    """Whether a record is of a run with the same settings, wherever it ran."""
+    from training.config import from_dict
+    from training.runlog import read_run
+
+    recorded, wanted = from_dict(read_run(record).config).to_dict(), config.to_dict()
+    return all(recorded[name] == value for name, value in wanted.items() if name not in PLACES)
 
 
 def evaluate(args: argparse.Namespace) -> None:
@@ -121,7 +139,10 @@ def main(argv: list[str] | None = None) -> int:
     _data_argument(p)
     p.add_argument("--run-dir", type=Path, required=True, help="where checkpoints and logs go")
     p.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
-    p.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="override settings of the recipe")
+    p.add_argument(
+        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override settings of the recipe"
+    )
+    p.add_argument("--no-record", action="store_true", help="keep no record of the run in training/runs/")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     p.set_defaults(run=train)
 

@@ -5,7 +5,7 @@ arXiv:1708.04896) are switches of a recipe.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
@@ -43,52 +43,89 @@ class AugmentConfig:
             raise ValueError(f"augment.scale must be from 0 to below 1, but is {self.scale}.")
 
 
-def augment(images: torch.Tensor, config: AugmentConfig, generator: torch.Generator) -> torch.Tensor:
+@dataclass(frozen=True)
+class Draws:
+    """What is done to each picture of a batch: float tensors (N,), free of any size in pixels.
+
+    So the same draws move a picture alike at every resolution, and a part of the draws moves that part of the batch.
+    """
+
+    angle: torch.Tensor
+    size: torch.Tensor
+    mirror: torch.Tensor
+    dx: torch.Tensor
+    dy: torch.Tensor
+    gain: torch.Tensor
+    bias: torch.Tensor
+    erase: torch.Tensor
+    area: torch.Tensor
+    ratio: torch.Tensor
+    top: torch.Tensor
+    left: torch.Tensor
+    fill: torch.Tensor
+
+    def __getitem__(self, index: slice) -> "Draws":
+        return Draws(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+def draw(n: int, config: AugmentConfig, generator: torch.Generator) -> Draws:
+    """Draws what happens to `n` pictures.
+
+    Args:
+        n: Pictures.
+        config: Strengths.
+        generator: The only source of randomness: same state, same result. Its device is that of the result.
+    """
+    r = torch.rand(13, n, device=generator.device, generator=generator)
+
+    def between(i: int, low: float, high: float) -> torch.Tensor:
+        return r[i] * (high - low) + low
+
+    return Draws(
+        angle=between(0, -config.rotation, config.rotation) * (math.pi / 180),
+        size=between(1, 1 - config.scale, 1 + config.scale),
+        mirror=torch.where(r[2] < config.flip, -1.0, 1.0),
+        dx=between(3, -config.shift, config.shift),
+        dy=between(4, -config.shift, config.shift),
+        gain=between(5, 1 - config.contrast, 1 + config.contrast),
+        bias=between(6, -config.brightness, config.brightness),
+        erase=r[7] < config.erase,
+        area=between(8, *config.erase_area),
+        ratio=torch.exp(between(9, math.log(0.3), math.log(1 / 0.3))),
+        top=r[10],
+        left=r[11],
+        fill=r[12],
+    )
+
+
+def augment(images: torch.Tensor, draws: Draws) -> torch.Tensor:
     """Moves, flips, relights and erases each picture independently.
 
     Args:
         images: float (N, 1, H, W), pixels in [0, 1].
-        config: Strengths.
-        generator: The only source of randomness, on the pictures' device: same state, same result.
+        draws: From `draw`, for N pictures, on the same device.
 
     Returns:
         A tensor like `images`.
     """
-    n, device = len(images), images.device
-
-    def uniform(low: float, high: float) -> torch.Tensor:
-        return torch.rand(n, device=device, generator=generator) * (high - low) + low
-
-    angle = uniform(-config.rotation, config.rotation) * (math.pi / 180)
-    size = uniform(1 - config.scale, 1 + config.scale)
-    mirror = torch.where(uniform(0, 1) < config.flip, -1.0, 1.0)
+    cos, sin = torch.cos(draws.angle) / draws.size, torch.sin(draws.angle) / draws.size
     # affine_grid maps output to input coordinates in [-1, 1], so a shift by a fraction of the side counts double.
-    dx, dy = uniform(-config.shift, config.shift) * 2, uniform(-config.shift, config.shift) * 2
-    cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
-    theta = torch.stack([torch.stack([cos * mirror, -sin, dx], 1), torch.stack([sin * mirror, cos, dy], 1)], 1)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    first = torch.stack([cos * draws.mirror, -sin, 2 * draws.dx], 1)
+    second = torch.stack([sin * draws.mirror, cos, 2 * draws.dy], 1)
+    grid = F.affine_grid(torch.stack([first, second], 1), list(images.shape), align_corners=False)
     # Border, not zeros: black corners would be a feature that no photograph has.
     x = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
-
-    if config.contrast or config.brightness:
-        gain = uniform(1 - config.contrast, 1 + config.contrast).view(n, 1, 1, 1)
-        bias = uniform(-config.brightness, config.brightness).view(n, 1, 1, 1)
-        mean = x.mean(dim=(1, 2, 3), keepdim=True)
-        x = ((x - mean) * gain + mean + bias).clamp(0, 1)
-    return _erase(x, config, uniform) if config.erase else x
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    x = ((x - mean) * draws.gain.view(-1, 1, 1, 1) + mean + draws.bias.view(-1, 1, 1, 1)).clamp(0, 1)
+    return torch.where(_erased(draws, *x.shape[-2:])[:, None], draws.fill.view(-1, 1, 1, 1), x)
 
 
-def _erase(x: torch.Tensor, config: AugmentConfig, uniform) -> torch.Tensor:
-    n, _, h, w = x.shape
-    area = uniform(*config.erase_area) * h * w
-    ratio = torch.exp(uniform(math.log(0.3), math.log(1 / 0.3)))
-    hit = uniform(0, 1) < config.erase
-    eh, ew = torch.sqrt(area * ratio).clamp(max=h), torch.sqrt(area / ratio).clamp(max=w)
-    top, left = uniform(0, 1) * (h - eh), uniform(0, 1) * (w - ew)
-    rows = torch.arange(h, device=x.device) + 0.5
-    columns = torch.arange(w, device=x.device) + 0.5
+def _erased(draws: Draws, h: int, w: int) -> torch.Tensor:
+    """bool (N, H, W): the pixels inside the erased rectangles."""
+    rows = (torch.arange(h, device=draws.area.device) + 0.5) / h
+    columns = (torch.arange(w, device=draws.area.device) + 0.5) / w
+    eh, ew = torch.sqrt(draws.area * draws.ratio).clamp(max=1), torch.sqrt(draws.area / draws.ratio).clamp(max=1)
+    top, left = draws.top * (1 - eh), draws.left * (1 - ew)
     inside_rows = (rows >= top[:, None]) & (rows < (top + eh)[:, None])
     inside_columns = (columns >= left[:, None]) & (columns < (left + ew)[:, None])
-    mask = inside_rows[:, :, None] & inside_columns[:, None, :] & hit[:, None, None]
-    fill = uniform(0, 1).view(n, 1, 1, 1)
-    return torch.where(mask[:, None], fill, x)
+    return inside_rows[:, :, None] & inside_columns[:, None, :] & draws.erase[:, None, None]

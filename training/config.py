@@ -28,13 +28,27 @@ class TrainConfig:
         warmup_epochs: Linear warm-up from a tenth of `lr`; cosine to `min_lr` afterwards.
         min_lr: Final learning rate.
         label_smoothing: Of the cross-entropy.
+        targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; or ``"majority"``, its most
+            frequent class (Barsoum et al. 2016, arXiv:1608.01041).
+        drop_duplicates: Train without copies: see `training.data.audit.without_duplicates`.
+        class_weight_power: The loss weights a class by its count to minus this power: 0 all alike, 1 fully balanced.
+        mixup: Alpha of mixup (Zhang et al. 2018, arXiv:1710.09412), or 0 for none.
+        cutmix: Alpha of CutMix (Yun et al. 2019, arXiv:1905.04899), or 0 for none; with both, one is drawn a batch.
+        mix_prob: Probability that a batch is mixed at all.
+        teachers: Models to distil from (Hinton et al. 2015, arXiv:1503.02531), their mean if several: a name with
+            bundled weights, or ``NAME@FILE`` with the path of a .safetensors file. Each sees the augmented picture at
+            its own size.
+        distill_weight: Share of the loss that follows the teachers; the rest follows `targets`.
+        distill_temperature: Softens the teachers' and the student's answers.
         drop_rate: Dropout before the classifier.
         clip_grad: Largest gradient norm, or 0 for no clipping.
         ema_decay: Decay of the averaged weights, or 0 for none.
         seed: Decides initial weights, order and augmentation.
         augment: Augmentation strengths.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
-        bf16: bfloat16 autocast.
+        bf16: bfloat16 autocast: ``"on"``, ``"off"``, or ``"auto"`` for wherever the hardware computes in it. A CPU
+            that does not is tens of times slower with it.
+        compile: `torch.compile` the network.
         channels_last: NHWC memory format.
         threads: CPU threads, or 0 for PyTorch's choice.
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
@@ -51,13 +65,23 @@ class TrainConfig:
     warmup_epochs: float = 1.0
     min_lr: float = 1e-4
     label_smoothing: float = 0.1
+    targets: str = "labels"
+    drop_duplicates: bool = False
+    class_weight_power: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_prob: float = 1.0
+    teachers: tuple[str, ...] = ()
+    distill_weight: float = 0.5
+    distill_temperature: float = 2.0
     drop_rate: float = 0.0
     clip_grad: float = 0.0
     ema_decay: float = 0.0
     seed: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     device: str = "auto"
-    bf16: bool = True
+    bf16: str = "auto"
+    compile: bool = False
     channels_last: bool = True
     threads: int = 0
     save_minutes: float = 5.0
@@ -68,6 +92,19 @@ class TrainConfig:
         starts = [start for start, _ in self.sizes]
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
             raise ValueError(f"sizes must be pairs (first epoch, side) with rising epochs from 0; got {self.sizes}.")
+        for name, choices in {"targets": ("labels", "votes", "majority"), "bf16": ("auto", "on", "off")}.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}.")
+        for name in ("label_smoothing", "mix_prob", "distill_weight", "ema_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1; got {getattr(self, name)}.")
+        if min(self.mixup, self.cutmix, self.class_weight_power) < 0 or self.distill_temperature <= 0:
+            raise ValueError(
+                "mixup, cutmix and class_weight_power must not be negative and distill_temperature must be positive; "
+                f"got {self.mixup}, {self.cutmix}, {self.class_weight_power} and {self.distill_temperature}."
+            )
+        if not isinstance(self.teachers, tuple):
+            raise ValueError(f"teachers must be a list of names, but is {self.teachers!r}.")
 
     def size_at(self, epoch: int) -> int:
         """The side in pixels used in an epoch (from 0)."""
@@ -115,6 +152,8 @@ def _build(cls: type, values: dict[str, Any], source: str) -> Any:
                 value = float(value)  # YAML reads 1e-4 as text
             except ValueError:
                 pass
+        if kind is str and isinstance(value, bool):
+            value = "on" if value else "off"  # YAML reads on and off as true and false
         value = _frozen(value)
         if isinstance(kind, type) and not isinstance(value, kind):
             raise ValueError(f"{source}: {name} must be {kind.__name__}, but is {value!r}.")

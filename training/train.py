@@ -4,8 +4,6 @@ Nothing random is carried from step to step: order, augmentation and dropout are
 So a run that was killed in the middle of an epoch and resumed computes what the uninterrupted run computes.
 """
 
-import csv
-import io
 import json
 import time
 from contextlib import nullcontext
@@ -14,65 +12,84 @@ from typing import Any
 
 import timm
 import torch
+from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_bytes
-from timm.loss import LabelSmoothingCrossEntropy
 from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from timm.utils import ModelEmaV3
+from torch.profiler import record_function
 from tqdm import tqdm
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.preprocess import data_config, normalize, prepare
-from training.augment import augment
+from training.augment import augment, draw
 from training.config import TrainConfig, from_dict
 from training.data import DataError, Faces
+from training.data.audit import without_duplicates
+from training.devices import pick_device, use_bf16
+from training.distributed import World, join
 from training.evaluate import predict_logits
 from training.metrics import classification_metrics
-from training.storage import atomic_write, atomic_write_text
+from training.objective import Objective
+from training.runlog import RunLog
+from training.storage import atomic_write
 
 LAST = "last.pt"
 BEST = "best.safetensors"
-LOG = "log.csv"
-
-
-def pick_device(name: str) -> torch.device:
-    """``"auto"`` is CUDA, then MPS, then the CPU; other names are PyTorch's own."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+RANGES = ("input", "forward", "backward", "optimizer")
+"""The parts of a step, as a profile names them."""
 
 
 class Trainer:
     """Trains one model on the Training split and keeps the weights that are best on PublicTest.
 
+    Under `torchrun` each process holds one; the batch is shared among them, and the first evaluates and saves.
+
     Args:
         config: The settings.
         faces: FER2013 with Training and PublicTest.
         run_dir: Where ``last.pt``, ``best.safetensors``, ``log.csv``, ``config.json`` and TensorBoard events go.
+        record_dir: Where the run's record goes (see `training.runlog`), or None for no record.
         quiet: No progress bar.
 
     Raises:
         DataError: If a split is empty or Training holds fewer pictures than one batch.
+        ValueError: If a teacher cannot be loaded or the batch cannot be shared equally among the processes.
     """
 
-    def __init__(self, config: TrainConfig, faces: Faces, run_dir: str | Path, *, quiet: bool = False) -> None:
-        self.config, self.run_dir, self.quiet = config, Path(run_dir), quiet
+    def __init__(
+        self,
+        config: TrainConfig,
+        faces: Faces,
+        run_dir: str | Path,
+        *,
+        record_dir: str | Path | None = None,
+        quiet: bool = False,
+    ) -> None:
         if config.threads:
             torch.set_num_threads(config.threads)
-        self.device = pick_device(config.device)
+        self.config, self.run_dir = config, Path(run_dir)
+        self.world: World = join(pick_device(config.device))
+        self.device = self.world.device
+        self.quiet = quiet or not self.world.main
+        self.log = RunLog(self.run_dir, Path(record_dir) if record_dir else None, self.quiet)
+        if config.batch_size % self.world.size:
+            raise ValueError(f"batch_size {config.batch_size} cannot be shared by {self.world.size} processes.")
+        faces = without_duplicates(faces) if config.drop_duplicates else faces
         self.train_set, self.public = faces.split("Training"), faces.split("PublicTest")
         self.steps_per_epoch = len(self.train_set) // config.batch_size
         if self.steps_per_epoch == 0:
             raise DataError(f"{len(self.train_set)} Training pictures do not fill a batch of {config.batch_size}.")
         self.images = self.train_set.images.to(self.device)
-        self.labels = self.train_set.labels.to(self.device)
+        self.objective = Objective(config, self.train_set, self.device)
 
         torch.manual_seed(config.seed)
         self.model = timm.create_model(config.model, drop_rate=config.drop_rate).to(self.device)
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
+        # Shares the model's parameters, which therefore stay free of wrappers' names.
+        self.network = self.world.wrap(torch.compile(self.model) if config.compile else self.model)
+        self.bf16 = use_bf16(config.bf16, self.device)
         self.data = data_config(self.model)
         self.optimizer = create_optimizer_v2(
             self.model, opt=config.opt, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
@@ -87,7 +104,6 @@ class Trainer:
             t_in_epochs=False,
         )
         self.ema = ModelEmaV3(self.model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
-        self.criterion = LabelSmoothingCrossEntropy(config.label_smoothing)
         self.epoch, self.step = 0, 0
         self.loss_sum = torch.zeros((), device=self.device)
         self.seconds = 0.0
@@ -99,24 +115,38 @@ class Trainer:
 
         Returns:
             ``accuracy`` (on PublicTest), ``epoch`` and ``weights`` ("model" or "ema") of the best checkpoint.
+
+        Raises:
+            FloatingPointError: If the loss is not a number.
         """
-        self.run_dir.mkdir(parents=True, exist_ok=True)
-        atomic_write_text(self.run_dir / "config.json", json.dumps(self.config.to_dict(), indent=2) + "\n")
-        while self.epoch < self.config.epochs:
-            self._train_epoch()
-            self._finish_epoch()
+        if not self.world.main:
+            while self.epoch < self.config.epochs:
+                self._train_epoch()
+                self._finish_epoch()
+            return self.best
+        self.log.start(self.config.to_dict())
+        try:
+            while self.epoch < self.config.epochs:
+                self.log.status("running", best=self.best)
+                self._train_epoch()
+                self._finish_epoch()
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            reason = "stopped by hand" if stopped else f"{type(error).__name__}: {error}"
+            self.log.status("stopped" if stopped else "failed", best=self.best, reason=reason)
+            raise
+        self.log.status("finished", best=self.best, **self._chosen_figures())
         return self.best
 
     def _train_epoch(self) -> None:
         config, device = self.config, self.device
-        order = torch.randperm(len(self.labels), generator=_generator("cpu", config.seed, self.epoch, 0)).to(device)
-        side = config.size_at(self.epoch)
-        autocast = torch.autocast(device.type, torch.bfloat16) if config.bf16 else nullcontext()
-        self.model.train()
+        generator = _generator("cpu", config.seed, self.epoch, 0)
+        order = torch.randperm(len(self.images), generator=generator).to(device)
+        self.network.train()
         bar = tqdm(
             total=self.steps_per_epoch * config.batch_size,
             initial=self.step * config.batch_size,
-            desc=f"epoch {self.epoch + 1}/{config.epochs} at {side}",
+            desc=f"epoch {self.epoch + 1}/{config.epochs} at {config.size_at(self.epoch)}",
             unit="img",
             disable=self.quiet,
             leave=False,
@@ -124,25 +154,7 @@ class Trainer:
         )
         begun = saved = time.monotonic()
         while self.step < self.steps_per_epoch:
-            batch = order[self.step * config.batch_size : (self.step + 1) * config.batch_size]
-            generator = _generator(device, config.seed, self.epoch, self.step + 1)
-            torch.manual_seed(generator.initial_seed())  # for dropout, which takes no generator
-            x = augment(prepare(self.images[batch], size=(side, side)), config.augment, generator)
-            x = normalize(x, self.data["mean"], self.data["std"])
-            if config.channels_last:
-                x = x.contiguous(memory_format=torch.channels_last)
-            self.scheduler.step_update(self.epoch * self.steps_per_epoch + self.step)
-            with autocast:
-                loss = self.criterion(self.model(x).float(), self.labels[batch])
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if config.clip_grad:
-                torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_grad)
-            self.optimizer.step()
-            self.loss_sum += loss.detach()
-            self.step += 1
-            if self.ema is not None:
-                self.ema.update(self.model, step=self.epoch * self.steps_per_epoch + self.step)
+            self._train_step(order[self.step * config.batch_size : (self.step + 1) * config.batch_size])
             bar.update(config.batch_size)
             now = time.monotonic()
             if now - saved > config.save_minutes * 60 and self.step < self.steps_per_epoch:
@@ -151,12 +163,54 @@ class Trainer:
         bar.close()
         self.seconds += time.monotonic() - begun
 
+    def _train_step(self, batch: torch.Tensor) -> None:
+        self.scheduler.step_update(self.epoch * self.steps_per_epoch + self.step)
+        with record_function("input"):
+            x, targets = self._input(batch)
+        autocast = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+        with record_function("forward"):
+            with autocast:
+                logits = self.network(x)
+            loss = self.objective.loss(logits.float(), targets)
+        with record_function("backward"):
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        with record_function("optimizer"):
+            if self.config.clip_grad:
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad)
+            self.optimizer.step()
+        self.loss_sum += self.world.mean(loss.detach())
+        self.step += 1
+        if self.ema is not None:
+            self.ema.update(self.model, step=self.epoch * self.steps_per_epoch + self.step)
+
+    def _input(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """This process's part of a batch, augmented, and its targets."""
+        config, part, side = self.config, self.world.part, self.config.size_at(self.epoch)
+        generator = _generator(self.device, config.seed, self.epoch, self.step + 1)
+        torch.manual_seed(generator.initial_seed())  # for mixing and dropout, which take no generator
+        draws = draw(len(batch), config.augment, generator)[part]
+        images, targets = self.images[batch[part]], self.objective.targets[batch[part]]
+        x = normalize(augment(prepare(images, size=(side, side)), draws), self.data["mean"], self.data["std"])
+        taught = self.objective.teach(images, draws)
+        x, targets = self.objective.mix(x, targets if taught is None else torch.cat([targets, taught], 1))
+        return (x.contiguous(memory_format=torch.channels_last) if config.channels_last else x), targets
+
     def _finish_epoch(self) -> None:
         train_loss = float(self.loss_sum) / self.steps_per_epoch
         if train_loss != train_loss:
             raise FloatingPointError(
                 f"The loss is not a number in epoch {self.epoch + 1}: lower lr; {LAST} holds the epoch before."
             )
+        if self.world.main:
+            self._evaluate(train_loss)
+        self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
+        self.loss_sum.zero_()
+        self.save()
+        if self.world.main:
+            self.log.epoch(self.history)
+
+    def _evaluate(self, train_loss: float) -> None:
         side = self.config.size_at(self.epoch)
         row: dict[str, Any] = {
             "epoch": self.epoch + 1,
@@ -179,28 +233,23 @@ class Trainer:
         images = self.steps_per_epoch * self.config.batch_size
         row |= {"seconds": round(self.seconds, 1), "images_per_second": round(images / max(self.seconds, 1e-9), 1)}
         self.history.append(row)
-        self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
-        self.loss_sum.zero_()
-        self.save()
-        self._log(row)
 
-    def _log(self, row: dict[str, Any]) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(row))
-        writer.writeheader()
-        writer.writerows(self.history)
-        atomic_write_text(self.run_dir / LOG, text.getvalue())
-        if not self.quiet:
-            tqdm.write("  ".join(f"{key} {value}" for key, value in row.items()))
-        from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed only here
-
-        with SummaryWriter(str(self.run_dir)) as board:
-            for key, value in row.items():
-                if key != "epoch":
-                    board.add_scalar(key, value, row["epoch"])
+    def _chosen_figures(self) -> dict[str, Any]:
+        """What the record says of the chosen weights: PublicTest figures at the final size."""
+        model = timm.create_model(self.config.model).to(self.device).eval()
+        model.load_state_dict(load_file(self.run_dir / BEST))
+        side = self.config.sizes[-1][1]
+        logits = predict_logits(model, self.public.images, size=(side, side))
+        return {
+            "size": side,
+            "seconds": round(sum(row["seconds"] for row in self.history)),
+            "public": classification_metrics(logits, self.public.labels),
+        }
 
     def save(self) -> None:
-        """Writes ``last.pt``, from which `resume` goes on at exactly this step."""
+        """Writes ``last.pt``, from which a resumed run goes on at exactly this step."""
+        if not self.world.main:
+            return
         state = {
             "config": json.dumps(self.config.to_dict()),
             "epoch": self.epoch,

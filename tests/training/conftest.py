@@ -40,7 +40,7 @@ def config():
             "lr": 0.02,
             "warmup_epochs": 0.5,
             "device": "cpu",
-            "bf16": False,
+            "bf16": "off",
             "threads": 1,
             "augment": {"rotation": 2, "flip": 0, "erase": 0.2},
         }

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from training import storage
 from training.config import TrainConfig, from_dict, load_config
 from training.data import DataError
-from training.train import BEST, LAST, LOG, Trainer, resume_config
+from training.runlog import LOG
+from training.train import BEST, LAST, Trainer, resume_config
 
 
 def weights(trainer):
@@ -75,7 +76,7 @@ def test_kill_minus_nine(faces, config, tmp_path):
         "model: fer_sedense_s2.fer2013\nepochs: 4\nbatch_size: 16\nsizes: [[0, 24]]\nlr: 0.02\nbf16: false\n"
         "device: cpu\nthreads: 1\nsave_minutes: 0.002\n"
     )
-    run = [sys.executable, "-m", "training", "train", "--data", str(tmp_path / "data.npz"), "--quiet"]
+    run = [sys.executable, "-m", "training", "train", "--data", str(tmp_path / "data.npz"), "--quiet", "--no-record"]
     start = [*run, str(recipe), "--run-dir"]
     subprocess.run([*start, str(tmp_path / "whole")], check=True, stdout=subprocess.DEVNULL)
     process = subprocess.Popen([*start, str(tmp_path / "killed")], stdout=subprocess.DEVNULL)

@@ -1,0 +1,101 @@
+"""What a run minimises: targets, class weights, mixing and distillation, each a switch of `TrainConfig`."""
+
+from pathlib import Path
+
+import timm
+import torch
+import torch.nn.functional as F
+from torchvision.transforms import v2
+
+import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.emotions import NUM_CLASSES
+from fer_demo.preprocess import data_config, normalize, prepare
+from training.augment import Draws, augment
+from training.config import TrainConfig
+from training.data import Faces
+
+
+class Objective:
+    """Targets for every training picture, and the loss of a batch.
+
+    Args:
+        config: The settings.
+        faces: The Training split.
+        device: Where the loss is computed.
+
+    Attributes:
+        targets: float32 (N, 7), class probabilities for each picture; rows add up to 1.
+
+    Raises:
+        DataError: If votes are asked for and there are none.
+        ValueError: If a teacher cannot be loaded.
+    """
+
+    def __init__(self, config: TrainConfig, faces: Faces, device: torch.device) -> None:
+        self.config = config
+        self.targets = faces.targets(config.targets).to(device)
+        counts = self.targets.sum(0).clamp(min=1)
+        weight = counts**-config.class_weight_power
+        # The mean over the training pictures is 1, so that lr means the same with and without weights.
+        self.class_weight = weight * len(faces) / (weight * counts).sum()
+        mixers = [mix(alpha=a) for mix, a in ((v2.MixUp, config.mixup), (v2.CutMix, config.cutmix)) if a]
+        self.mixer = v2.RandomApply([v2.RandomChoice(mixers)], p=config.mix_prob) if mixers else None
+        self.teachers = [_load_teacher(spec).to(device) for spec in config.teachers]
+
+    def mix(self, x: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mixes pictures and their targets alike, drawing from PyTorch's global generator.
+
+        Args:
+            x: float (N, 1, H, W).
+            targets: float (N, any).
+        """
+        return self.mixer(x, targets) if self.mixer is not None else (x, targets)
+
+    @torch.no_grad()
+    def teach(self, images: torch.Tensor, draws: Draws) -> torch.Tensor | None:
+        """The teachers' mean softened probabilities for augmented pictures.
+
+        Args:
+            images: uint8 (N, 1, H, W).
+            draws: The student's augmentation.
+
+        Returns:
+            float32 (N, 7), or None without teachers.
+        """
+        if not self.teachers:
+            return None
+        answers = []
+        for teacher in self.teachers:
+            data = data_config(teacher)
+            x = normalize(augment(prepare(images, size=data["size"]), draws), data["mean"], data["std"])
+            logits = teacher(x.contiguous(memory_format=torch.channels_last)).float()
+            answers.append((logits / self.config.distill_temperature).softmax(1))
+        return torch.stack(answers).mean(0)
+
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean loss of a batch.
+
+        Args:
+            logits: float (N, 7).
+            targets: float (N, 7), or (N, 14) where the last seven columns are the teachers' probabilities.
+        """
+        weight = self.class_weight if self.config.class_weight_power else None
+        own = F.cross_entropy(logits, targets[:, :NUM_CLASSES], weight, label_smoothing=self.config.label_smoothing)
+        if targets.shape[1] == NUM_CLASSES:
+            return own
+        t, share = self.config.distill_temperature, self.config.distill_weight
+        # The factor t^2 keeps the gradient's size when t changes (Hinton et al. 2015, section 2).
+        taught = t * t * F.kl_div((logits / t).log_softmax(1), targets[:, NUM_CLASSES:], reduction="batchmean")
+        return (1 - share) * own + share * taught
+
+
+def _load_teacher(spec: str) -> torch.nn.Module:
+    name, _, file = spec.partition("@")
+    if file and not Path(file).is_file():
+        raise ValueError(f"The teacher {spec!r} names a file that does not exist; give NAME or NAME@FILE.safetensors.")
+    try:
+        model = timm.create_model(name, checkpoint_path=file) if file else timm.create_model(name, pretrained=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(f"The teacher {spec!r} cannot be loaded: {reason}.") from error
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
