@@ -79,6 +79,17 @@ def _same_run(record: Path, config) -> bool:
     return all(recorded[name] == value for name, value in wanted.items() if name not in PLACES)
 
 
+def profile(args: argparse.Namespace) -> None:
+    """Prints where the time of training steps goes."""
+    from training.config import load_config
+    from training.profile import profile_steps
+
+    config = load_config(args.recipe, args.set)
+    result = profile_steps(config, _load(args), args.steps, args.epoch - 1)
+    print(result.pop("operators"))
+    print(json.dumps(result, indent=2))
+
+
 def evaluate(args: argparse.Namespace) -> None:
     """Prints a checkpoint's figures and optionally writes them."""
     import timm
@@ -106,6 +117,25 @@ def evaluate(args: argparse.Namespace) -> None:
             f"{split}: {part['accuracy']:.4%} ({part['correct']}/{part['n']}), macro-F1 {part['macro_f1']:.4f}, "
             f"without duplicates {part['without_duplicates']['accuracy']:.4%}"
         )
+
+
+def reproduce(args: argparse.Namespace) -> None:
+    """Computes every published figure again; fails if one differs."""
+    import torch
+
+    from training.reproduce import reproduce as run
+    from training.reproduce import results_table
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    figures, problems = run(_load(args), args.names or None)
+    print(results_table(figures))
+    readme = Path(__file__).parent.parent / "README.md"
+    if not args.names and readme.is_file() and results_table(figures) not in readme.read_text(encoding="utf-8"):
+        problems.append("the table above is not the one in README.md")
+    if problems:
+        raise ValueError("not reproduced: " + "; ".join(problems))
+    print("every figure is the one published")
 
 
 def audit(args: argparse.Namespace) -> None:
@@ -146,6 +176,14 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     p.set_defaults(run=train)
 
+    p = commands.add_parser("profile", help="measure where the time of a recipe's training steps goes")
+    p.add_argument("recipe", nargs="?", help="as for train")
+    _data_argument(p)
+    p.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override settings")
+    p.add_argument("--steps", type=int, default=50)
+    p.add_argument("--epoch", type=int, default=1, help="whose picture size to use, from 1")
+    p.set_defaults(run=profile)
+
     p = commands.add_parser("evaluate", help="evaluate a checkpoint on PublicTest and PrivateTest")
     p.add_argument("model", help="a timm name such as fer_sedense_s2.fer2013, or local-dir:FOLDER")
     p.add_argument("--weights", type=Path, help="a .safetensors file instead of the bundled weights")
@@ -154,6 +192,12 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--out", type=Path, help="write metrics.json here")
     p.add_argument("--threads", type=int, default=0)
     p.set_defaults(run=evaluate)
+
+    p = commands.add_parser("reproduce", help="compute every published figure again and compare")
+    p.add_argument("names", nargs="*", help="bundled checkpoints (default: all)")
+    _data_argument(p)
+    p.add_argument("--threads", type=int, default=0)
+    p.set_defaults(run=reproduce)
 
     p = commands.add_parser("audit", help="count duplicates, conflicting labels and blank pictures of a data set")
     p.add_argument("data", metavar="DATA", help="as --data elsewhere")

@@ -3,14 +3,10 @@
 from typing import Any
 
 from fer_demo.emotions import DISCLAIMER, LABELS
+from training.reproduce import VIEW_TITLES, by_view, percent
 
 PAPER_ACCURACY = 0.7069
 HUMAN = "65 ± 5 %"
-
-
-def _percent(part: dict[str, Any]) -> str:
-    low, high = part["interval"]
-    return f"{part['accuracy']:.2%} ({low:.1%}–{high:.1%})"
 
 
 def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best: dict[str, Any]) -> str:
@@ -25,13 +21,11 @@ def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best:
     Returns:
         Markdown with the front matter that model hubs read.
     """
-    private, public = metrics["PrivateTest"], metrics["PublicTest"]
+    private = metrics["PrivateTest"]
     height, width = metrics["size"]
-    rows = [("single view", public, private)]
-    titles = {"flip": "mean with the mirror image", "ten_crop": "ten-crop"}
-    rows += [(titles[v], f["PublicTest"], f["PrivateTest"]) for v, f in metrics.get("views", {}).items()]
+    rows = [(VIEW_TITLES[v], f["PublicTest"], f["PrivateTest"]) for v, f in by_view(metrics).items()]
     table = "\n".join(
-        f"| {title} | {_percent(a)} | {_percent(b)} | {_percent(b['without_duplicates'])} |" for title, a, b in rows
+        f"| {title} | {percent(a)} | {percent(b)} | {percent(b['without_duplicates'])} |" for title, a, b in rows
     )
     recall = "\n".join(
         f"| {label} | {sum(private['confusion'][i])} | {private['recall'][label]:.1%} |"

@@ -84,7 +84,8 @@ def evaluate(
         "size": list(data_config(model)["size"]),
         "temperature": 1.0,
     }
-    parts = {split: (faces.split(split), ~duplicates_of_training(faces, split)) for split in TEST_SPLITS}
+    copies = duplicates_of_training(faces, TEST_SPLITS)
+    parts = {split: (faces.split(split), ~copies[split]) for split in TEST_SPLITS}
     for view in dict.fromkeys(("single", *views)):
         figures = {}
         for split, (part, unique) in parts.items():

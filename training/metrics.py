@@ -35,7 +35,8 @@ def classification_metrics(logits: torch.Tensor, labels: torch.Tensor, temperatu
     Returns:
         ``n``, ``correct``, ``accuracy``, ``interval`` (95 %, Wilson), ``macro_f1``, ``loss`` (mean cross-entropy),
         ``ece`` (expected calibration error, 15 bins), ``ece_calibrated`` (the same after temperature scaling),
-        ``recall`` (class name to value), ``confusion`` (rows: true class, columns: predicted). Fractions in [0, 1].
+        ``reliability`` and ``reliability_calibrated`` (see `reliability`), ``recall`` (class name to value),
+        ``confusion`` (rows: true class, columns: predicted). Fractions in [0, 1].
     """
     predicted = logits.argmax(dim=1)
     correct = int((predicted == labels).sum())
@@ -49,6 +50,8 @@ def classification_metrics(logits: torch.Tensor, labels: torch.Tensor, temperatu
         "loss": round(float(F.cross_entropy(logits, labels)), 4),
         "ece": expected_calibration_error(logits, labels),
         "ece_calibrated": expected_calibration_error(logits / temperature, labels),
+        "reliability": reliability(logits, labels),
+        "reliability_calibrated": reliability(logits / temperature, labels),
         "recall": {name: round(float(value), 5) for name, value in zip(LABELS, recall, strict=True)},
         "confusion": multiclass_confusion_matrix(predicted, labels, NUM_CLASSES).tolist(),
     }
@@ -58,6 +61,22 @@ def expected_calibration_error(logits: torch.Tensor, labels: torch.Tensor) -> fl
     """ECE of the top answer over 15 equal bins, in [0, 1]."""
     error = multiclass_calibration_error(logits.softmax(1), labels, NUM_CLASSES, n_bins=ECE_BINS, norm="l1")
     return round(float(error), 4)
+
+
+def reliability(logits: torch.Tensor, labels: torch.Tensor) -> list[list[float]]:
+    """How often the top answer was right, by how sure it was (Guo et al. 2017, arXiv:1706.04599, figure 1).
+
+    Returns:
+        A row ``[count, mean confidence, accuracy]`` for each of the 15 equal bins of the confidence that is not empty.
+    """
+    confidence, predicted = logits.softmax(1).max(dim=1)
+    bins = (confidence * ECE_BINS).long().clamp(max=ECE_BINS - 1)
+    rows = []
+    for i in bins.unique():
+        inside = bins == i
+        right = (predicted[inside] == labels[inside]).float().mean()
+        rows.append([int(inside.sum()), round(float(confidence[inside].mean()), 4), round(float(right), 4)])
+    return rows
 
 
 def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:

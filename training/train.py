@@ -26,7 +26,7 @@ from training.augment import augment, draw
 from training.config import TrainConfig, from_dict
 from training.data import DataError, Faces
 from training.data.audit import without_duplicates
-from training.devices import pick_device, use_bf16
+from training.devices import keep_freed_memory, pick_device, use_bf16
 from training.distributed import World, join
 from training.evaluate import predict_logits
 from training.metrics import classification_metrics
@@ -71,6 +71,8 @@ class Trainer:
         self.config, self.run_dir = config, Path(run_dir)
         self.world: World = join(pick_device(config.device))
         self.device = self.world.device
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self.quiet = quiet or not self.world.main
         self.log = RunLog(self.run_dir, Path(record_dir) if record_dir else None, self.quiet)
         if config.batch_size % self.world.size:

@@ -37,6 +37,16 @@ def test_metrics_by_hand():
     assert metrics["macro_f1"] == pytest.approx(sum(f1) / 7, abs=1e-4)
 
 
+def test_reliability_adds_up_to_the_calibration_error():
+    torch.manual_seed(1)
+    logits, labels = torch.randn(500, 7) * 2, torch.randint(0, 7, (500,))
+    rows = classification_metrics(logits, labels)["reliability"]
+    assert sum(n for n, _, _ in rows) == 500
+    error = sum(n * abs(confidence - right) for n, confidence, right in rows) / 500
+    assert error == pytest.approx(expected_calibration_error(logits, labels), abs=2e-4)
+    assert [c for _, c, _ in rows] == sorted(c for _, c, _ in rows)
+
+
 def test_temperature_undoes_overconfidence():
     torch.manual_seed(0)
     true = torch.randn(20000, 7) * 1.5
@@ -50,7 +60,7 @@ def test_duplicates_are_found(faces):
     private = np.flatnonzero(faces.splits == "PrivateTest")
     images[private[3]] = images[0]
     doctored = Faces(images, faces.labels, faces.splits)
-    flags = duplicates_of_training(doctored, "PrivateTest")
+    flags = duplicates_of_training(doctored, ["PrivateTest"])["PrivateTest"]
     assert flags.tolist() == [i == 3 for i in range(42)]
     model = timm.create_model("fer_sedense_s2.fer2013")
     assert evaluate(model, doctored)["PrivateTest"]["without_duplicates"]["n"] == 41

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,14 @@ def digests(images: torch.Tensor) -> list[bytes]:
     return [hashlib.blake2b(image.numpy().tobytes(), digest_size=16).digest() for image in images]
 
 
-def duplicates_of_training(faces: Faces, split: str) -> torch.Tensor:
-    """Which pictures of a split also occur, pixel for pixel, in Training.
+def duplicates_of_training(faces: Faces, splits: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Which pictures of other splits also occur, pixel for pixel, in Training.
 
     Returns:
-        bool (N,) in the order of ``faces.split(split)``.
+        For each split a bool tensor (N,) in the order of ``faces.split(split)``.
     """
     seen = set(digests(faces.split("Training").images))
-    return torch.tensor([d in seen for d in digests(faces.split(split).images)])
+    return {s: torch.tensor([d in seen for d in digests(faces.split(s).images)]) for s in splits}
 
 
 def audit(faces: Faces) -> dict[str, Any]:
