@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 import fer_demo  # noqa: F401  (registers the models)
-from training.card import model_card
+from fer_demo.preprocess import data_config
+from training.card import data_set, model_card
 from training.data import Faces
 from training.evaluate import VIEWS, evaluate
 from training.storage import atomic_write_text
@@ -29,14 +30,21 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
         The metrics.
 
     Raises:
-        ValueError: If the run has no best weights yet.
+        ValueError: If the run has no best weights yet, ended at another size than its model is used at, or if `out`
+            is named after no known data set.
     """
     run_dir, out = Path(run_dir), Path(out)
     config = resume_config(run_dir)
     if not (run_dir / BEST).is_file():
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
+    data_set(out.name)  # before the long evaluation
     best = json.loads(torch.load(run_dir / LAST, map_location="cpu", weights_only=True)["best"])
     model = timm.create_model(config.model)
+    side, used = config.sizes[-1][1], data_config(model)["size"]
+    if (side, side) != used:
+        raise ValueError(
+            f"{run_dir} ended at {side} pixels, but {config.model} is used at {used[0]}: train to that size."
+        )
     model.load_state_dict(load_file(run_dir / BEST))
     metrics = evaluate(model, faces, views=views, progress=True)
     metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}

@@ -10,7 +10,7 @@ from training.config import from_dict
 from training.data import Faces
 
 
-def gratings(n: int, seed: int, side: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
+def make_gratings(n: int, seed: int, side: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(n) % 7
     angle = labels * math.pi / 7
@@ -20,9 +20,15 @@ def gratings(n: int, seed: int, side: int = 48) -> tuple[torch.Tensor, torch.Ten
     return images.clamp(0, 255).to(torch.uint8)[:, None], labels
 
 
+@pytest.fixture
+def gratings():
+    """``gratings(n, seed, side=48)``: uint8 pictures (n, 1, side, side) and their labels (n,)."""
+    return make_gratings
+
+
 @pytest.fixture(scope="session")
 def faces() -> Faces:
-    parts = [gratings(n, seed) for seed, n in enumerate((112, 42, 42))]
+    parts = [make_gratings(n, seed) for seed, n in enumerate((112, 42, 42))]
     splits = np.repeat(["Training", "PublicTest", "PrivateTest"], [112, 42, 42])
     return Faces(torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]), splits)
 

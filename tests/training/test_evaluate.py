@@ -83,7 +83,7 @@ def test_views_average_logits(faces):
 def test_from_run_to_checkpoint_folder(faces, config, tmp_path, capsys):
     data = tmp_path / "data.npz"
     np.savez(data, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
-    Trainer(config(epochs=1), faces, tmp_path / "run", quiet=True).fit()
+    Trainer(config(epochs=1, sizes=[[0, 48]]), faces, tmp_path / "run", quiet=True).fit()
     folder = tmp_path / "fer_sedense_s2.fer2013"
     metrics = export(tmp_path / "run", folder, faces)
     assert {p.name for p in folder.iterdir()} == {"README.md", "config.json", "metrics.json", "model.safetensors"}

@@ -1,0 +1,80 @@
+"""Recipes run from end to end, on data in the layout that they are for."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fer_demo.emotions import LABELS
+from training.__main__ import main
+from training.config import RECIPES, load_config
+from training.data.folders import RAF_ORDER
+
+SMALL = ["epochs=2", "batch_size=16", "warmup_epochs=0.5", "lr=0.02", "threads=1", "device=cpu", "bf16=off"]
+
+
+@pytest.fixture
+def rafdb(tmp_path, gratings) -> Path:
+    """The official layout: 100x100 colour crops, labels 1 to 7 in RAF-DB's order."""
+    root = tmp_path / "basic"
+    aligned = root / "Image" / "aligned"
+    aligned.mkdir(parents=True)
+    (root / "EmoLabel").mkdir()
+    lines = []
+    for part, n, seed in (("train", 77, 1), ("test", 21, 2)):
+        images, labels = gratings(n, seed, side=100)
+        for i, (image, label) in enumerate(zip(images, labels.tolist(), strict=True), 1):
+            name = f"{part}_{i:05}"
+            Image.fromarray(image[0].numpy()).convert("RGB").save(aligned / f"{name}_aligned.jpg")
+            lines.append(f"{name}.jpg {RAF_ORDER.index(LABELS[label]) + 1}")
+    (root / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_raf_single_from_pictures_to_checkpoint(rafdb, tmp_path, capsys):
+    run, out = tmp_path / "raf", tmp_path / "fer_sedense_s2.raf_single"
+    settings = ["--set", *SMALL, "sizes=[[0, 50], [1, 100]]"]
+    common = ["--data", str(rafdb)]
+    train = ["train", "fer_sedense_s2.raf_single", "--run-dir", str(run), "--quiet", "--no-record"]
+    assert main([*train, *common, *settings]) == 0
+    with open(run / "log.csv", newline="") as f:
+        assert [row["size"] for row in csv.DictReader(f)] == ["50", "100"]
+    assert main(["export", str(run), "--out", str(out), *common, "--views", "single"]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["size"] == [100, 100]
+    assert (metrics["PublicTest"]["n"], metrics["PrivateTest"]["n"]) == (7, 21)
+    card = (out / "README.md").read_text()
+    assert "RAF-DB" in card and "85.4%" in card and "FER2013" not in card
+    capsys.readouterr()
+    assert main(["evaluate", f"local-dir:{out}", *common]) == 0
+    assert f"({metrics['PrivateTest']['correct']}/21)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("recipe", sorted(p.stem for p in RECIPES.glob("*.yaml")))
+def test_every_recipe_ends_at_the_size_its_model_is_used_at(recipe):
+    import timm
+
+    import fer_demo  # noqa: F401
+
+    config = load_config(recipe)
+    assert timm.create_model(config.model).pretrained_cfg["input_size"][-1] == config.sizes[-1][1]
+
+
+def test_a_run_at_another_size_is_not_exported(faces, config, tmp_path):
+    from training.export import export
+    from training.train import Trainer
+
+    Trainer(config(epochs=1), faces, tmp_path / "run", quiet=True).fit()
+    with pytest.raises(ValueError, match=r"ended at 24 pixels, but .* is used at 48"):
+        export(tmp_path / "run", tmp_path / "fer_sedense_s2.fer2013", faces, ("single",))
+
+
+def test_a_checkpoint_of_no_known_data_set(faces, config, tmp_path):
+    from training.export import export
+    from training.train import Trainer
+
+    Trainer(config(epochs=1), faces, tmp_path / "run", quiet=True).fit()
+    with pytest.raises(ValueError, match="tag of fer2013, raf_single"):
+        export(tmp_path / "run", tmp_path / "mine", faces, ("single",))
