@@ -16,6 +16,9 @@ PAGES = {
     "Use": [
         ("pages/predict.py", "Predict", ":material/face:"),
     ],
+    "Look inside": [
+        ("pages/training.py", "Training", ":material/show_chart:"),
+    ],
     "About": [
         ("pages/about.py", "Model and limits", ":material/info:"),
     ],
@@ -39,8 +42,13 @@ else:
     from contextlib import asynccontextmanager
 
     from starlette.routing import Mount
+    from streamlit.runtime.pages_manager import PagesManager
 
     from fer_demo.upload import build_gradio
+
+    # Until the first st.navigation, Streamlit takes every file in pages/ for a page of its own making. A visitor whose
+    # link to a page is the first request after a start would then get that page bare, without this file around it.
+    PagesManager.uses_pages_directory = False
 
     upload = build_gradio()
 

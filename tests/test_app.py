@@ -156,3 +156,45 @@ def test_a_ticket_that_ran_out_is_replaced(app, monkeypatch):
     app.run()
     new = app.session_state["sid"]
     assert new != old and HANDOVER.renew(new) and not HANDOVER.renew(old)
+
+
+def open_page(app: AppTest, name: str) -> AppTest:
+    app.run()
+    return app.switch_page(f"pages/{name}.py").run()
+
+
+def test_training_page(app):
+    open_page(app, "training")
+    assert not app.exception and not app.error
+    assert app.title[0].value == "How it was trained"
+    assert any(str(row) for row in app.dataframe[0].value["run"])
+    assert len(app.get("plotly_chart")) >= 4  # curves, confusion, calibration, recall
+    assert "95 % interval" in texts(app)
+
+
+def test_training_page_lays_two_sets_of_answers_side_by_side(app):
+    open_page(app, "training")
+    alone = len(app.get("plotly_chart"))
+    second = app.selectbox(key="second")
+    second.select(second.options[1] if second.options[0] == "no others" else second.options[0]).run()
+    assert not app.exception and len(app.get("plotly_chart")) == alone + 1
+
+
+def test_training_page_without_records(app, tmp_path, monkeypatch):
+    import training.runlog
+
+    monkeypatch.setattr(training.runlog, "RUNS", tmp_path)
+    monkeypatch.setattr(training.runlog, "read_runs", lambda: [])
+    open_page(app, "training")
+    assert not app.exception and "No runs are recorded yet" in app.info[0].value
+
+
+def test_a_link_to_a_page_works_before_the_first_visit():
+    """Streamlit would otherwise serve the bare file to whoever comes first after a start."""
+    import importlib
+
+    from streamlit.runtime.pages_manager import PagesManager
+
+    PagesManager.uses_pages_directory = None
+    importlib.reload(importlib.import_module("app"))
+    assert PagesManager.uses_pages_directory is False

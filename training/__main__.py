@@ -6,9 +6,6 @@ import os
 import sys
 from pathlib import Path
 
-PLACES = ("threads", "device", "save_minutes")
-"""Settings that say where a run computes, not what."""
-
 
 def _data_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -39,6 +36,7 @@ def _views(name: str) -> tuple[str, ...]:
 
 def train(args: argparse.Namespace) -> None:
     """Starts or resumes a run."""
+    from training.compare import PLACES
     from training.config import load_config
     from training.distributed import leave
     from training.runlog import CONFIG, RUNS
@@ -72,6 +70,7 @@ def train(args: argparse.Namespace) -> None:
 
 def _same_run(record: Path, config) -> bool:
     """Whether a record is of a run with the same settings, wherever it ran."""
+    from training.compare import PLACES
     from training.config import from_dict
     from training.runlog import read_run
 

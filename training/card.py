@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_demo.emotions import DISCLAIMER, LABELS
+from training.config import TrainConfig
 from training.reproduce import VIEW_TITLES, by_view, percent
 
 
@@ -69,6 +70,7 @@ def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best:
         Markdown with the front matter that model hubs read.
     """
     data = data_set(name)
+    recipe = TrainConfig().to_dict() | recipe  # an older recipe lacks newer switches
     private = metrics["PrivateTest"]
     height, width = metrics["size"]
     rows = [(VIEW_TITLES[v], f["PublicTest"], f["PrivateTest"]) for v, f in by_view(metrics).items()]
@@ -118,7 +120,7 @@ Macro-F1 on PrivateTest: {private["macro_f1"]:.4f}. {data.compare}
 {private["ece_calibrated"]:.3f} after dividing the logits by the temperature {metrics["temperature"]}, fitted on
 PublicTest. The temperature stands in `metrics.json`, and the predictor applies it.
 
-`python -m training evaluate {name} --data PATH` prints these figures again.
+`python -m training reproduce {name} --data PATH` computes these figures again and fails if a digit differs.
 
 ## How it was trained
 

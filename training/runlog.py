@@ -89,8 +89,8 @@ class Run:
         name: The folder's.
         config: The settings, as `training.config.from_dict` takes them.
         history: A row an epoch: ``epoch``, ``size``, ``train_loss``, ``public_accuracy``, ...
-        record: ``status``, ``best`` and, for finished runs, ``public``: the figures of
-            `training.metrics.classification_metrics` on PublicTest for the chosen weights.
+        record: ``status``; ``best``; perhaps a ``note``, or after a failure a ``reason``; for finished runs ``public``,
+            the figures of `training.metrics.classification_metrics` on PublicTest for the chosen weights.
     """
 
     name: str

@@ -1,0 +1,137 @@
+"""Training: every run that was made, its curve, and what the answers of the chosen weights are worth."""
+
+import streamlit as st
+
+from fer_demo.weights import bundled_checkpoints, checkpoint_metrics
+from training import figures
+from training.compare import differing_settings, overview
+from training.runlog import RUNS, Run, read_runs
+
+SHOWN_AT_ONCE = 8
+CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
+TEST, VALIDATION = "PrivateTest", "PublicTest"
+
+
+@st.cache_data(max_entries=4)
+def records(stamp: float) -> list[Run]:
+    """All records; `stamp` changes when a file among them does."""
+    return read_runs()
+
+
+def newest_change() -> float:
+    """When a record was last written; 0 if there is none."""
+    return max((p.stat().st_mtime for p in RUNS.glob("*/*")), default=0.0)
+
+
+def answers_to_show(runs: list[Run]) -> dict[str, dict]:
+    """Title to figures: the bundled checkpoints on both test splits, then finished runs on PublicTest."""
+    found = {}
+    for name in bundled_checkpoints():
+        metrics = checkpoint_metrics(name)
+        found |= {f"{name} on {split}": metrics[split] for split in (TEST, VALIDATION) if split in metrics}
+    return found | {f"run {r.name} on {VALIDATION}": r.record["public"] for r in runs if "public" in r.record}
+
+
+def choose_runs(runs: list[Run]) -> list[Run]:
+    """The table of all runs; the rows ticked in it, or the best four."""
+    rows = overview(runs)
+    order = sorted(range(len(rows)), key=lambda i: -(rows[i]["PublicTest"] or 0))
+    st.markdown("Every run, best first. Tick rows to lay them side by side below.")
+    event = st.dataframe(
+        [rows[i] for i in order], hide_index=True, on_select="rerun", selection_mode="multi-row", key="runs",
+        column_config={
+            "run": st.column_config.TextColumn(width="medium", pinned=True),
+            "PublicTest": st.column_config.NumberColumn(format="percent", help="Best accuracy; it chose the weights."),
+            "in epoch": st.column_config.NumberColumn(help="The epoch whose weights were kept."),
+            "pixels": st.column_config.TextColumn(help="Side of the pictures, by epoch."),
+            "minutes": st.column_config.NumberColumn(format="%.0f", help="Training alone, without evaluation."),
+        },
+    )  # fmt: skip
+    ticked = event["selection"]["rows"]
+    if len(ticked) > SHOWN_AT_ONCE:
+        st.info(f"{SHOWN_AT_ONCE} runs fit into one chart; the first {SHOWN_AT_ONCE} ticked ones are shown.")
+    return [runs[order[i]] for i in (ticked or range(min(4, len(order))))][:SHOWN_AT_ONCE]
+
+
+def side_by_side(chosen: list[Run]) -> None:
+    """Curves of the chosen runs, and the settings in which they differ."""
+    measure = st.segmented_control("Curve", list(figures.MEASURES), default="PublicTest accuracy", key="measure")
+    measure = measure or "PublicTest accuracy"
+    _chart(figures.curves(chosen, measure), f"{measure} by epoch: {', '.join(run.name for run in chosen)}")
+    st.caption(
+        "A circle marks the epoch whose weights were kept. PublicTest has 3,589 pictures, so that its accuracies are "
+        "known to about 1.5 points either way; while pictures are still small, accuracies are those at the small size."
+    )
+    if len(chosen) > 1:
+        st.subheader("Where they differ", anchor=False)
+        rows = differing_settings(chosen)
+        if rows:
+            table = [
+                {"setting": name, **dict(zip([r.name for r in chosen], v, strict=True))} for name, v in rows.items()
+            ]
+            st.dataframe(table, hide_index=True, column_config={"setting": st.column_config.TextColumn(pinned=True)})
+        else:
+            st.markdown("They have the same settings.")
+    for run in chosen:
+        if reason := run.record.get("reason"):
+            st.warning(f"{run.name}: {reason}", icon=":material/error:")
+        if note := run.record.get("note"):
+            st.caption(f"{run.name}: {note}")
+
+
+def worth(answers: dict[str, dict]) -> None:
+    """Confusion, calibration and recall of one set of answers, with a second one beside it if asked for."""
+    titles = list(answers)
+    left, right = st.columns(2)
+    first = left.selectbox("Answers of", titles, key="first")
+    second = right.selectbox("beside those of", [None, *(t for t in titles if t != first)], key="second",
+                             format_func=lambda t: t or "no others")  # fmt: skip
+    shown = [first, second] if second else [first]
+    columns = st.columns(2)
+    for column, title in zip(columns, shown, strict=False):
+        part = answers[title]
+        low, high = part["interval"]
+        with column:
+            st.markdown(
+                f"**{title}**: {part['accuracy']:.2%} of {part['n']:,} right "
+                f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %), macro-F1 {part['macro_f1']:.3f}"
+            )
+            _chart(figures.confusion(part["confusion"]), f"Confusion matrix: {title}")
+    both = " and ".join(shown)
+    bins = {title: answers[title]["reliability_calibrated"] for title in shown}
+    recall = {title: answers[title]["recall"] for title in shown}
+    calibration_place, recall_place = st.columns(2) if second else (columns[1], st.container())
+    with calibration_place:
+        st.markdown("**Confidence**: how often the answer was right, by how sure the network said it was")
+        _chart(figures.calibration(bins), f"Reliability diagram: {both}")
+    with recall_place:
+        st.markdown("**Recall**: how many pictures of each expression were recognised as such")
+        _chart(figures.recall_bars(recall, 420 if second else 300), f"Recall by expression: {both}")
+    st.caption(
+        "Below the dashed line a network is wrong more often than it says, above it less often; larger dots stand for "
+        "more answers. Checkpoints have their temperature applied, as on the Predict page; runs are shown as trained."
+    )
+
+
+def _chart(figure, says: str) -> None:
+    st.plotly_chart(figure, config=CONFIG, key=says, alt=says)
+
+
+st.title("How it was trained", anchor=False)
+st.markdown(
+    ":gray[Epochs and settings are chosen on FER2013's PublicTest pictures. PrivateTest is looked at once, for the "
+    "chosen weights. Nothing is left out: runs that failed stand here too.]"
+)
+try:
+    runs = records(newest_change())
+except ValueError as error:
+    st.error(str(error), icon=":material/error:")
+    runs = []
+st.header("Runs", anchor=False)
+if runs:
+    side_by_side(choose_runs(runs))
+else:
+    st.info("No runs are recorded yet. `python -m training train RECIPE` writes one to training/runs/.")
+if answers := answers_to_show(runs):
+    st.header("What the answers are worth", anchor=False)
+    worth(answers)
