@@ -12,7 +12,10 @@ def test_a_visitor_looks_at_the_runs(visit, width):
     page.get_by_role("radio", name="training loss").or_(page.get_by_role("button", name="training loss")).first.click()
     page.locator(".js-plotly-plot .ytitle", has_text="training loss").wait_for()
     assert page.locator(".js-plotly-plot .heatmaplayer").count() == 1
-    page.get_by_label("beside those of").click()
+    second = page.get_by_role("combobox", name="beside those of")
+    second.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)  # the list would close again while the page is still scrolling
+    second.click()
     page.get_by_role("option").nth(1).click()
     page.locator(".js-plotly-plot .heatmaplayer").nth(1).wait_for()
     # Streamlit probes two paths below a page's own address, which answer 404; anything else would be ours.
