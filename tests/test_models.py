@@ -9,6 +9,7 @@ from torch import fx
 
 import fer_demo  # noqa: F401
 from fer_demo.emotions import LABELS
+from fer_demo.models.sedense import DenseBlock, HalvingPool, Transition
 
 MODELS = timm.list_models("fer_*")
 
@@ -237,3 +238,24 @@ class TestPaper:
     def test_fully_convolutional(self, size):
         for name in ("fer_sedense", "fer_sedense_s2"):
             assert build(name)(torch.rand(1, 1, size, size)).shape == (1, 7)
+
+
+@pytest.mark.parametrize("name", ["fer_sedense", "fer_sedense_s2"])
+def test_the_whole_network_runs_channels_last(name):
+    """With one input channel PyTorch would compute the stem's output, and with it the first stage, channels-first."""
+    model = timm.create_model(name).train()
+    formats = []
+    for module in model.modules():
+        if isinstance(module, DenseBlock | Transition):
+            module.register_forward_hook(
+                lambda m, i, out: formats.append(out.is_contiguous(memory_format=torch.channels_last))
+            )
+    model(torch.rand(2, 1, 48, 48))
+    assert len(formats) == 15 and all(formats)
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 9)])
+def test_pooling_is_the_same_in_training(size):
+    pool, x = HalvingPool(), torch.rand(2, 3, *size)
+    assert torch.equal(pool.train()(x), pool.eval()(x))
+    assert torch.equal(pool(x), torch.nn.functional.avg_pool2d(x, 2))

@@ -71,6 +71,23 @@ class DenseBlock(nn.Module):
         return torch.cat([x, f, self.se(f)], dim=1)
 
 
+class HalvingPool(nn.AvgPool2d):
+    """2x2 average pooling whose backward pass is fast on a CPU.
+
+    PyTorch's ``avg_pool2d`` gives its gradient in another memory format than its channels-last input, and whatever lies
+    before it then copies; ``adaptive_avg_pool2d`` keeps the format. On even sizes both compute the same values.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        h, w = x.shape[-2], x.shape[-1]
+        if self.training and h % 2 == 0 and w % 2 == 0:
+            return nn.functional.adaptive_avg_pool2d(x, (h // 2, w // 2))
+        return super().forward(x)
+
+
 class Transition(nn.Module):
     """2x2 average pooling and a 1x1 convolution with batch normalisation and ReLU: halves channels and size.
 
@@ -80,7 +97,7 @@ class Transition(nn.Module):
 
     def __init__(self, in_chs: int, out_chs: int, **dd: Any) -> None:
         super().__init__()
-        self.pool = nn.AvgPool2d(2)
+        self.pool = HalvingPool()
         self.conv = ConvNormAct(in_chs, out_chs, **dd)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -239,7 +256,7 @@ class SEDense(nn.Module):
             raise ValueError(f"output_fmt must be 'NCHW' for SEDense, got {output_fmt!r}.")
         take, last = feature_take_indices(len(self.stages), indices)
         intermediates = []
-        x = self.stem(x)
+        x = self._start(x)
         stages = self.stages if torch.jit.is_scripting() or not stop_early else self.stages[: last + 1]
         for i, stage in enumerate(stages):
             x = stage(x)
@@ -257,9 +274,14 @@ class SEDense(nn.Module):
             self.reset_classifier(0, "")
         return take
 
+    def _start(self, x: torch.Tensor) -> torch.Tensor:
+        # A picture of one channel has the same strides in both memory formats, and PyTorch then answers channels-first:
+        # the whole first stage, the dearest one, would be computed and concatenated in the slower format.
+        return self.stem(x).contiguous(memory_format=torch.channels_last)
+
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """The unpooled map after the last stage, (N, num_features, h, w)."""
-        x = self.stem(x)
+        x = self._start(x)
         if self.grad_checkpointing and not torch.jit.is_scripting():
             return checkpoint_seq(self.stages, x)
         return self.stages(x)
