@@ -85,7 +85,7 @@ class HalvingPool(nn.AvgPool2d):
         h, w = x.shape[-2], x.shape[-1]
         if self.training and h % 2 == 0 and w % 2 == 0:
             return nn.functional.adaptive_avg_pool2d(x, (h // 2, w // 2))
-        return super().forward(x)
+        return nn.functional.avg_pool2d(x, 2)
 
 
 class Transition(nn.Module):
