@@ -78,6 +78,34 @@ def _same_run(record: Path, config) -> bool:
     return all(recorded[name] == value for name, value in wanted.items() if name not in PLACES)
 
 
+def full(args: argparse.Namespace) -> None:
+    """Teachers, students, and the best of them exported."""
+    from training.full import RESULTS
+    from training.full import full as run
+
+    if not args.data:
+        raise ValueError("No data: give --data PATH or set FER2013_DIR to the path of fer2013.csv or its folder.")
+    views = tuple(v for v in _views(args.views) if v != "single")
+    results = run(
+        args.data,
+        args.out,
+        recipe=args.recipe,
+        seeds=args.seeds,
+        minutes=args.minutes,
+        overrides=args.set,
+        record=not args.no_record,
+        views=views,
+    )
+    if results is None:
+        print(f"time is up; the same command goes on with {args.out}")
+        return
+    for generation in ("teachers", "students"):
+        part = results[generation]["PrivateTest"]
+        spread = f" ± {part['standard_deviation']:.2%}" if part["standard_deviation"] is not None else ""
+        print(f"{generation}: PrivateTest {part['mean']:.2%}{spread} over {args.seeds} seeds")
+    print(f"exported {results['exported']}, best on PublicTest; all figures: {args.out / RESULTS}")
+
+
 def profile(args: argparse.Namespace) -> None:
     """Prints where the time of training steps goes."""
     from training.config import load_config
@@ -174,6 +202,17 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--no-record", action="store_true", help="keep no record of the run in training/runs/")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
     p.set_defaults(run=train)
+
+    p = commands.add_parser("full", help="several seeds, a second generation taught by them, the best one exported")
+    p.add_argument("--recipe", default="fer_sedense.fer2013-gpu", help="as for train")
+    p.add_argument("--data", default=os.environ.get("FER2013_DIR"), help="as for train")
+    p.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
+    p.add_argument("--seeds", type=int, default=3, help="runs in each of the two generations")
+    p.add_argument("--minutes", type=float, default=1e6, help="stop after this; called again, it goes on")
+    p.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override settings")
+    p.add_argument("--views", default="all", choices=["single", "flip", "ten_crop", "all"])
+    p.add_argument("--no-record", action="store_true", help="keep no records of the runs in training/runs/")
+    p.set_defaults(run=full)
 
     p = commands.add_parser("profile", help="measure where the time of a recipe's training steps goes")
     p.add_argument("recipe", nargs="?", help="as for train")

@@ -21,8 +21,13 @@ def use_bf16(choice: str, device: torch.device) -> bool:
         return choice == "on"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = torch.cpu.get_capabilities()
+    able = cpu_capabilities()
     return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def cpu_capabilities() -> dict:
+    """What PyTorch says of the processor; empty where this PyTorch cannot tell."""
+    return getattr(torch.cpu, "get_capabilities", dict)()
 
 
 def keep_freed_memory() -> bool:

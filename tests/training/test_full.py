@@ -1,0 +1,58 @@
+"""The one command from data to checkpoint, on a data set of seconds."""
+
+import json
+
+import numpy as np
+import pytest
+
+from training.__main__ import main
+from training.runlog import read_run
+
+SMALL = [
+    "epochs=1", "batch_size=16", "sizes=[[0, 48]]", "warmup_epochs=0", "lr=0.02", "threads=1", "device=cpu",
+    "compile=false",
+]  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path, faces):
+    file = tmp_path / "data.npz"
+    np.savez(file, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
+    return file
+
+
+def test_it_is_interrupted_goes_on_and_exports(data, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ["full", "--data", str(data), "--out", str(out), "--seeds", "2", "--views", "flip", "--no-record"]
+    assert main([*command, "--minutes", "0", "--set", *SMALL]) == 0
+    assert "time is up; the same command goes on" in capsys.readouterr().out
+    assert not (out / "results.json").exists()
+    assert main([*command, "--set", *SMALL]) == 0
+    assert "over 2 seeds" in capsys.readouterr().out
+
+    results = json.loads((out / "results.json").read_text())
+    student = read_run(out / "fer_sedense.fer2013-student1").config
+    assert student["seed"] == 1 and len(student["teachers"]) == 2
+    assert all("teacher" in t and t.startswith("fer_sedense.fer2013@") for t in student["teachers"])
+    assert read_run(out / "fer_sedense.fer2013-teacher0").config["teachers"] == []
+    best = max(results["students"]["runs"], key=lambda run: run["PublicTest"])
+    assert results["exported"] == best["run"]
+    metrics = json.loads((out / "fer_sedense.fer2013" / "metrics.json").read_text())
+    assert metrics["PrivateTest"]["accuracy"] == best["PrivateTest"] and set(metrics["views"]) == {"flip"}
+
+    weights = (out / "fer_sedense.fer2013-teacher0" / "best.safetensors").stat().st_mtime_ns
+    assert main([*command, "--set", *SMALL]) == 0
+    assert (out / "fer_sedense.fer2013-teacher0" / "best.safetensors").stat().st_mtime_ns == weights, "trained twice"
+
+
+def test_a_run_that_fails_is_named(data, tmp_path, capsys):
+    command = ["full", "--data", str(data), "--out", str(tmp_path / "out"), "--seeds", "1", "--no-record"]
+    assert main([*command, "--set", *SMALL, "batch_size=4096"]) == 2
+    error = capsys.readouterr().err
+    assert "teacher0 failed" in error and "do not fill a batch of 4096" in error
+
+
+def test_without_data(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("FER2013_DIR", raising=False)
+    assert main(["full", "--data", "", "--out", str(tmp_path)]) == 2
+    assert "No data" in capsys.readouterr().err

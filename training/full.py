@@ -1,0 +1,156 @@
+"""From data to a published checkpoint in one command: teachers, students that learn from them, the best one exported.
+
+Every stage is a run of its own in a folder of its own. Called again, whatever is finished is passed over and whatever
+was interrupted goes on, so that the work fits into any number of sittings.
+"""
+
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import timm
+from safetensors.torch import load_file
+
+from training.config import load_config
+from training.data import Faces, load_faces
+from training.evaluate import evaluate
+from training.export import export
+from training.runlog import LOG
+from training.storage import atomic_write_text
+from training.train import BEST, LAST
+
+RESULTS = "results.json"
+
+
+def finished(run_dir: Path, epochs: int) -> bool:
+    """Whether a run has all its epochs."""
+    log = run_dir / LOG
+    return log.is_file() and (run_dir / BEST).is_file() and len(log.read_text().splitlines()) == epochs + 1
+
+
+def run_side_by_side(commands: dict[Path, list[str]], common: Sequence[str], epochs: int, deadline: float) -> bool:
+    """Trains several runs at once, each in its own process: a network this small does not fill a GPU.
+
+    Args:
+        commands: Run folder to the arguments of ``python -m training train`` that start it.
+        common: Further arguments, for starting and resuming alike.
+        epochs: Of each.
+        deadline: In `time.monotonic` seconds; runs that are not done by then are stopped and can go on later.
+
+    Returns:
+        Whether all are done.
+
+    Raises:
+        RuntimeError: If a run failed.
+    """
+    processes = {}
+    for run_dir, arguments in commands.items():
+        if finished(run_dir, epochs):
+            continue
+        run_dir.mkdir(parents=True, exist_ok=True)
+        start = ["--resume"] if (run_dir / LAST).is_file() else arguments
+        with open(run_dir / "output.txt", "a") as output:
+            processes[run_dir] = subprocess.Popen(
+                [sys.executable, "-m", "training", "train", *start, *common, "--run-dir", str(run_dir)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+    try:
+        while any(p.poll() is None for p in processes.values()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+    finally:
+        for process in processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)  # the run's record then says that it was stopped by hand
+        for process in processes.values():
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+    late = [d for d in processes if not finished(d, epochs)]
+    failed = [d for d in late if processes[d].returncode not in (0, 130, -signal.SIGINT, -signal.SIGKILL)]
+    if failed:
+        last_words = (failed[0] / "output.txt").read_text().strip().splitlines()[-1:]
+        raise RuntimeError(f"{failed[0]} failed: {' '.join(last_words)}")
+    return not late
+
+
+def full(
+    data: str,
+    out: Path,
+    *,
+    recipe: str = "fer_sedense.fer2013-gpu",
+    seeds: int = 3,
+    minutes: float = 1e6,
+    overrides: Sequence[str] = (),
+    record: bool = True,
+    views: tuple[str, ...] = ("flip", "ten_crop"),
+) -> dict[str, Any] | None:
+    """Trains teachers, then as many students of all of them, and exports the student that is best on PublicTest.
+
+    Args:
+        data: As `training.data.load_faces` takes it.
+        out: Holds the runs, ``results.json`` and the checkpoint folder.
+        recipe: For both generations.
+        seeds: Runs in each generation, seeds 0, 1, ...
+        minutes: Stop after about this long.
+        overrides: Settings on top of the recipe.
+        record: Keep a record of each run in ``training/runs/``.
+        views: For the exported checkpoint.
+
+    Returns:
+        The results, or None if time ran out first: call it again to go on.
+    """
+    deadline = time.monotonic() + 60 * minutes
+    config = load_config(recipe, list(overrides))
+
+    def runs(generation: str, teachers: Sequence[str]) -> dict[Path, list[str]]:
+        taught = [f"teachers=[{', '.join(teachers)}]"] if teachers else []
+        return {
+            out / f"{config.model}-{generation}{seed}": [
+                recipe, "--set", *overrides, f"seed={seed}", *taught,
+            ]
+            for seed in range(seeds)
+        }  # fmt: skip
+
+    def resumed(commands: dict[Path, list[str]]) -> bool:
+        common = ["--data", data, "--quiet", *([] if record else ["--no-record"])]
+        return run_side_by_side(commands, common, config.epochs, deadline)
+
+    teachers = runs("teacher", [])
+    if not resumed(teachers):
+        return None
+    students = runs("student", [f"{config.model}@{run / BEST}" for run in teachers])
+    if not resumed(students):
+        return None
+    faces = load_faces(data)
+    results: dict[str, Any] = {}
+    for generation, folders in (("teachers", teachers), ("students", students)):
+        figures = [_figures(config.model, run, faces) for run in folders]
+        results[generation] = {"runs": figures} | {
+            split: {
+                "mean": statistics.mean(f[split] for f in figures),
+                "standard_deviation": statistics.stdev(f[split] for f in figures) if len(figures) > 1 else None,
+            }
+            for split in ("PublicTest", "PrivateTest")
+        }
+    best = max(
+        students, key=lambda run: next(f for f in results["students"]["runs"] if f["run"] == run.name)["PublicTest"]
+    )
+    results["exported"] = best.name
+    export(best, out / config.model, faces, views)
+    atomic_write_text(out / RESULTS, json.dumps(results, indent=1) + "\n")
+    return results
+
+
+def _figures(name: str, run: Path, faces: Faces) -> dict[str, Any]:
+    model = timm.create_model(name)
+    model.load_state_dict(load_file(run / BEST))
+    metrics = evaluate(model, faces)
+    return {"run": run.name} | {split: metrics[split]["accuracy"] for split in ("PublicTest", "PrivateTest")}
