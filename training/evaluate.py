@@ -47,7 +47,6 @@ def predict_logits(
     if view not in VIEWS:
         raise ValueError(f"Unknown view {view!r}; choose one of {', '.join(VIEWS)}.")
     device = next(model.parameters()).device
-    model = model.to(memory_format=torch.channels_last)  # faster for depthwise convolutions
     config = data_config(model) | ({"size": size} if size else {})
     logits = []
     for chunk in tqdm(images.split(batch_size), desc=progress, disable=not progress, leave=False):
@@ -78,7 +77,7 @@ def evaluate(
         `classification_metrics` with a further entry ``without_duplicates`` (the same figures without the pictures
         that also occur in Training), and ``views``: name to split to figures for the other views.
     """
-    model.eval()
+    model = model.eval().to(memory_format=torch.channels_last)  # faster for depthwise convolutions
     result: dict[str, Any] = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "size": list(data_config(model)["size"]),

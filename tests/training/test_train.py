@@ -31,6 +31,15 @@ def test_it_learns(faces, config, tmp_path):
     assert any(p.name.startswith("events") for p in tmp_path.iterdir())
 
 
+def test_both_networks_go_on_after_an_evaluation(faces, config, tmp_path):
+    """A weight that evaluation replaced by a tensor of inference mode could not be trained any further."""
+    trainer = Trainer(config(model="fer_sedense.fer2013", epochs=2), faces, tmp_path, quiet=True)
+    before = [p.data_ptr() for p in trainer.model.parameters()]
+    trainer.fit()
+    assert len(trainer.history) == 2 and not any(p.is_inference() for p in trainer.model.parameters())
+    assert [p.data_ptr() for p in trainer.model.parameters()] == before
+
+
 def test_same_seed_same_weights(faces, config, tmp_path):
     runs = [Trainer(config(epochs=1, seed=s), faces, tmp_path / str(i), quiet=True) for i, s in enumerate((1, 1, 2))]
     for trainer in runs:
