@@ -146,6 +146,26 @@ def evaluate(args: argparse.Namespace) -> None:
         )
 
 
+def faithfulness(args: argparse.Namespace) -> None:
+    """Prints how far each explanation can be believed, and optionally writes it."""
+    import timm
+
+    import fer_demo  # noqa: F401
+    from fer_demo.weights import checkpoint_metrics
+    from training.faithfulness import faithfulness as run
+    from training.faithfulness import table
+
+    model = timm.create_model(args.model, pretrained=True).eval()
+    temperature = checkpoint_metrics(args.model).get("temperature", 1.0)
+    faces = _load(args).split("PublicTest")
+    result = run(model, faces, count=args.faces, temperature=temperature, progress=True)
+    print(table(result))
+    if args.out:
+        from training.storage import atomic_write_text
+
+        atomic_write_text(args.out, json.dumps(result, indent=1) + "\n")
+
+
 def reproduce(args: argparse.Namespace) -> None:
     """Computes every published figure again; fails if one differs."""
     import torch
@@ -236,6 +256,13 @@ def main(argv: list[str] | None = None) -> int:
     _data_argument(p)
     p.add_argument("--threads", type=int, default=0)
     p.set_defaults(run=reproduce)
+
+    p = commands.add_parser("faithfulness", help="measure explanations by deletion and insertion on PublicTest")
+    p.add_argument("model", help="a bundled checkpoint, or local-dir:FOLDER")
+    _data_argument(p)
+    p.add_argument("--faces", type=int, default=200)
+    p.add_argument("--out", type=Path, help="write faithfulness.json here")
+    p.set_defaults(run=faithfulness)
 
     p = commands.add_parser("audit", help="count duplicates, conflicting labels and blank pictures of a data set")
     p.add_argument("data", metavar="DATA", help="as --data elsewhere")

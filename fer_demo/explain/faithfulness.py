@@ -7,6 +7,7 @@ import captum.metrics
 import numpy as np
 import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from fer_demo.explain.attribution import lock, score_function
@@ -83,9 +84,21 @@ def _odd(wanted: int, limit: int) -> int:
     return max(3, min(wanted, 2 * ((limit - 1) // 2) - 1))
 
 
-def random_map(n: int, height: int, width: int, seed: int = 0) -> torch.Tensor:
-    """A map that knows nothing: float32 (n, height, width)."""
-    return torch.rand(n, height, width, generator=torch.Generator().manual_seed(seed))
+def random_map(n: int, height: int, width: int, cells: int | None = None, seed: int = 0) -> torch.Tensor:
+    """A map that knows nothing: float32 (n, height, width).
+
+    Args:
+        n: Maps.
+        height: In pixels.
+        width: In pixels.
+        cells: Draw this many values along each side and interpolate, as Grad-CAM interpolates its layer's cells; by
+            default every pixel has its own. A coarse map takes the picture away in patches, a fine one as noise that
+            unsettles the network wherever it falls; so a map must be compared with chance of its own coarseness.
+        seed: Of the draw.
+    """
+    size = (height, width) if cells is None else (cells, cells)
+    values = torch.rand(n, 1, *size, generator=torch.Generator().manual_seed(seed))
+    return F.interpolate(values, size=(height, width), mode="bicubic", align_corners=False)[:, 0]
 
 
 def centre_map(n: int, height: int, width: int) -> torch.Tensor:
