@@ -17,6 +17,7 @@ PAGES = {
         ("pages/predict.py", "Predict", ":material/face:"),
     ],
     "Look inside": [
+        ("pages/explain.py", "Explain", ":material/visibility:"),
         ("pages/training.py", "Training", ":material/show_chart:"),
     ],
     "About": [

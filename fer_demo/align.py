@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-__all__ = ["TEMPLATE", "align_face", "similarity", "square_crop", "warp", "whole_picture"]
+__all__ = ["TEMPLATE", "align_face", "crop_matrix", "similarity", "square_crop", "warp", "whole_picture"]
 
 # Where the landmarks lie in FER2013's own pictures, so that our crops look like those that the network learned from.
 # Measured on 3,000 random Training images: enlarged four times, framed with 96 grey pixels, and given to FaceDetector,
@@ -64,9 +64,27 @@ def square_crop(image: np.ndarray, box: tuple[float, float, float, float], size:
     side = max(w, h)
     if side > 100 * max(width, height):
         raise ValueError(f"The box {tuple(box)} is far larger than the picture of {width} x {height} pixels.")
+    return warp(_gray(image), crop_matrix(box, None, size), size)
+
+
+def crop_matrix(box: tuple[float, float, float, float], landmarks: np.ndarray | None, size: int = 48) -> np.ndarray:
+    """The transform by which a face's crop was cut out.
+
+    Args:
+        box: x, y, width, height in pixels of the picture; used where there are no landmarks.
+        landmarks: Float (5, 2) as for `align_face`, or None for a crop of `square_crop`.
+        size: Side of the crop in pixels.
+
+    Returns:
+        float64 (2, 3), from picture to crop, as `warp` takes it.
+    """
+    if landmarks is not None:
+        return similarity(landmarks, TEMPLATE * size)
+    x, y, w, h = map(float, box)
+    side = max(w, h)
     scale = size / side
     left, top = x + (w - side) / 2, y + (h - side) / 2
-    return warp(_gray(image), np.array([[scale, 0, -scale * left], [0, scale, -scale * top]]), size)
+    return np.array([[scale, 0, -scale * left], [0, scale, -scale * top]])
 
 
 def whole_picture(image: np.ndarray, size: int = 48) -> np.ndarray:

@@ -34,5 +34,10 @@ def bundled_checkpoints() -> list[str]:
 
 def checkpoint_metrics(name: str) -> dict:
     """The content of the checkpoint's ``metrics.json``, or an empty dict when it has none."""
-    path = checkpoint_dir(name) / "metrics.json"
+    return checkpoint_file(name, "metrics.json")
+
+
+def checkpoint_file(name: str, file: str) -> dict:
+    """The content of one of the checkpoint's JSON files, or an empty dict when it has none of that name."""
+    path = checkpoint_dir(name) / file
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -198,3 +198,22 @@ def test_a_link_to_a_page_works_before_the_first_visit():
     PagesManager.uses_pages_directory = None
     importlib.reload(importlib.import_module("app"))
     assert PagesManager.uses_pages_directory is False
+
+
+def test_explain_page(app):
+    open_page(app, "explain")
+    assert not app.exception and not app.error
+    assert "Why " in texts(app) and "The network's answer" in texts(app)
+    assert len(app.get("plotly_chart")) == 4  # hover, curves, gates, effect
+    method = next(s for s in app.selectbox if s.label == "Method")
+    method.select("integrated_gradients").run()
+    assert not app.exception and "Completeness" in texts(app)
+    assert not [s for s in app.selectbox if s.label == "Layer"]
+    next(s for s in app.selectbox if s.label == "rather than").select("sad").run()
+    assert not app.exception and "rather than sad?" in texts(app)
+
+
+def test_explain_page_without_a_face(app):
+    upload(app, "wall.png", png(np.full((200, 200, 3), 90, np.uint8)))
+    app.switch_page("pages/explain.py").run()
+    assert not app.exception and "no face to explain yet" in app.info[0].value

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.preprocess import data_config
 from training.card import data_set, model_card
+from training.channels import channel_means
 from training.data import Faces
 from training.evaluate import VIEWS, evaluate
 from training.storage import atomic_write_text
@@ -18,7 +19,7 @@ from training.train import BEST, LAST, resume_config
 
 
 def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str, ...] = VIEWS) -> dict[str, Any]:
-    """Writes weights, config.json, metrics.json and the model card.
+    """Writes weights, config.json, metrics.json, channels.json and the model card.
 
     Args:
         run_dir: A run of `training.train.Trainer`.
@@ -53,5 +54,7 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
     )
     (out / "model.safetensors").chmod(0o644)  # safetensors writes files that only their owner can read
     atomic_write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    means = channel_means(model.eval(), faces.split("PublicTest"))
+    atomic_write_text(out / "channels.json", json.dumps(means) + "\n")
     atomic_write_text(out / "README.md", model_card(out.name, metrics, config.to_dict(), best))
     return metrics

@@ -79,7 +79,7 @@ def _rounded(values: torch.Tensor) -> list[float]:
 def table(result: dict[str, Any]) -> str:
     """The result in Markdown, maps that know nothing last."""
     lines = [
-        "| map | deletion, less is better | insertion, more is better | compared with | gain in deletion | gain in insertion |",
+        "| map | deletion, low is good | insertion, high is good | compared with | gain, deletion | gain, insertion |",
         "|---|---|---|---|---|---|",
     ]
 

@@ -86,7 +86,9 @@ def test_from_run_to_checkpoint_folder(faces, config, tmp_path, capsys):
     Trainer(config(epochs=1, sizes=[[0, 48]]), faces, tmp_path / "run", quiet=True).fit()
     folder = tmp_path / "fer_sedense_s2.fer2013"
     metrics = export(tmp_path / "run", folder, faces)
-    assert {p.name for p in folder.iterdir()} == {"README.md", "config.json", "metrics.json", "model.safetensors"}
+    assert {p.name for p in folder.iterdir()} == {
+        "README.md", "channels.json", "config.json", "metrics.json", "model.safetensors",
+    }  # fmt: skip
     written = json.loads((folder / "metrics.json").read_text())
     assert written["PrivateTest"]["correct"] == metrics["PrivateTest"]["correct"]
     assert set(written["views"]) == {"flip", "ten_crop"}

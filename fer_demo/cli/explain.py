@@ -1,0 +1,79 @@
+"""``python -m fer_demo explain``: pictures of what counted for the answer, and a report that opens offline."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from fer_demo.predictor import FacePrediction, Predictor
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the subcommand ``explain``."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="show what the network looked at",
+        description="Writes, for each face on a photo, a PNG with the map laid over the photo and one HTML report with "
+        "curves and channel weights, which opens without a connection.",
+    )
+    parser.add_argument("photo", metavar="PHOTO", help="picture file")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    parser.add_argument("--method", default="gradcam", help="gradcam, integrated_gradients, occlusion or smoothgrad")
+    parser.add_argument("--layer", metavar="NAME", help="for gradcam, e.g. stages.2 (default: the last stage)")
+    parser.add_argument("--label", metavar="NAME", help="the expression to explain (default: each face's answer)")
+    parser.add_argument("--against", metavar="NAME", help="explain it rather than this expression")
+    parser.add_argument("--model", metavar="NAME", help="as for predict")
+    parser.add_argument("--whole-image", action="store_true", help="take the photo as one face, cut out already")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the subcommand; see ``add_parser`` for the arguments.
+
+    Returns:
+        0; 1 if there was no face or something failed.
+    """
+    from fer_demo.explain.report import report
+    from fer_demo.faces import FaceDetectorError
+    from fer_demo.images import ImageError, open_image
+    from fer_demo.predictor import ModelError, Predictor
+
+    try:
+        predictor = Predictor(args.model)
+        image = open_image(args.photo)
+        faces = predictor.predict(image, whole_image=args.whole_image)
+        if not faces:
+            print(f"No face was found on {args.photo}; try --whole-image for one that is cut out.", file=sys.stderr)
+            return 1
+        args.out.mkdir(parents=True, exist_ok=True)
+        sections = [_explain(predictor, image, face, number, args) for number, face in enumerate(faces, 1)]
+        page = args.out / f"{Path(args.photo).stem}.html"
+        page.write_text(report(Path(args.photo).name, predictor.name, sections), encoding="utf-8")
+    except (ImageError, ModelError, FaceDetectorError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(page)
+    return 0
+
+
+def _explain(
+    predictor: "Predictor", image: "np.ndarray", face: "FacePrediction", number: int, args: argparse.Namespace
+) -> str:
+    """Writes one face's PNG and returns its section of the report."""
+    from PIL import Image
+
+    from fer_demo.explain.face import face_map, on_photo
+    from fer_demo.explain.figures import blend
+    from fer_demo.explain.report import section
+
+    label = args.label or face.label
+    found = face_map(predictor, face.crop, label, method=args.method, layer=args.layer, against=args.against)
+    part, laid, _ = on_photo(found.values, image, face)
+    picture = blend(part, laid, signed=args.method != "smoothgrad", opacity=0.7)
+    file = args.out / f"{Path(args.photo).stem}-{number}.png"
+    Image.fromarray(picture).save(file)
+    print(f"{file}: {face.sentence}")
+    return section(predictor, face, number, picture, found, label, args.method, args.against)

@@ -1,0 +1,181 @@
+"""Explanations of one face, from its crop and a predictor: what the page, the command line and a report all need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from fer_demo.align import crop_matrix
+from fer_demo.explain.attribution import attribute
+from fer_demo.explain.channels import channel_map, channel_weights, with_channel
+from fer_demo.explain.faithfulness import centre_map, curves, random_map
+from fer_demo.predictor import FacePrediction, Predictor
+from fer_demo.preprocess import data_config, prepare
+
+
+@dataclass(frozen=True)
+class FaceMap:
+    """What counted for a class on one face.
+
+    Attributes:
+        values: float32 (H, W), at the crop's size; above 0 for the class, below 0 against it.
+        cells: Side of the map as the layer has it, before it was interpolated.
+        delta: For Integrated Gradients, by how much the map's sum misses the change of the logit; None otherwise.
+    """
+
+    values: np.ndarray
+    cells: int
+    delta: float | None = None
+
+
+def face_map(
+    predictor: Predictor,
+    crop: np.ndarray,
+    label: str,
+    *,
+    method: str = "gradcam",
+    layer: str | None = None,
+    against: str | None = None,
+) -> FaceMap:
+    """Explains a class on one face.
+
+    Args:
+        predictor: Whose network is explained.
+        crop: uint8 grey (H, W), as `FacePrediction.crop`.
+        label: The class.
+        method: A key of `fer_demo.explain.METHODS`.
+        layer: A key of `fer_demo.explain.layers`; the last stage by default.
+        against: What speaks for `label` rather than for this class.
+
+    Raises:
+        ValueError: For an unknown method, layer or class.
+    """
+    target, other = _class_id(predictor, label), None if against is None else _class_id(predictor, against)
+    found = attribute(predictor.model, _input(predictor, crop), target, method=method, layer=layer, against=other)
+    delta = None if found.delta is None else float(found.delta[0])
+    return FaceMap(found.maps[0].cpu().numpy(), found.raw.shape[-1], delta)
+
+
+def face_channels(predictor: Predictor, crop: np.ndarray) -> dict[str, np.ndarray]:
+    """The channel weights on one face: gate name to float32 (C,), from 0 to 1; empty for a network without gates."""
+    weights = channel_weights(predictor.model, _input(predictor, crop))
+    return {name: values[0].cpu().numpy() for name, values in weights.items()}
+
+
+def channel_effect(
+    predictor: Predictor, crop: np.ndarray, gate: str, channel: int, values: Mapping[str, float]
+) -> dict[str, dict[str, float]]:
+    """The answer while a channel's weight is held at other values.
+
+    Args:
+        predictor: Whose network is changed for the moment.
+        crop: uint8 grey (H, W).
+        gate: Its name, as in `face_channels`.
+        channel: From 0.
+        values: Title to the weight to hold.
+
+    Returns:
+        Title to class name to probability.
+    """
+    answers = {}
+    for title, value in values.items():
+        with with_channel(predictor.model, gate, channel, value):
+            row = predictor.classify([crop])[0]
+        answers[title] = dict(zip(predictor.labels, map(float, row), strict=True))
+    return answers
+
+
+def face_channel_map(predictor: Predictor, crop: np.ndarray, gate: str, channel: int) -> np.ndarray:
+    """Where a channel responds on one face: float32 (h, w), not negative."""
+    return channel_map(predictor.model, _input(predictor, crop), gate, channel)[0].cpu().numpy()
+
+
+def face_curves(
+    predictor: Predictor, crop: np.ndarray, label: str, found: FaceMap, title: str = "this map"
+) -> dict[str, dict[str, np.ndarray | float]]:
+    """Deletion and insertion for a face's map, for chance of the same coarseness, and for a map of the middle.
+
+    Args:
+        predictor: Whose network answers.
+        crop: uint8 grey (H, W).
+        label: Whose probability is followed.
+        found: The map.
+        title: Its name in the result.
+
+    Returns:
+        Title to ``fraction``, ``deletion`` and ``insertion``, float32 (S+1,), and the areas ``deletion_area`` and
+        ``insertion_area``.
+    """
+    x = _input(predictor, crop)
+    h, w = found.values.shape
+    cells = found.cells if found.cells < h else None
+    control = "random patches" if cells else "random pixels"
+    maps = {
+        title: torch.from_numpy(found.values)[None],
+        control: random_map(1, h, w, cells),
+        "middle of the picture": centre_map(1, h, w),
+    }
+    result = {}
+    for name, values in maps.items():
+        both = curves(predictor.model, x, values, _class_id(predictor, label), temperature=predictor.temperature)
+        deletion, insertion = (float(area[0]) for area in both.areas())
+        result[name] = {
+            "fraction": both.fraction.numpy(),
+            "deletion": both.deletion[0].numpy(),
+            "insertion": both.insertion[0].numpy(),
+            "deletion_area": deletion,
+            "insertion_area": insertion,
+        }
+    return result
+
+
+def on_photo(
+    values: np.ndarray, image: np.ndarray, face: FacePrediction, *, margin: float = 0.35
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A face's map laid back onto the photo it came from, at the photo's own resolution.
+
+    Args:
+        values: float (H, W), as `FaceMap.values`.
+        image: uint8 RGB (height, width, 3).
+        face: The face.
+        margin: How much of the photo to show around the crop, as a fraction of the crop's side.
+
+    Returns:
+        The part of the photo, uint8 (h, w, 3); the map on it, float32 (h, w), 0 outside the crop; and where the crop
+        is, bool (h, w).
+    """
+    size = face.crop.shape[0]
+    matrix = crop_matrix(face.box, face.landmarks, size)
+    # Enlarged in crop space first: warping 48 pixels straight up would show OpenCV's bilinear facets.
+    fine = cv2.resize(values.astype(np.float32), (8 * size, 8 * size), interpolation=cv2.INTER_CUBIC)
+    corners = (
+        np.array([[-margin, -margin], [1 + margin, -margin], [-margin, 1 + margin], [1 + margin, 1 + margin]]) * size
+    )
+    reached = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    limits = np.array([image.shape[1], image.shape[0]])
+    start = np.clip(np.floor(reached.min(0)), 0, limits - 1).astype(int)
+    stop = np.maximum(np.clip(np.ceil(reached.max(0)), 0, limits).astype(int), start + 1)
+    part = image[start[1] : stop[1], start[0] : stop[0]]
+    shrink = max(part.shape[:2]) / 800
+    if shrink > 1:
+        part = cv2.resize(part, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+    step = (stop - start) / (part.shape[1], part.shape[0])  # photo pixels for each shown pixel
+    to_fine = 8 * np.column_stack([matrix[:, :2] * step, matrix[:, :2] @ (start + 0.5 * step) + matrix[:, 2]])
+    to_fine[:, 2] -= 0.5  # OpenCV counts from the centre of the top left pixel
+    place = (part.shape[1], part.shape[0])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    laid = cv2.warpAffine(fine, to_fine, place, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    inside = cv2.warpAffine(np.ones_like(fine), to_fine, place, flags=flags, borderMode=cv2.BORDER_CONSTANT) > 0.5
+    return part, np.where(inside, laid, 0).astype(np.float32), inside
+
+
+def _input(predictor: Predictor, crop: np.ndarray) -> torch.Tensor:
+    return prepare([crop], **data_config(predictor.model)).to(predictor.device)
+
+
+def _class_id(predictor: Predictor, label: str) -> int:
+    if label not in predictor.labels:
+        raise ValueError(f"Unknown expression {label!r}; choose one of {', '.join(predictor.labels)}.")
+    return predictor.labels.index(label)

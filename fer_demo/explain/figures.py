@@ -1,0 +1,198 @@
+"""Pictures and Plotly figures of explanations, as pure functions from arrays.
+
+Blue speaks against the class and red for it, on every figure; the colours say so in words beside them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.colors import get_colorscale, sample_colorscale
+
+SIGNED, POSITIVE = "RdBu_r", "Inferno"
+LINES = {"deletion": "dash", "insertion": "solid"}
+PALETTE = ("#4B4FB8", "#7F7F7F", "#8D6E00")
+GRID = "rgba(127, 127, 127, 0.22)"
+
+
+def limit(values: np.ndarray) -> float:
+    """The value that gets the strongest colour: symmetric about 0, so that nothing is white but nothing."""
+    return max(float(np.abs(values).max()), 1e-12)
+
+
+def blend(photo: np.ndarray, values: np.ndarray, *, signed: bool = True, opacity: float = 0.6) -> np.ndarray:
+    """A map over a picture; where the map is near 0, the picture shows unchanged.
+
+    Args:
+        photo: uint8 (H, W) or (H, W, 3).
+        values: float (H, W).
+        signed: Show what speaks against the class too.
+        opacity: Of the strongest colour, 0 to 1.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    rgb = np.repeat(photo[..., None], 3, axis=2) if photo.ndim == 2 else photo
+    strength = np.clip(values / limit(values), -1 if signed else 0, 1)
+    table = _table(SIGNED if signed else POSITIVE)
+    colours = table[np.round((strength + 1) * 127.5 if signed else strength * 255).astype(int)]
+    alpha = (opacity * np.abs(strength) ** 0.7)[..., None]
+    return np.round(rgb * (1 - alpha) + colours * alpha).astype(np.uint8)
+
+
+def _table(scale: str) -> np.ndarray:
+    colours = sample_colorscale(get_colorscale(scale), np.linspace(0, 1, 256), colortype="tuple")
+    return np.array(colours) * 255
+
+
+def _layout(fig: go.Figure, height: int, **more) -> go.Figure:
+    fig.update_layout(
+        height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, font={"size": 13}, dragmode=False,
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", **more,
+    )  # fmt: skip
+    return fig
+
+
+def hover_map(crop: np.ndarray, values: np.ndarray, *, signed: bool = True, height: int = 360) -> go.Figure:
+    """The crop under its map, with the map's value at each pixel.
+
+    Args:
+        crop: uint8 (H, W).
+        values: float (H, W).
+        signed: As for `blend`.
+        height: Pixels.
+    """
+    shown = blend(crop, values, signed=signed)
+    fig = go.Figure(go.Image(z=shown, hoverinfo="skip"))
+    # The picture carries the colours; an invisible map over it answers the pointer.
+    fig.add_heatmap(
+        z=values / limit(values), opacity=0, showscale=False, zmin=-1, zmax=1,
+        hovertemplate="row %{y}, column %{x}: %{z:+.2f}<extra></extra>",
+    )  # fmt: skip
+    fig.update_xaxes(visible=False, fixedrange=True, constrain="domain")
+    fig.update_yaxes(visible=False, fixedrange=True, scaleanchor="x", autorange="reversed")
+    return _layout(fig, height)
+
+
+def gate_heatmap(
+    weights: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray] | None = None, height: int = 380
+) -> go.Figure:
+    """The channel weights, a row a block; or by how much they differ from a class's average.
+
+    Args:
+        weights: Gate name to float (C,), from 0 to 1.
+        means: The same for a class on average, or None.
+        height: Pixels.
+
+    Returns:
+        A figure whose points carry the gate's name as ``customdata``, for clicks.
+    """
+    names = list(weights)
+    z = np.stack([weights[n] - (means[n] if means else 0) for n in names])
+    bound = limit(z) if means else 1.0
+    scale = (
+        {"colorscale": SIGNED, "zmin": -bound, "zmax": bound}
+        if means
+        else {"colorscale": "Viridis", "zmin": 0, "zmax": 1}
+    )
+    word = "%{z:+.2f} from the average" if means else "weight %{z:.2f}"
+    rows = [block_title(n) for n in names]
+    fig = go.Figure(
+        go.Heatmap(
+            z=z, y=rows, x=list(range(z.shape[1])), xgap=1, ygap=1, **scale,
+            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "+.2f" if means else ".1f"},
+            hovertemplate=f"%{{y}}, channel %{{x}}: {word}<extra></extra>",
+        )
+    )  # fmt: skip
+    # A heat map's cells cannot be clicked in Streamlit; transparent markers on them can.
+    x, y = np.meshgrid(np.arange(z.shape[1]), np.arange(len(names)))
+    fig.add_scatter(
+        x=x.ravel(), y=[rows[i] for i in y.ravel()], mode="markers", showlegend=False,
+        customdata=[[names[i], int(c)] for i, c in zip(y.ravel(), x.ravel(), strict=True)],
+        marker={"size": 14, "opacity": 0.004, "symbol": "square", "color": "#000"},
+        text=[f"{v:+.2f} from the average" if means else f"weight {v:.2f}" for v in z.ravel()],
+        hovertemplate="%{y}, channel %{x}: %{text}<extra></extra>",
+    )  # fmt: skip
+    fig.update_xaxes(title="channel", fixedrange=True, showgrid=False, zeroline=False)
+    fig.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False, automargin=True)
+    return _layout(fig, height, clickmode="event+select")
+
+
+def block_title(gate: str) -> str:
+    """``"stages.2.blocks.1.se"`` as ``"stage 3, block 2"``; other names stay as they are."""
+    parts = gate.split(".")
+    if len(parts) == 5 and parts[0] == "stages" and parts[2] == "blocks":
+        return f"stage {int(parts[1]) + 1}, block {int(parts[3]) + 1}"
+    return gate
+
+
+def layer_title(layer: str) -> str:
+    """``"stages.2"`` as ``"after stage 3"``, ``"stages.2.blocks.1"`` as ``"after stage 3, block 2"``."""
+    parts = layer.split(".")
+    if len(parts) == 2:
+        return f"after stage {int(parts[1]) + 1}"
+    return f"after {block_title(f'{layer}.se')}"
+
+
+def effect_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -> go.Figure:
+    """By how many points each probability changes while a channel is held at another value.
+
+    Args:
+        answers: Title to class name to probability, as `fer_demo.explain.face.channel_effect` gives them; the first is
+            the answer as it is, from which the others are counted.
+        height: Pixels.
+    """
+    fig = go.Figure()
+    base, *_ = answers.values()
+    most = 1.0
+    for colour, pattern, (title, probabilities) in zip(
+        PALETTE, ("", "/", "."), list(answers.items())[1:], strict=False
+    ):
+        points = [100 * (probabilities[n] - base[n]) for n in base]
+        most = max(most, *map(abs, points))
+        fig.add_bar(
+            x=list(base), y=points, name=title,
+            marker={"color": colour, "pattern": {"shape": pattern}, "cornerradius": 2},
+            customdata=[[base[n], probabilities[n]] for n in base],
+            hovertemplate=f"{title}: %{{x}} from %{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}<extra></extra>",
+        )  # fmt: skip
+    # At least one point either way, so that a hundredth of a point does not look like much.
+    fig.update_yaxes(
+        range=[-1.1 * most, 1.1 * most], title="points", gridcolor=GRID, zerolinecolor=GRID, fixedrange=True
+    )
+    fig.update_xaxes(fixedrange=True)
+    return _layout(fig, height, barmode="group", showlegend=True, legend={"orientation": "h", "y": -0.2, "x": 0})
+
+
+def faithfulness_curves(found: Mapping[str, Mapping[str, np.ndarray | float]], height: int = 340) -> go.Figure:
+    """Deletion (dashed) and insertion (solid) for each map.
+
+    Args:
+        found: As `fer_demo.explain.face.face_curves` gives it.
+        height: Pixels.
+    """
+    fig = go.Figure()
+    for colour, (title, curve) in zip(PALETTE, found.items(), strict=False):
+        for kind in ("insertion", "deletion"):
+            fig.add_scatter(
+                x=curve["fraction"], y=curve[kind], mode="lines", name=f"{title}: {kind}",
+                line={"color": colour, "dash": LINES[kind], "width": 2.5},
+                hovertemplate=f"{title}, {kind} of %{{x:.0%}}: %{{y:.1%}}<extra></extra>",
+            )  # fmt: skip
+    fig.update_yaxes(
+        range=[0, 1.02], tickformat=".0%", title="probability", gridcolor=GRID, zeroline=False, fixedrange=True
+    )
+    fig.update_xaxes(tickformat=".0%", title="share of the pixels", gridcolor=GRID, zeroline=False, fixedrange=True)
+    return _layout(fig, height, legend={"orientation": "h", "y": -0.3, "x": 0})
+
+
+def most_different(
+    weights: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], count: int = 5
+) -> Sequence[tuple[str, int, float, float]]:
+    """The channels that differ most from a class's average: gate, channel, weight, average."""
+    rows = [
+        (gate, channel, float(value), float(means[gate][channel]))
+        for gate, values in weights.items()
+        for channel, value in enumerate(values)
+    ]
+    return sorted(rows, key=lambda row: -abs(row[2] - row[3]))[:count]
