@@ -1,198 +1,9 @@
 """Explain: what the network looked at on the chosen face, what its channels say, and whether to believe it."""
 
-import numpy as np
 import streamlit as st
 
-from fer_demo.emotions import LABELS
-from fer_demo.explain import METHODS, layers
-from fer_demo.explain import figures as draw
-from fer_demo.explain.face import channel_effect, face_channel_map, face_channels, face_curves, face_map, on_photo
-from fer_demo.figures import enlarge
 from fer_demo.predictors import USER_ERRORS, shared_predictor
-from fer_demo.weights import checkpoint_file
-from pages.common import state
-
-CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
-WHAT_IT_SHOWS = {
-    "gradcam": "where the chosen layer's features raise the class's score. Coarse, and close to what the network does.",
-    "integrated_gradients": "how each pixel moved the score on the way from plain grey to this face. Exact in sum, "
-    "noisy to the eye.",
-    "occlusion": "how much the score falls when a small square is covered with grey. Slow, and easy to believe.",
-    "smoothgrad": "where small changes of a pixel would change the score most, in either direction, averaged over "
-    "noise.",
-}
-WEIGHTS = "the weights"
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def cached_map(model: str, pixels: bytes, side: int, label: str, method: str, layer: str | None, against: str | None):
-    """`face_map`, kept for the last settings that anybody asked for."""
-    crop = np.frombuffer(bytearray(pixels), np.uint8).reshape(side, side)  # writable, as PyTorch wants it
-    return face_map(shared_predictor(), crop, label, method=method, layer=layer, against=against)
-
-
-def choose_face(photo: state.Photo) -> None:
-    """A choice among several faces."""
-    if len(photo.faces) > 1:
-        number = st.segmented_control(
-            "Face", range(len(photo.faces)), default=st.session_state["face"], format_func=lambda i: f"{i + 1}"
-        )
-        if number is not None and number != st.session_state["face"]:
-            state.choose_face(number)
-            st.rerun()
-
-
-def settings(predictor, face) -> dict:
-    """The widgets that say what is explained, and how."""
-    label = st.selectbox("Explain", LABELS, index=LABELS.index(face.label), key=f"label {face.label}")
-    others = [name for name in LABELS if name != label]
-    against = st.selectbox("rather than", [None, *others], format_func=lambda name: name or "anything else")
-    method = st.selectbox("Method", list(METHODS), format_func=METHODS.get)
-    layer = None
-    if method == "gradcam":
-        names = list(layers(predictor.model))
-        layer = st.selectbox("Layer", names, index=len(names) - 1, format_func=draw.layer_title)
-    signed = st.toggle("Show what speaks against it too", value=method != "smoothgrad", disabled=method == "smoothgrad")
-    opacity = st.slider("Opacity", 0.2, 1.0, 0.7, 0.1)
-    return {"label": label, "against": against, "method": method, "layer": layer, "signed": signed, "opacity": opacity}
-
-
-def what_counted(predictor, photo: state.Photo, face) -> None:
-    """The map on the photo and on the crop, with its settings."""
-    picture, controls = st.columns([3, 2], gap="large")
-    with controls:
-        chosen = settings(predictor, face)
-    with st.spinner("Looking at what counted …"):
-        found = cached_map(
-            predictor.name, face.crop.tobytes(), face.crop.shape[0],
-            chosen["label"], chosen["method"], chosen["layer"], chosen["against"],
-        )  # fmt: skip
-    part, laid, _ = on_photo(found.values, photo.image, face)
-    rather = f" rather than {chosen['against']}" if chosen["against"] else ""
-    question = f"Why {chosen['label']}{rather}?"
-    with picture:
-        st.subheader(question, anchor=False)
-        st.image(
-            draw.blend(part, laid, signed=chosen["signed"], opacity=chosen["opacity"]), width="stretch",
-            alt=f"{question} {METHODS[chosen['method']]} on the photo",
-        )  # fmt: skip
-        colours = "Red speaks for it, blue against it." if chosen["signed"] else "Brighter counted more."
-        st.caption(f"{colours} {METHODS[chosen['method']]} shows {WHAT_IT_SHOWS[chosen['method']]}")
-        if found.delta is not None:
-            st.caption(f"Completeness: the map's sum misses the change of the score by {abs(found.delta):.3f}.")
-    with controls:
-        st.plotly_chart(
-            draw.hover_map(face.crop, found.values, signed=chosen["signed"], height=260), config=CONFIG, key="hover",
-            alt="The crop that the network saw, with the map's value at each pixel",
-        )  # fmt: skip
-        st.caption("The crop that the network saw. Point at it for values, 1 being the strongest.")
-    believe_it(predictor, face, chosen, found)
-
-
-@st.fragment
-def believe_it(predictor, face, chosen: dict, found) -> None:
-    """Deletion and insertion for this map, and for many faces."""
-    st.header("Is this map to be believed?", anchor=False)
-    st.markdown(
-        "If the map tells the truth, blurring away its strongest pixels first should make the answer **fall fast** "
-        "(deletion), and bringing them back first should make it **rise fast** (insertion). A map that knows nothing "
-        "does worse."
-    )
-    if chosen["against"]:
-        st.info("The curves follow one class; choose *anything else* above to see them.")
-        return
-    curves = face_curves(predictor, face.crop, chosen["label"], found)
-    chart, figures = st.columns([3, 2], gap="large")
-    chart.plotly_chart(
-        draw.faithfulness_curves(curves),
-        config=CONFIG,
-        key="curves",
-        alt="Deletion and insertion curves with two controls",
-    )
-    with figures:
-        st.dataframe(
-            [
-                {"map": name, "deletion": c["deletion_area"], "insertion": c["insertion_area"]}
-                for name, c in curves.items()
-            ],
-            hide_index=True,
-            column_config={
-                "deletion": st.column_config.NumberColumn(
-                    format="%.2f", help="Area under the dashed curve: low is good."
-                ),
-                "insertion": st.column_config.NumberColumn(
-                    format="%.2f", help="Area under the solid curve: high is good."
-                ),
-            },
-        )
-        mine, *controls = curves.values()
-        better = sum(
-            mine["insertion_area"] - mine["deletion_area"] > c["insertion_area"] - c["deletion_area"] for c in controls
-        )
-        verdict = ("worse than both controls: do not believe it", "better than one of two controls: doubtful",
-                   "better than both controls")[better]  # fmt: skip
-        st.markdown(f"On this face the map is **{verdict}**.")
-        many = checkpoint_file(predictor.name, "faithfulness.json")
-        row = many.get("methods", {}).get(METHODS[chosen["method"]])
-        if row and "gain_insertion" in row:
-            gain, low, high = row["gain_insertion"]
-            st.caption(
-                f"Over {many['n']} PublicTest faces {METHODS[chosen['method']]} beats {row['control']} in insertion by "
-                f"{gain:.2f} (95 % interval {low:.2f} to {high:.2f}) and in deletion by {row['gain_deletion'][0]:.2f}."
-            )
-
-
-@st.fragment
-def channels(predictor, face) -> None:
-    """The SE channel weights, and what one of them does."""
-    weights = face_channels(predictor, face.crop)
-    if not weights:
-        return
-    st.header("What its channels say", anchor=False)
-    st.markdown(
-        "Each block ends in squeeze-and-excitation: 32 channels, each let through with a weight from 0 to 1 that the "
-        "network chooses for this face. Click a square to see what the channel does."
-    )
-    means = checkpoint_file(predictor.name, "channels.json").get("means", {})
-    choices = [WEIGHTS, f"their difference from the average {face.label} face"] if means else [WEIGHTS]
-    compare = st.segmented_control("Show", choices, default=WEIGHTS, key=f"compare {face.label}")
-    average = {gate: np.array(by_class[face.label]) for gate, by_class in means.items()}
-    difference = compare not in (None, WEIGHTS)
-    event = st.plotly_chart(
-        draw.gate_heatmap(weights, average if difference else None), config=CONFIG, key="gates", on_select="rerun",
-        selection_mode="points", alt="Channel weights, a row for each of the blocks",
-    )  # fmt: skip
-    points = event["selection"]["points"]
-    if points:
-        gate, channel = points[0]["customdata"][:2]
-    elif means:
-        gate, channel, *_ = draw.most_different(weights, average, 1)[0]
-    else:
-        gate, channel = next(iter(weights)), 0
-    gate, channel = str(gate), int(channel)
-    own = float(weights[gate][channel])
-    held = {"as it is": own, "shut (0)": 0.0, "open (1)": 1.0}
-    if means:
-        held[f"average {face.label} ({average[gate][channel]:.2f})"] = float(average[gate][channel])
-    st.subheader(f"Channel {channel} of {draw.block_title(gate)}", anchor=False)
-    answer = channel_effect(predictor, face.crop, gate, channel, held)
-    bars, map_ = st.columns([3, 2], gap="large")
-    with bars:
-        st.plotly_chart(draw.effect_bars(answer), config=CONFIG, key="effect",
-                        alt="The answer while the channel is held at other values")  # fmt: skip
-        base, *changed = answer.values()
-        most = max(abs(other[name] - base[name]) for other in changed for name in base)
-        st.caption(
-            f"Holding this one channel at other values moves no probability by more than {100 * most:.1f} points."
-        )
-    with map_:
-        response = face_channel_map(predictor, face.crop, gate, channel)
-        side = 4 * face.crop.shape[0]
-        strong = response / max(float(response.max()), 1e-12)
-        tiles = enlarge(np.round(strong * 255).astype(np.uint8), max(1, side // response.shape[0]))
-        st.image(tiles, width=240, alt="Where the channel responds on this face")
-        st.caption("Where it responds on this face: white most. All black means that it is silent here.")
-
+from pages.common import explained, gallery, look, state
 
 st.title("Why this answer?", anchor=False)
 st.markdown(":gray[The photo and face chosen on the Predict page, seen through the network's eyes.]")
@@ -203,12 +14,13 @@ except USER_ERRORS as error:
     st.error(str(error), icon=":material/error:")
     st.stop()
 if problem := st.session_state.get("problem"):
-    st.error(problem, icon=":material/error:")
+    st.error(look.plain(problem), icon=":material/error:")
 photo, face = state.current_photo(), state.chosen_face()
 if photo is None or face is None:
     st.info("There is no face to explain yet. Add a photo on the Predict page.", icon=":material/face:")
     st.stop()
 st.markdown(f"The network's answer: **{face.sentence}**")
-choose_face(photo)
-what_counted(predictor, photo, face)
-channels(predictor, face)
+explained.choose_face(photo)
+explained.what_counted(predictor, photo, face)
+explained.channels(predictor, face)
+gallery.gallery_of_many(predictor)

@@ -210,10 +210,34 @@ def test_explain_page(app):
     assert not app.exception and "Completeness" in texts(app)
     assert not [s for s in app.selectbox if s.label == "Layer"]
     next(s for s in app.selectbox if s.label == "rather than").select("sad").run()
-    assert not app.exception and "rather than sad?" in texts(app)
+    assert not app.exception and "rather than sad?" in texts(app) and "Why sad? (" in texts(app)
+    assert [b.label for b in app.get("download_button")] == ["Download PNG", "Download report"]
 
 
 def test_explain_page_without_a_face(app):
     upload(app, "wall.png", png(np.full((200, 200, 3), 90, np.uint8)))
     app.switch_page("pages/explain.py").run()
     assert not app.exception and "no face to explain yet" in app.info[0].value
+
+
+def test_gallery_of_a_labelled_set(app, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    data = tmp_path / "fer2013.npz"
+    usage = np.repeat(["Training", "PublicTest", "PrivateTest"], 14)
+    np.savez(data, images=rng.integers(0, 256, (42, 48, 48), np.uint8), label=np.arange(42) % 7, usage=usage)
+    monkeypatch.setenv("FER2013_DIR", str(tmp_path))
+    open_page(app, "explain")
+    button(app, "Look at them").click().run()
+    assert not app.exception and not app.error
+    assert "Where it was surest and wrong" in texts(app) and "happy (2)" in texts(app)
+    assert "taken for" in texts(app)
+
+
+def test_gallery_says_what_it_needs(app, monkeypatch, tmp_path):
+    monkeypatch.delenv("FER2013_DIR", raising=False)
+    open_page(app, "explain")
+    assert "environment variable FER2013_DIR" in texts(app)
+    monkeypatch.setenv("FER2013_DIR", str(tmp_path / "nothing"))
+    open_page(app, "explain")
+    button(app, "Look at them").click().run()
+    assert not app.exception and "There is no" in app.error[0].value
