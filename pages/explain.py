@@ -15,6 +15,10 @@ except USER_ERRORS as error:
     st.stop()
 if problem := st.session_state.get("problem"):
     st.error(look.plain(problem), icon=":material/error:")
+with st.popover("Another photo", icon=":material/add_a_photo:"):
+    st.file_uploader(
+        "Choose a photo", type=state.PICTURES, key="explain_file", on_change=state.ask_widget, args=("explain_file",)
+    )
 photo, face = state.current_photo(), state.chosen_face()
 if photo is None or face is None:
     st.info("There is no face to explain yet. Add a photo on the Predict page.", icon=":material/face:")

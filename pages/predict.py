@@ -31,8 +31,7 @@ def add_a_photo() -> None:
             wait_for_upload()
     if file.open:
         file.file_uploader(
-            "Choose a photo", type=["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"],
-            key="file", on_change=state.ask_widget, args=("file",),
+            "Choose a photo", type=state.PICTURES, key="file", on_change=state.ask_widget, args=("file",),
         )  # fmt: skip
     if camera.open:
         camera.camera_input("Take a picture", key="camera", on_change=state.ask_widget, args=("camera",))

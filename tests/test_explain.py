@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import fer_demo  # noqa: F401
 from fer_demo import explain
 
-NAMES = ["fer_sedense", "fer_sedense_s2"]
+NAMES = timm.list_models("fer_*")
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -226,7 +226,8 @@ def channels(predictor, face) -> None:
         base, *changed = answer.values()
         most = max(abs(other[name] - base[name]) for other in changed for name in base)
         st.caption(
-            f"Holding this one channel at other values moves no probability by more than {100 * most:.1f} points."
+            "By how many points each probability changes when this one channel is held at another weight; its own is "
+            f"{own:.2f}. The largest change is {100 * most:.1f} points: a weight alone makes no channel important."
         )
     with map_:
         response = face_channel_map(predictor, face.crop, gate, channel)

@@ -22,6 +22,9 @@ from fer_demo.images import open_image
 from fer_demo.predictors import USER_ERRORS, shared_predictor
 from fer_demo.samples import SAMPLES, Sample
 
+PICTURES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
+"""Endings that a ``file_uploader`` offers."""
+
 
 @dataclass(frozen=True)
 class Photo:

@@ -95,3 +95,22 @@ def test_another_data_set_is_not_reproduced(tmp_path, faces, capsys):
         f"{name}: PublicTest n: stated {checkpoint_metrics(name)['PublicTest']['n']}, found 42"
         in capsys.readouterr().err
     )
+
+
+def test_readme_shows_the_measured_faithfulness():
+    from fer_demo.weights import checkpoint_file
+    from training.faithfulness import table
+
+    measured = [checkpoint_file(name, "faithfulness.json") for name in bundled_checkpoints()]
+    assert any(table(result) in README.read_text(encoding="utf-8") for result in measured if result)
+
+
+def test_the_ablation_table_shows_the_records():
+    from training.runlog import RUNS, read_runs
+
+    text = (RUNS.parent / "README.md").read_text(encoding="utf-8")
+    rows = [run for run in read_runs() if run.name.startswith("ablation-")]
+    assert len(rows) >= 7
+    for run in rows:
+        figure = f"{run.record['public']['accuracy']:.1%}".replace("%", " %")
+        assert figure in text, f"{run.name}: {figure}"
