@@ -67,14 +67,14 @@ def run_side_by_side(commands: dict[Path, list[str]], common: Sequence[str], epo
     finally:
         for process in processes.values():
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)  # the run's record then says that it was stopped by hand
+                process.terminate()  # not an interrupt, which processes started in the background ignore
         for process in processes.values():
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
     late = [d for d in processes if not finished(d, epochs)]
-    failed = [d for d in late if processes[d].returncode not in (0, 130, -signal.SIGINT, -signal.SIGKILL)]
+    failed = [d for d in late if processes[d].returncode not in (0, -signal.SIGTERM, -signal.SIGKILL)]
     if failed:
         last_words = (failed[0] / "output.txt").read_text().strip().splitlines()[-1:]
         raise RuntimeError(f"{failed[0]} failed: {' '.join(last_words)}")
