@@ -45,7 +45,7 @@ def classification_metrics(logits: torch.Tensor, labels: torch.Tensor, temperatu
         "n": len(labels),
         "correct": correct,
         "accuracy": correct / len(labels),
-        "interval": wilson_interval(correct, len(labels)),
+        "interval": list(wilson_interval(correct, len(labels))),
         "macro_f1": round(float(multiclass_f1_score(predicted, labels, NUM_CLASSES, average="macro")), 5),
         "loss": round(float(F.cross_entropy(logits, labels)), 4),
         "ece": expected_calibration_error(logits, labels),

@@ -32,6 +32,7 @@ def test_metrics_by_hand():
     metrics = classification_metrics(torch.nn.functional.one_hot(predicted, 7).float() * 5, labels)
     assert metrics["accuracy"] == 6 / 8 and metrics["correct"] == 6
     assert metrics["recall"]["angry"] == 0.5 and metrics["recall"]["neutral"] == 0.0
+    assert json.loads(json.dumps(metrics)) == metrics  # what is written can be compared with what is computed
     assert metrics["confusion"][6][0] == 1 and metrics["confusion"][0] == [1, 1, 0, 0, 0, 0, 0]
     f1 = [0.5, 2 / 3, 1, 1, 1, 1, 0]
     assert metrics["macro_f1"] == pytest.approx(sum(f1) / 7, abs=1e-4)
