@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-__all__ = ["TEMPLATE", "align_face", "crop_matrix", "similarity", "square_crop", "warp", "whole_picture"]
+__all__ = ["TEMPLATE", "align_face", "crop_matrix", "needed_part", "similarity", "square_crop", "warp", "whole_picture"]
 
 # Where the landmarks lie in FER2013's own pictures, so that our crops look like those that the network learned from.
 # Measured on 3,000 random Training images: enlarged four times, framed with 96 grey pixels, and given to FaceDetector,
@@ -144,7 +144,7 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     # Bilinear interpolation reads four pixels; a strong reduction would skip the others and turn hair and skin into
     # noise. So the result is drawn at a whole multiple of its size, where nothing is skipped, and averaged down.
     # What is reduced by more than MAX_MULTIPLE is reduced in two steps, since the drawing would be too large.
-    image, matrix = _needed_part(image, matrix, size)
+    image, matrix = needed_part(image, matrix, size)
     reduction = 1 / math.hypot(matrix[0, 0], matrix[1, 0])
     if reduction > MAX_MULTIPLE:
         height, width = image.shape[:2]
@@ -160,9 +160,17 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     return full if multiple == 1 else cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def _needed_part(image: np.ndarray, matrix: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The part of a picture that a warp reads, and the warp from there; OpenCV warps no side over 32,766 pixels."""
-    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64)
+def needed_part(image: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """The part of a picture that a warp reads, and the warp from there; OpenCV warps no side over 32,766 pixels.
+
+    Args:
+        image: uint8 (H, W) or (H, W, 3).
+        matrix: As for `warp`.
+        size: Side of the result in pixels.
+        margin: Extra picture on each side, as a fraction of the result.
+    """
+    low, high = -margin * size, (1 + margin) * size
+    corners = np.array([[low, low], [high, low], [low, high], [high, high]], np.float64)
     reached = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     limits = np.array([image.shape[1], image.shape[0]])
     # Two pixels more for the interpolation; at least the border's pixel, which is repeated.

@@ -1,4 +1,4 @@
-"""``python -m training train|evaluate|audit|export``."""
+"""``python -m training COMMAND``: the trainer's command line; ``--help`` lists the commands."""
 
 import argparse
 import json
@@ -16,13 +16,17 @@ def _data_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be used, and count them")
 
 
+def _data_path(args: argparse.Namespace) -> str:
+    if not args.data:
+        raise ValueError("No data: give --data PATH or set FER2013_DIR to the path of fer2013.csv or its folder.")
+    return args.data
+
+
 def _load(args: argparse.Namespace):
     from training.data import BadRows, load_faces
 
-    if not args.data:
-        raise ValueError("No data: give --data PATH or set FER2013_DIR to the path of fer2013.csv or its folder.")
     bad = BadRows(skip=args.skip_bad)
-    faces = load_faces(args.data, bad=bad)
+    faces = load_faces(_data_path(args), bad=bad)
     if bad.messages:
         print(f"left out {len(bad.messages)} bad rows, the first: {bad.messages[0]}", file=sys.stderr)
     return faces
@@ -70,12 +74,10 @@ def train(args: argparse.Namespace) -> None:
 
 def _same_run(record: Path, config) -> bool:
     """Whether a record is of a run with the same settings, wherever it ran."""
-    from training.compare import PLACES
-    from training.config import from_dict
-    from training.runlog import read_run
+    from training.compare import differing_settings
+    from training.runlog import Run, read_run
 
-    recorded, wanted = from_dict(read_run(record).config).to_dict(), config.to_dict()
-    return all(recorded[name] == value for name, value in wanted.items() if name not in PLACES)
+    return not differing_settings([read_run(record), Run("new", config.to_dict())])
 
 
 def full(args: argparse.Namespace) -> None:
@@ -83,11 +85,9 @@ def full(args: argparse.Namespace) -> None:
     from training.full import RESULTS
     from training.full import full as run
 
-    if not args.data:
-        raise ValueError("No data: give --data PATH or set FER2013_DIR to the path of fer2013.csv or its folder.")
     views = tuple(v for v in _views(args.views) if v != "single")
     results = run(
-        args.data,
+        _data_path(args),
         args.out,
         recipe=args.recipe,
         seeds=args.seeds,

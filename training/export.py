@@ -6,7 +6,6 @@ from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.preprocess import data_config
@@ -40,13 +39,12 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
     data_set(out.name)  # before the long evaluation
     best = json.loads(torch.load(run_dir / LAST, map_location="cpu", weights_only=True)["best"])
-    model = timm.create_model(config.model)
+    model = timm.create_model(config.model, checkpoint_path=str(run_dir / BEST))
     side, used = config.sizes[-1][1], data_config(model)["size"]
     if (side, side) != used:
         raise ValueError(
             f"{run_dir} ended at {side} pixels, but {config.model} is used at {used[0]}: train to that size."
         )
-    model.load_state_dict(load_file(run_dir / BEST))
     metrics = evaluate(model, faces, views=views, progress=True)
     metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
     timm.models.save_for_hf(

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import timm
-from safetensors.torch import load_file
 
 from training.config import load_config
 from training.data import Faces, load_faces
@@ -150,7 +149,5 @@ def full(
 
 
 def _figures(name: str, run: Path, faces: Faces) -> dict[str, Any]:
-    model = timm.create_model(name)
-    model.load_state_dict(load_file(run / BEST))
-    metrics = evaluate(model, faces)
+    metrics = evaluate(timm.create_model(name, checkpoint_path=str(run / BEST)), faces)
     return {"run": run.name} | {split: metrics[split]["accuracy"] for split in ("PublicTest", "PrivateTest")}

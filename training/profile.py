@@ -1,10 +1,12 @@
 """Where an epoch's time goes: the parts of a training step, measured with PyTorch's profiler."""
 
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.profiler import ProfilerActivity, profile
+from torch.autograd.profiler_util import EventList
+from torch.profiler import ProfilerActivity, profile, record_function
 
 from training.config import TrainConfig
 from training.data import Faces
@@ -38,22 +40,20 @@ def profile_steps(config: TrainConfig, faces: Faces, steps: int = 50, epoch: int
     batches = batches[WARMUP_STEPS : WARMUP_STEPS + steps]
     cuda = trainer.device.type == "cuda"
     activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if cuda else [])
-    with profile(activities=activities) as whole:
-        with torch.profiler.record_function("steps"):
+
+    def measure(work: Callable[[torch.Tensor], object]) -> EventList:
+        with profile(activities=activities) as profiler, record_function("all"):
             for batch in batches:
-                trainer._train_step(batch)
+                work(batch)
             if cuda:
                 torch.cuda.synchronize()
-    with profile(activities=activities) as alone:
-        with torch.profiler.record_function("pipeline"):
-            for batch in batches:
-                trainer._input(batch)
-            if cuda:
-                torch.cuda.synchronize()
+        return profiler.key_averages()
+
+    whole, alone = measure(trainer._train_step), measure(trainer._input)
     attribute = "device_time_total" if cuda else "cpu_time_total"
-    times = {event.key: event for event in whole.key_averages()}
-    pipeline = {event.key: event for event in alone.key_averages()}["pipeline"].cpu_time_total
-    total = times["steps"].cpu_time_total
+    times = {event.key: event for event in whole}
+    pipeline = next(event for event in alone if event.key == "all").cpu_time_total
+    total = times["all"].cpu_time_total
     shares = {name: getattr(times[name], attribute) / total for name in RANGES}
     images = batches.numel()
     return {
@@ -63,5 +63,5 @@ def profile_steps(config: TrainConfig, faces: Faces, steps: int = 50, epoch: int
         "shares": {name: round(share, 4) for name, share in shares.items()}
         | {"other": round(1 - sum(shares.values()), 4)},
         "outside_network": round(1 - shares["forward"] - shares["backward"] - shares["optimizer"], 4),
-        "operators": whole.key_averages().table(sort_by=f"self_{attribute}", row_limit=12, max_name_column_width=40),
+        "operators": whole.table(sort_by=f"self_{attribute}", row_limit=12, max_name_column_width=40),
     }

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,33 +28,35 @@ class RunLog:
     """Writes a run's history after each epoch.
 
     Args:
-        run_dir: Gets config.json, log.csv and TensorBoard events.
-        record_dir: Gets the record, or None for no record.
+        folders: The run's own, which gets config.json, log.csv and TensorBoard events, and after it the record's, if
+            one is kept. None at all for a process that leaves the writing to another.
         quiet: Print nothing.
     """
 
-    def __init__(self, run_dir: Path, record_dir: Path | None, quiet: bool) -> None:
-        self.run_dir, self.record_dir, self.quiet = run_dir, record_dir, quiet
+    def __init__(self, folders: Sequence[Path], quiet: bool) -> None:
+        self.folders, self.quiet = folders, quiet
 
     def start(self, config: dict[str, Any]) -> None:
         """Writes the settings."""
-        for folder in filter(None, (self.run_dir, self.record_dir)):
+        for folder in self.folders:
             atomic_write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 
     def epoch(self, history: list[dict[str, Any]]) -> None:
         """Writes the curve up to the last row of `history`."""
+        if not self.folders:
+            return
         row = history[-1]
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row))
         writer.writeheader()
         writer.writerows(history)
-        for folder in filter(None, (self.run_dir, self.record_dir)):
+        for folder in self.folders:
             atomic_write_text(folder / LOG, text.getvalue())
         if not self.quiet:
             tqdm.write("  ".join(f"{key} {value}" for key, value in row.items()))
         from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed only here
 
-        with SummaryWriter(str(self.run_dir)) as board:
+        with SummaryWriter(str(self.folders[0])) as board:
             for key, value in row.items():
                 if key != "epoch":
                     board.add_scalar(key, value, row["epoch"])
@@ -65,9 +68,9 @@ class RunLog:
             status: ``"running"``, ``"finished"``, ``"stopped"`` by a person, or ``"failed"``.
             **facts: What else to say, as JSON takes it.
         """
-        if self.record_dir is not None:
+        for folder in self.folders[1:]:
             record = {"status": status, **facts, "machine": machine()}
-            atomic_write_text(self.record_dir / RECORD, json.dumps(record, indent=1) + "\n")
+            atomic_write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
 
 
 def machine() -> dict[str, Any]:

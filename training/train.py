@@ -12,7 +12,6 @@ from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_bytes
 from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
@@ -74,7 +73,8 @@ class Trainer:
         if self.device.type == "cpu":
             keep_freed_memory()
         self.quiet = quiet or not self.world.main
-        self.log = RunLog(self.run_dir, Path(record_dir) if record_dir else None, self.quiet)
+        folders = [self.run_dir, *([Path(record_dir)] if record_dir else [])]
+        self.log = RunLog(folders if self.world.main else [], self.quiet)
         if config.batch_size % self.world.size:
             raise ValueError(f"batch_size {config.batch_size} cannot be shared by {self.world.size} processes.")
         faces = without_duplicates(faces) if config.drop_duplicates else faces
@@ -121,11 +121,6 @@ class Trainer:
         Raises:
             FloatingPointError: If the loss is not a number.
         """
-        if not self.world.main:
-            while self.epoch < self.config.epochs:
-                self._train_epoch()
-                self._finish_epoch()
-            return self.best
         self.log.start(self.config.to_dict())
         try:
             while self.epoch < self.config.epochs:
@@ -137,7 +132,8 @@ class Trainer:
             reason = "stopped by hand" if stopped else f"{type(error).__name__}: {error}"
             self.log.status("stopped" if stopped else "failed", best=self.best, reason=reason)
             raise
-        self.log.status("finished", best=self.best, **self._chosen_figures())
+        if self.world.main:
+            self.log.status("finished", best=self.best, **self._chosen_figures())
         return self.best
 
     def _train_epoch(self) -> None:
@@ -209,8 +205,7 @@ class Trainer:
         self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
         self.loss_sum.zero_()
         self.save()
-        if self.world.main:
-            self.log.epoch(self.history)
+        self.log.epoch(self.history)
 
     def _evaluate(self, train_loss: float) -> None:
         side = self.config.size_at(self.epoch)
@@ -238,8 +233,7 @@ class Trainer:
 
     def _chosen_figures(self) -> dict[str, Any]:
         """What the record says of the chosen weights: PublicTest figures at the final size."""
-        model = timm.create_model(self.config.model).to(self.device).eval()
-        model.load_state_dict(load_file(self.run_dir / BEST))
+        model = timm.create_model(self.config.model, checkpoint_path=str(self.run_dir / BEST)).to(self.device).eval()
         side = self.config.sizes[-1][1]
         logits = predict_logits(model, self.public.images, size=(side, side))
         return {

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import torch
 
-from fer_demo.align import crop_matrix
+from fer_demo.align import crop_matrix, needed_part
 from fer_demo.explain.attribution import attribute
 from fer_demo.explain.channels import channel_map, channel_weights, with_channel
 from fer_demo.explain.faithfulness import centre_map, curves, random_map
@@ -147,23 +147,17 @@ def on_photo(
         is, bool (h, w).
     """
     size = face.crop.shape[0]
-    matrix = crop_matrix(face.box, face.landmarks, size)
+    part, matrix = needed_part(image, crop_matrix(face.box, face.landmarks, size), size, margin)
     # Enlarged in crop space first: warping 48 pixels straight up would show OpenCV's bilinear facets.
     fine = cv2.resize(values.astype(np.float32), (8 * size, 8 * size), interpolation=cv2.INTER_CUBIC)
-    corners = (
-        np.array([[-margin, -margin], [1 + margin, -margin], [-margin, 1 + margin], [1 + margin, 1 + margin]]) * size
-    )
-    reached = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
-    limits = np.array([image.shape[1], image.shape[0]])
-    start = np.clip(np.floor(reached.min(0)), 0, limits - 1).astype(int)
-    stop = np.maximum(np.clip(np.ceil(reached.max(0)), 0, limits).astype(int), start + 1)
-    part = image[start[1] : stop[1], start[0] : stop[0]]
     shrink = max(part.shape[:2]) / 800
     if shrink > 1:
+        whole = part.shape
         part = cv2.resize(part, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-    step = (stop - start) / (part.shape[1], part.shape[0])  # photo pixels for each shown pixel
-    to_fine = 8 * np.column_stack([matrix[:, :2] * step, matrix[:, :2] @ (start + 0.5 * step) + matrix[:, 2]])
-    to_fine[:, 2] -= 0.5  # OpenCV counts from the centre of the top left pixel
+        matrix = matrix * (whole[1] / part.shape[1], whole[0] / part.shape[0], 1.0)
+    to_fine = 8 * matrix
+    # OpenCV counts from the centre of the top left pixel: half a pixel less on both sides.
+    to_fine[:, 2] += 0.5 * to_fine[:, :2].sum(axis=1) - 0.5
     place = (part.shape[1], part.shape[0])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     laid = cv2.warpAffine(fine, to_fine, place, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)

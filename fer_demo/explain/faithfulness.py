@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import captum.metrics
-import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -157,10 +156,3 @@ def sensitivity(
         n_perturb_samples=samples,
         max_examples_per_batch=len(x),
     ).float()
-
-
-def mean_interval(values: torch.Tensor) -> tuple[float, float, float]:
-    """Mean of independent values with its 95 % normal interval: mean, low, high."""
-    v = np.asarray(values, dtype=np.float64)
-    half = 1.96 * v.std(ddof=1) / np.sqrt(len(v))
-    return float(v.mean()), float(v.mean() - half), float(v.mean() + half)
