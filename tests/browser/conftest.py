@@ -113,8 +113,12 @@ class Visitor:
         self.widget.locator("#photo input[type=file]").first.set_input_files(path)
 
     def sees(self, text: str) -> None:
-        """Waits for a text on the page itself, outside the widget's frame."""
+        """Waits for a text on the page itself, outside the widget's frame, and for all pictures around it.
+
+        Streamlit forgets a picture as soon as the page shows another; who goes on before it has arrived gets a 404.
+        """
         self.page.get_by_text(text).first.wait_for()
+        self.page.wait_for_function("[...document.images].every(image => image.complete)")
 
 
 @pytest.fixture
