@@ -13,11 +13,30 @@ from fer_demo.wording import is_unsure, percent, ranked
 TRACK = "rgba(127, 127, 127, 0.16)"
 """The unfilled part of a bar: visible on white and on black."""
 
+GRID = "rgba(127, 127, 127, 0.22)"
+"""Lines of a grid, likewise."""
+
+
+def blank_figure(height: int, **layout: Any) -> go.Figure:
+    """A figure to add traces to. Its background is transparent and its text has no colour: the page's theme decides.
+
+    Args:
+        height: In pixels.
+        **layout: Further settings, as ``update_layout`` takes them.
+    """
+    fig = go.Figure()
+    fig.update_layout(
+        height=height, margin={"l": 8, "r": 8, "t": 10, "b": 8}, font={"size": 13}, dragmode=False,
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+    )  # fmt: skip
+    fig.update_layout(**layout)
+    fig.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, fixedrange=True)
+    fig.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, fixedrange=True)
+    return fig
+
 
 def probability_bars(probabilities: Mapping[str, float], *, height: int = 236) -> go.Figure:
     """Horizontal bars, the most probable class on top, with the word and the percentage beside each.
-
-    The background is transparent and no text colour is set, so that the page's theme decides it.
 
     Args:
         probabilities: Class name to probability in [0, 1].
@@ -41,17 +60,16 @@ def probability_bars(probabilities: Mapping[str, float], *, height: int = 236) -
         marker={"color": [COLORS[name] for name in names], "cornerradius": 4},
         hovertemplate="%{y}: %{x:.1%}<extra></extra>",
     )  # fmt: skip
-    fig = go.Figure([track, bars])
-    fig.update_layout(
-        barmode="overlay", bargap=0.38, height=height, showlegend=False, dragmode=False,
-        margin={"l": 0, "r": 52, "t": 4, "b": 4}, font={"size": 14},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+    fig = blank_figure(
+        height, barmode="overlay", bargap=0.38, showlegend=False, font={"size": 14},
+        margin={"l": 0, "r": 52, "t": 4, "b": 4},
     )  # fmt: skip
+    fig.add_traces([track, bars])
     # The percentages stand in the right margin, which keeps its width on narrow cards.
-    fig.update_xaxes(range=[0, 1], visible=False, fixedrange=True)
+    fig.update_xaxes(range=[0, 1], visible=False)
     fig.update_yaxes(
         tickmode="array", tickvals=names, ticktext=ticks, ticksuffix="  ", tickfont={"size": 14},
-        showgrid=False, zeroline=False, showline=False, ticks="", automargin=True, fixedrange=True,
+        showgrid=False, showline=False, ticks="",
     )  # fmt: skip
     return fig
 

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from fer_demo.weights import bundled_checkpoints, checkpoint_metrics
+from pages.common import look
 from training import figures
 from training.compare import differing_settings, overview
 from training.runlog import RUNS, Run, read_runs
 
 SHOWN_AT_ONCE = 8
-CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
 TEST, VALIDATION = "PrivateTest", "PublicTest"
 
 
@@ -57,7 +57,7 @@ def side_by_side(chosen: list[Run]) -> None:
     """Curves of the chosen runs, and the settings in which they differ."""
     measure = st.segmented_control("Curve", list(figures.MEASURES), default="PublicTest accuracy", key="measure")
     measure = measure or "PublicTest accuracy"
-    _chart(figures.curves(chosen, measure), f"{measure} by epoch: {', '.join(run.name for run in chosen)}")
+    look.chart(figures.curves(chosen, measure), f"{measure} by epoch: {', '.join(run.name for run in chosen)}")
     st.caption(
         "A circle marks the epoch whose weights were kept. PublicTest has 3,589 pictures, so that its accuracies are "
         "known to about 1.5 points either way; while pictures are still small, accuracies are those at the small size."
@@ -96,25 +96,21 @@ def worth(answers: dict[str, dict]) -> None:
                 f"**{title}**: {part['accuracy']:.2%} of {part['n']:,} right "
                 f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %), macro-F1 {part['macro_f1']:.3f}"
             )
-            _chart(figures.confusion(part["confusion"]), f"Confusion matrix: {title}")
+            look.chart(figures.confusion(part["confusion"]), f"Confusion matrix: {title}")
     both = " and ".join(shown)
     bins = {title: answers[title]["reliability_calibrated"] for title in shown}
     recall = {title: answers[title]["recall"] for title in shown}
     calibration_place, recall_place = st.columns(2) if second else (columns[1], st.container())
     with calibration_place:
         st.markdown("**Confidence**: how often the answer was right, by how sure the network said it was")
-        _chart(figures.calibration(bins), f"Reliability diagram: {both}")
+        look.chart(figures.calibration(bins), f"Reliability diagram: {both}")
     with recall_place:
         st.markdown("**Recall**: how many pictures of each expression were recognised as such")
-        _chart(figures.recall_bars(recall, 420 if second else 300), f"Recall by expression: {both}")
+        look.chart(figures.recall_bars(recall, 420 if second else 300), f"Recall by expression: {both}")
     st.caption(
         "Below the dashed line a network is wrong more often than it says, above it less often; larger dots stand for "
         "more answers. Checkpoints have their temperature applied, as on the Predict page; runs are shown as trained."
     )
-
-
-def _chart(figure, says: str) -> None:
-    st.plotly_chart(figure, config=CONFIG, key=says, alt=says)
 
 
 st.title("How it was trained", anchor=False)

@@ -1,15 +1,12 @@
-"""Plotly figures of runs and evaluations, as pure functions from records.
-
-Backgrounds are transparent and text has no colour of its own, so that the page's theme decides both.
-"""
+"""Plotly figures of runs and evaluations, as pure functions from records."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from fer_demo.emotions import LABELS
+from fer_demo.figures import blank_figure
 from training.runlog import Run
 
 PALETTE = ("#4B4FB8", "#C2185B", "#00838F", "#8D6E00", "#6D4C41", "#2E7D32", "#7B1FA2", "#546E7A")
@@ -26,18 +23,6 @@ MEASURES = {
 }
 """What a curve can show: title to column of ``log.csv`` and the axis's number format."""
 
-GRID = "rgba(127, 127, 127, 0.22)"
-
-
-def _layout(fig: go.Figure, height: int, **more: Any) -> go.Figure:
-    fig.update_layout(
-        height=height, margin={"l": 8, "r": 8, "t": 12, "b": 8}, font={"size": 13}, dragmode=False,
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", **more,
-    )  # fmt: skip
-    fig.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, fixedrange=True)
-    fig.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, fixedrange=True)
-    return fig
-
 
 def curves(runs: Sequence[Run], measure: str = "PublicTest accuracy", height: int = 360) -> go.Figure:
     """One line a run, a point an epoch; the chosen epoch is marked where the measure is PublicTest's.
@@ -48,7 +33,8 @@ def curves(runs: Sequence[Run], measure: str = "PublicTest accuracy", height: in
         height: Pixels.
     """
     column, tick = MEASURES[measure]
-    fig = go.Figure()
+    legend = {"orientation": "h", "y": -0.25, "x": 0}
+    fig = blank_figure(height, legend=legend, hovermode="closest", showlegend=True)
     for i, run in enumerate(runs):
         rows = [row for row in run.history if column in row]
         x = [int(row["epoch"]) for row in rows]
@@ -68,7 +54,7 @@ def curves(runs: Sequence[Run], measure: str = "PublicTest accuracy", height: in
             )  # fmt: skip
     fig.update_xaxes(title="epoch")
     fig.update_yaxes(title=measure, tickformat=tick)
-    return _layout(fig, height, legend={"orientation": "h", "y": -0.25, "x": 0}, hovermode="closest", showlegend=True)
+    return fig
 
 
 def confusion(matrix: Sequence[Sequence[int]], height: int = 420) -> go.Figure:
@@ -81,16 +67,15 @@ def confusion(matrix: Sequence[Sequence[int]], height: int = 420) -> go.Figure:
     counts = np.asarray(matrix)
     totals = np.maximum(counts.sum(1, keepdims=True), 1)
     shares = counts / totals
-    fig = go.Figure(
-        go.Heatmap(
-            z=shares, x=LABELS, y=LABELS, customdata=counts, zmin=0, zmax=1, colorscale="Blues", showscale=False,
-            xgap=2, ygap=2, text=[[f"{100 * v:.0f}" for v in row] for row in shares], texttemplate="%{text}",
-            hovertemplate="%{y} taken for %{x}: %{customdata} pictures, %{z:.1%}<extra></extra>",
-        )
+    fig = blank_figure(height)
+    fig.add_heatmap(
+        z=shares, x=LABELS, y=LABELS, customdata=counts, zmin=0, zmax=1, colorscale="Blues", showscale=False,
+        xgap=2, ygap=2, text=[[f"{100 * v:.0f}" for v in row] for row in shares], texttemplate="%{text}",
+        hovertemplate="%{y} taken for %{x}: %{customdata} pictures, %{z:.1%}<extra></extra>",
     )  # fmt: skip
     fig.update_yaxes(autorange="reversed", title="true expression")
     fig.update_xaxes(title="answer, % of the true expression's pictures", side="top", tickangle=-40)
-    return _layout(fig, height)
+    return fig
 
 
 def calibration(bins: Mapping[str, Sequence[Sequence[float]]], height: int = 420) -> go.Figure:
@@ -100,7 +85,7 @@ def calibration(bins: Mapping[str, Sequence[Sequence[float]]], height: int = 420
         bins: Title to rows ``[count, mean confidence, accuracy]``, as `training.metrics.reliability` gives them.
         height: Pixels.
     """
-    fig = go.Figure()
+    fig = blank_figure(height, legend={"orientation": "h", "y": -0.25, "x": 0})
     fig.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", line={"color": "rgba(127,127,127,0.8)", "dash": "dash"},
         name="perfectly calibrated", hoverinfo="skip",
@@ -115,7 +100,7 @@ def calibration(bins: Mapping[str, Sequence[Sequence[float]]], height: int = 420
         )  # fmt: skip
     fig.update_xaxes(title="stated confidence", tickformat=".0%", range=[0, 1.02])
     fig.update_yaxes(title="share that was right", tickformat=".0%", range=[0, 1.05])
-    return _layout(fig, height, legend={"orientation": "h", "y": -0.25, "x": 0})
+    return fig
 
 
 def recall_bars(parts: Mapping[str, Mapping[str, float]], height: int = 300) -> go.Figure:
@@ -125,7 +110,8 @@ def recall_bars(parts: Mapping[str, Mapping[str, float]], height: int = 300) -> 
         parts: Title to class name to recall in [0, 1].
         height: Pixels.
     """
-    fig = go.Figure()
+    legend = {"orientation": "h", "y": -0.2, "x": 0}
+    fig = blank_figure(height, barmode="group", bargap=0.25, legend=legend, showlegend=len(parts) > 1)
     for i, (title, recall) in enumerate(parts.items()):
         fig.add_bar(
             x=list(LABELS), y=[recall[name] for name in LABELS], name=title,
@@ -133,5 +119,4 @@ def recall_bars(parts: Mapping[str, Mapping[str, float]], height: int = 300) -> 
             hovertemplate=f"{title}, %{{x}}: %{{y:.1%}} recognised<extra></extra>",
         )  # fmt: skip
     fig.update_yaxes(tickformat=".0%", range=[0, 1], title="recognised")
-    legend = {"orientation": "h", "y": -0.2, "x": 0}
-    return _layout(fig, height, barmode="group", bargap=0.25, legend=legend, showlegend=len(parts) > 1)
+    return fig

@@ -63,17 +63,17 @@ def _explain(
     predictor: "Predictor", image: "np.ndarray", face: "FacePrediction", number: int, args: argparse.Namespace
 ) -> str:
     """Writes one face's PNG and returns its section of the report."""
-    from PIL import Image
-
+    from fer_demo.explain import UNSIGNED
     from fer_demo.explain.face import face_map, on_photo
     from fer_demo.explain.figures import blend
-    from fer_demo.explain.report import section
+    from fer_demo.explain.report import png, section
 
     label = args.label or face.label
     found = face_map(predictor, face.crop, label, method=args.method, layer=args.layer, against=args.against)
     part, laid, _ = on_photo(found.values, image, face)
-    picture = blend(part, laid, signed=args.method != "smoothgrad", opacity=0.7)
+    signed = args.method not in UNSIGNED
+    picture = blend(part, laid, signed=signed, opacity=0.7)
     file = args.out / f"{Path(args.photo).stem}-{number}.png"
-    Image.fromarray(picture).save(file)
+    file.write_bytes(png(picture))
     print(f"{file}: {face.sentence}")
-    return section(predictor, face, number, picture, found, label, args.method, args.against)
+    return section(predictor, face, number, picture, found, label, args.method, args.against, signed)

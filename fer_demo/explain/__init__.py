@@ -4,12 +4,13 @@ Pure functions on a model and a batch; Captum does the work (Kokhlikyan et al. 2
 be in evaluation mode, and every function leaves it as it was.
 """
 
-from fer_demo.explain.attribution import METHODS, Attribution, attribute, default_layer, layers
+from fer_demo.explain.attribution import METHODS, UNSIGNED, Attribution, attribute, default_layer, layers
 from fer_demo.explain.channels import channel_map, channel_weights, gates, with_channel
 from fer_demo.explain.faithfulness import Curves, centre_map, curves, infidelity, random_map, sensitivity
 
 __all__ = [
     "METHODS",
+    "UNSIGNED",
     "Attribution",
     "Curves",
     "attribute",

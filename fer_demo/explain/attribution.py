@@ -19,6 +19,9 @@ METHODS = {
 """Method to its name in the literature: Selvaraju et al. 2017 (arXiv:1610.02391), Sundararajan et al. 2017
 (arXiv:1703.01365), Zeiler and Fergus 2014 (arXiv:1311.2901), Smilkov et al. 2017 (arXiv:1706.03825)."""
 
+UNSIGNED = {"smoothgrad"}
+"""Methods whose maps say how much a pixel counted, but not whether for or against."""
+
 IG_STEPS = 48
 SMOOTH_SAMPLES, SMOOTH_SIGMA = 24, 0.1
 INTERNAL_BATCH = 32

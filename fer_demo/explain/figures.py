@@ -9,15 +9,21 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.colors import get_colorscale, sample_colorscale
 
+from fer_demo.figures import GRID, blank_figure
+
 SIGNED, POSITIVE = "RdBu_r", "Inferno"
 LINES = {"deletion": "dash", "insertion": "solid"}
 PALETTE = ("#4B4FB8", "#7F7F7F", "#8D6E00")
-GRID = "rgba(127, 127, 127, 0.22)"
 
 
 def limit(values: np.ndarray) -> float:
     """The value that gets the strongest colour: symmetric about 0, so that nothing is white but nothing."""
     return max(float(np.abs(values).max()), 1e-12)
+
+
+def colours_say(signed: bool) -> str:
+    """What `blend`'s colours mean, as a sentence."""
+    return "Red speaks for it, blue against it." if signed else "Brighter counted more."
 
 
 def blend(photo: np.ndarray, values: np.ndarray, *, signed: bool = True, opacity: float = 0.6) -> np.ndarray:
@@ -45,14 +51,6 @@ def _table(scale: str) -> np.ndarray:
     return np.array(colours) * 255
 
 
-def _layout(fig: go.Figure, height: int, **more) -> go.Figure:
-    fig.update_layout(
-        height=height, margin={"l": 8, "r": 8, "t": 8, "b": 8}, font={"size": 13}, dragmode=False,
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", **more,
-    )  # fmt: skip
-    return fig
-
-
 def hover_map(crop: np.ndarray, values: np.ndarray, *, signed: bool = True, height: int = 360) -> go.Figure:
     """The crop under its map, with the map's value at each pixel.
 
@@ -63,15 +61,16 @@ def hover_map(crop: np.ndarray, values: np.ndarray, *, signed: bool = True, heig
         height: Pixels.
     """
     shown = blend(crop, values, signed=signed)
-    fig = go.Figure(go.Image(z=shown, hoverinfo="skip"))
+    fig = blank_figure(height)
+    fig.add_image(z=shown, hoverinfo="skip")
     # The picture carries the colours; an invisible map over it answers the pointer.
     fig.add_heatmap(
         z=values / limit(values), opacity=0, showscale=False, zmin=-1, zmax=1,
         hovertemplate="row %{y}, column %{x}: %{z:+.2f}<extra></extra>",
     )  # fmt: skip
-    fig.update_xaxes(visible=False, fixedrange=True, constrain="domain")
-    fig.update_yaxes(visible=False, fixedrange=True, scaleanchor="x", autorange="reversed")
-    return _layout(fig, height)
+    fig.update_xaxes(visible=False, constrain="domain")
+    fig.update_yaxes(visible=False, scaleanchor="x", autorange="reversed")
+    return fig
 
 
 def gate_heatmap(
@@ -95,16 +94,13 @@ def gate_heatmap(
         if means
         else {"colorscale": "Viridis", "zmin": 0, "zmax": 1}
     )
-    word = "%{z:+.2f} from the average" if means else "weight %{z:.2f}"
     rows = [block_title(n) for n in names]
-    fig = go.Figure(
-        go.Heatmap(
-            z=z, y=rows, x=list(range(z.shape[1])), xgap=1, ygap=1, **scale,
-            colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "+.2f" if means else ".1f"},
-            hovertemplate=f"%{{y}}, channel %{{x}}: {word}<extra></extra>",
-        )
+    fig = blank_figure(height, clickmode="event+select")
+    fig.add_heatmap(
+        z=z, y=rows, x=list(range(z.shape[1])), xgap=1, ygap=1, **scale,
+        colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "+.2f" if means else ".1f"}, hoverinfo="skip",
     )  # fmt: skip
-    # A heat map's cells cannot be clicked in Streamlit; transparent markers on them can.
+    # A heat map's cells cannot be clicked in Streamlit; transparent markers on them can, and they answer the pointer.
     x, y = np.meshgrid(np.arange(z.shape[1]), np.arange(len(names)))
     fig.add_scatter(
         x=x.ravel(), y=[rows[i] for i in y.ravel()], mode="markers", showlegend=False,
@@ -113,9 +109,9 @@ def gate_heatmap(
         text=[f"{v:+.2f} from the average" if means else f"weight {v:.2f}" for v in z.ravel()],
         hovertemplate="%{y}, channel %{x}: %{text}<extra></extra>",
     )  # fmt: skip
-    fig.update_xaxes(title="channel", fixedrange=True, showgrid=False, zeroline=False)
-    fig.update_yaxes(autorange="reversed", fixedrange=True, showgrid=False, automargin=True)
-    return _layout(fig, height, clickmode="event+select")
+    fig.update_xaxes(title="channel", showgrid=False)
+    fig.update_yaxes(autorange="reversed", showgrid=False)
+    return fig
 
 
 def block_title(gate: str) -> str:
@@ -142,7 +138,8 @@ def effect_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -
             the answer as it is, from which the others are counted.
         height: Pixels.
     """
-    fig = go.Figure()
+    legend = {"orientation": "h", "y": -0.2, "x": 0}
+    fig = blank_figure(height, barmode="group", showlegend=True, legend=legend)
     base, *_ = answers.values()
     most = 1.0
     for colour, pattern, (title, probabilities) in zip(
@@ -157,11 +154,8 @@ def effect_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -
             hovertemplate=f"{title}: %{{x}} from %{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}<extra></extra>",
         )  # fmt: skip
     # At least one point either way, so that a hundredth of a point does not look like much.
-    fig.update_yaxes(
-        range=[-1.1 * most, 1.1 * most], title="points", gridcolor=GRID, zerolinecolor=GRID, fixedrange=True
-    )
-    fig.update_xaxes(fixedrange=True)
-    return _layout(fig, height, barmode="group", showlegend=True, legend={"orientation": "h", "y": -0.2, "x": 0})
+    fig.update_yaxes(range=[-1.1 * most, 1.1 * most], title="points", zeroline=True, zerolinecolor=GRID)
+    return fig
 
 
 def faithfulness_curves(found: Mapping[str, Mapping[str, np.ndarray | float]], height: int = 340) -> go.Figure:
@@ -171,7 +165,7 @@ def faithfulness_curves(found: Mapping[str, Mapping[str, np.ndarray | float]], h
         found: As `fer_demo.explain.face.face_curves` gives it.
         height: Pixels.
     """
-    fig = go.Figure()
+    fig = blank_figure(height, legend={"orientation": "h", "y": -0.3, "x": 0})
     for colour, (title, curve) in zip(PALETTE, found.items(), strict=False):
         for kind in ("insertion", "deletion"):
             fig.add_scatter(
@@ -179,11 +173,9 @@ def faithfulness_curves(found: Mapping[str, Mapping[str, np.ndarray | float]], h
                 line={"color": colour, "dash": LINES[kind], "width": 2.5},
                 hovertemplate=f"{title}, {kind} of %{{x:.0%}}: %{{y:.1%}}<extra></extra>",
             )  # fmt: skip
-    fig.update_yaxes(
-        range=[0, 1.02], tickformat=".0%", title="probability", gridcolor=GRID, zeroline=False, fixedrange=True
-    )
-    fig.update_xaxes(tickformat=".0%", title="share of the pixels", gridcolor=GRID, zeroline=False, fixedrange=True)
-    return _layout(fig, height, legend={"orientation": "h", "y": -0.3, "x": 0})
+    fig.update_yaxes(range=[0, 1.02], tickformat=".0%", title="probability")
+    fig.update_xaxes(tickformat=".0%", title="share of the pixels")
+    return fig
 
 
 def most_different(

@@ -11,7 +11,7 @@ from plotly.offline import get_plotlyjs
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.explain import METHODS
 from fer_demo.explain.face import FaceMap, face_channels, face_curves
-from fer_demo.explain.figures import faithfulness_curves, gate_heatmap
+from fer_demo.explain.figures import colours_say, faithfulness_curves, gate_heatmap
 from fer_demo.figures import probability_bars
 from fer_demo.predictor import FacePrediction, Predictor
 
@@ -31,6 +31,7 @@ def section(
     label: str,
     method: str,
     against: str | None = None,
+    signed: bool = True,
 ) -> str:
     """One face's part of a report.
 
@@ -43,17 +44,17 @@ def section(
         label: The class explained.
         method: A key of `METHODS`.
         against: The class it is contrasted with, or None.
+        signed: Whether the picture shows what speaks against the class too.
 
     Returns:
         HTML.
     """
     rather = f" rather than {against}" if against else ""
-    figures = [_figure(probability_bars(face.probabilities))]
     parts = [f"<h2>Face {number}: {html.escape(face.sentence)}</h2>"]
     parts.append(
         f'<div class="row"><div><img alt="{METHODS[method]} on the photo" src="{_data(picture)}">'
-        f"<p><small>{METHODS[method]}: why {html.escape(label + rather)}? Red speaks for it, blue against it."
-        f"</small></p></div><div>{figures[0]}</div></div>"
+        f"<p><small>{METHODS[method]}: why {html.escape(label + rather)}? {colours_say(signed)}"
+        f"</small></p></div><div>{_figure(probability_bars(face.probabilities))}</div></div>"
     )
     if against is None:
         curves = face_curves(predictor, face.crop, label, found)
@@ -90,6 +91,11 @@ def _figure(figure) -> str:
 
 
 def _data(picture: np.ndarray) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"
+
+
+def png(picture: np.ndarray) -> bytes:
+    """A uint8 picture (H, W, 3) as the bytes of a PNG file."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return file.getvalue()

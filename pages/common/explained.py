@@ -1,23 +1,19 @@
 """Pieces of the Explain page: the map and its settings, its faithfulness, and the channel weights."""
 
-import io
-
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from fer_demo.emotions import LABELS
-from fer_demo.explain import METHODS, layers
+from fer_demo.explain import METHODS, UNSIGNED, layers
 from fer_demo.explain import figures as draw
 from fer_demo.explain.face import channel_effect, face_channel_map, face_channels, face_curves, face_map, on_photo
-from fer_demo.explain.report import report, section
+from fer_demo.explain.report import png, report, section
 from fer_demo.figures import enlarge
 from fer_demo.predictors import shared_predictor
 from fer_demo.weights import checkpoint_file
 from fer_demo.wording import percent
-from pages.common import state
+from pages.common import look, state
 
-CONFIG = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
 WHAT_IT_SHOWS = {
     "gradcam": "where the chosen layer's features raise the class's score. Coarse, and close to what the network does.",
     "integrated_gradients": "how each pixel moved the score on the way from plain grey to this face. Exact in sum, "
@@ -34,6 +30,12 @@ def cached_map(model: str, pixels: bytes, side: int, label: str, method: str, la
     """`face_map`, kept for the last settings that anybody asked for."""
     crop = np.frombuffer(bytearray(pixels), np.uint8).reshape(side, side)  # writable, as PyTorch wants it
     return face_map(shared_predictor(), crop, label, method=method, layer=layer, against=against)
+
+
+def _map(predictor, face, chosen: dict, label: str, against: str | None = None):
+    """`cached_map` of a face for the chosen method and layer."""
+    pixels, side = face.crop.tobytes(), face.crop.shape[0]
+    return cached_map(predictor.name, pixels, side, label, chosen["method"], chosen["layer"], against)
 
 
 def choose_face(photo: state.Photo) -> None:
@@ -57,7 +59,7 @@ def settings(predictor, face) -> dict:
     if method == "gradcam":
         names = list(layers(predictor.model))
         layer = st.selectbox("Layer", names, index=len(names) - 1, format_func=draw.layer_title)
-    signed = st.toggle("Show what speaks against it too", value=method != "smoothgrad", disabled=method == "smoothgrad")
+    signed = st.toggle("Show what speaks against it too", value=method not in UNSIGNED, disabled=method in UNSIGNED)
     opacity = st.slider("Opacity", 0.2, 1.0, 0.7, 0.1)
     return {"label": label, "against": against, "method": method, "layer": layer, "signed": signed, "opacity": opacity}
 
@@ -68,31 +70,26 @@ def what_counted(predictor, photo: state.Photo, face) -> None:
     with controls:
         chosen = settings(predictor, face)
     with st.spinner("Looking at what counted …"):
-        found = cached_map(
-            predictor.name, face.crop.tobytes(), face.crop.shape[0],
-            chosen["label"], chosen["method"], chosen["layer"], chosen["against"],
-        )  # fmt: skip
+        found = _map(predictor, face, chosen, chosen["label"], chosen["against"])
     part, laid, _ = on_photo(found.values, photo.image, face)
     rather = f" rather than {chosen['against']}" if chosen["against"] else ""
     question = f"Why {chosen['label']}{rather}?"
     with picture:
         st.subheader(question, anchor=False)
-        st.image(
-            draw.blend(part, laid, signed=chosen["signed"], opacity=chosen["opacity"]), width="stretch",
-            alt=f"{question} {METHODS[chosen['method']]} on the photo",
-        )  # fmt: skip
-        colours = "Red speaks for it, blue against it." if chosen["signed"] else "Brighter counted more."
-        st.caption(f"{colours} {METHODS[chosen['method']]} shows {WHAT_IT_SHOWS[chosen['method']]}")
+        shown = draw.blend(part, laid, signed=chosen["signed"], opacity=chosen["opacity"])
+        st.image(shown, width="stretch", alt=f"{question} {METHODS[chosen['method']]} on the photo")
+        meaning = f"{METHODS[chosen['method']]} shows {WHAT_IT_SHOWS[chosen['method']]}"
+        st.caption(f"{draw.colours_say(chosen['signed'])} {meaning}")
         if chosen["against"]:
             _side_by_side(predictor, photo, face, chosen)
-        _downloads(predictor, photo, face, chosen, found, part, laid)
+        _downloads(predictor, photo, face, chosen, found, shown)
         if found.delta is not None:
             st.caption(f"Completeness: the map's sum misses the change of the score by {abs(found.delta):.3f}.")
     with controls:
-        st.plotly_chart(
-            draw.hover_map(face.crop, found.values, signed=chosen["signed"], height=260), config=CONFIG, key="hover",
-            alt="The crop that the network saw, with the map's value at each pixel",
-        )  # fmt: skip
+        look.chart(
+            draw.hover_map(face.crop, found.values, signed=chosen["signed"], height=260),
+            "The crop that the network saw, with the map's value at each pixel",
+        )
         st.caption("The crop that the network saw. Point at it for values, 1 being the strongest.")
     believe_it(predictor, face, chosen, found)
 
@@ -100,32 +97,25 @@ def what_counted(predictor, photo: state.Photo, face) -> None:
 def _side_by_side(predictor, photo: state.Photo, face, chosen: dict) -> None:
     """Each of the two classes by itself."""
     for column, label in zip(st.columns(2), (chosen["label"], chosen["against"]), strict=True):
-        alone = cached_map(
-            predictor.name, face.crop.tobytes(), face.crop.shape[0], label, chosen["method"], chosen["layer"], None
-        )
+        alone = _map(predictor, face, chosen, label)
         part, laid, _ = on_photo(alone.values, photo.image, face)
         column.image(draw.blend(part, laid, signed=chosen["signed"]), width="stretch", alt=f"Why {label}, on the photo")
         column.caption(f"Why {label}? ({percent(face.probabilities[label])})")
 
 
-def _downloads(predictor, photo: state.Photo, face, chosen: dict, found, part, laid) -> None:
+def _downloads(predictor, photo: state.Photo, face, chosen: dict, found, picture: np.ndarray) -> None:
     """The picture as PNG and everything as a report that opens offline; both made only when asked for."""
     stem = (photo.name or "photo").rsplit(".", 1)[0]
     number = st.session_state.get("face", 0) + 1  # read here: the functions below run outside the session
 
-    def png() -> bytes:
-        file = io.BytesIO()
-        picture = draw.blend(part, laid, signed=chosen["signed"], opacity=chosen["opacity"])
-        Image.fromarray(picture).save(file, "PNG")
-        return file.getvalue()
-
     def page() -> str:
-        picture = draw.blend(part, laid, signed=chosen["signed"], opacity=chosen["opacity"])
-        words = chosen["label"], chosen["method"], chosen["against"]
-        return report(photo.name or "photo", predictor.name, [section(predictor, face, number, picture, found, *words)])
+        words = {key: chosen[key] for key in ("label", "method", "against", "signed")}
+        parts = [section(predictor, face, number, picture, found, **words)]
+        return report(photo.name or "photo", predictor.name, parts)
 
+    files = (("PNG", lambda: png(picture), "png", "image/png"), ("report", page, "html", "text/html"))
     with st.container(horizontal=True):
-        for label, data, ending, mime in (("PNG", png, "png", "image/png"), ("report", page, "html", "text/html")):
+        for label, data, ending, mime in files:
             st.download_button(
                 f"Download {label}", data, f"{stem}-explained.{ending}", mime, icon=":material/download:",
                 on_click="ignore",
@@ -146,12 +136,8 @@ def believe_it(predictor, face, chosen: dict, found) -> None:
         return
     curves = face_curves(predictor, face.crop, chosen["label"], found)
     chart, figures = st.columns([3, 2], gap="large")
-    chart.plotly_chart(
-        draw.faithfulness_curves(curves),
-        config=CONFIG,
-        key="curves",
-        alt="Deletion and insertion curves with two controls",
-    )
+    with chart:
+        look.chart(draw.faithfulness_curves(curves), "Deletion and insertion curves with two controls")
     with figures:
         st.dataframe(
             [
@@ -201,9 +187,9 @@ def channels(predictor, face) -> None:
     compare = st.segmented_control("Show", choices, default=WEIGHTS, key=f"compare {face.label}")
     average = {gate: np.array(by_class[face.label]) for gate, by_class in means.items()}
     difference = compare not in (None, WEIGHTS)
-    event = st.plotly_chart(
-        draw.gate_heatmap(weights, average if difference else None), config=CONFIG, key="gates", on_select="rerun",
-        selection_mode="points", alt="Channel weights, a row for each of the blocks",
+    event = look.chart(
+        draw.gate_heatmap(weights, average if difference else None), "Channel weights, a row for each of the blocks",
+        on_select="rerun", selection_mode="points",
     )  # fmt: skip
     points = event["selection"]["points"]
     if points:
@@ -221,8 +207,7 @@ def channels(predictor, face) -> None:
     answer = channel_effect(predictor, face.crop, gate, channel, held)
     bars, map_ = st.columns([3, 2], gap="large")
     with bars:
-        st.plotly_chart(draw.effect_bars(answer), config=CONFIG, key="effect",
-                        alt="The answer while the channel is held at other values")  # fmt: skip
+        look.chart(draw.effect_bars(answer), "The answer while the channel is held at other values")
         base, *changed = answer.values()
         most = max(abs(other[name] - base[name]) for other in changed for name in base)
         st.caption(

@@ -16,6 +16,20 @@ CARDS_AT_FIRST = 8
 _PLOTLY = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
 
 
+def chart(figure, alt: str, **more):
+    """A Plotly figure with nothing on its bar but the download as a picture.
+
+    Args:
+        figure: The figure.
+        alt: What it shows, for those who cannot see it; its key too, unless `more` has one.
+        **more: As ``st.plotly_chart`` takes it.
+
+    Returns:
+        What ``st.plotly_chart`` returns.
+    """
+    return st.plotly_chart(figure, alt=alt, config=_PLOTLY, **{"key": alt, **more})
+
+
 def photo_with_boxes(photo: Photo) -> None:
     """The picture with numbered boxes, and a line about it."""
     chosen = st.session_state["face"] if len(photo.faces) > 1 else None
@@ -72,15 +86,16 @@ def face_cards(photo: Photo) -> None:
 def _face_card(photo: Photo, index: int, face) -> None:
     with st.container(border=True, height="stretch"):
         st.html(f'<div style="font-size:1.15rem;font-weight:600">{_headline(index, face)}</div>')
-        crop, chart = st.columns([2, 3], vertical_alignment="center")
+        crop, bars = st.columns([2, 3], vertical_alignment="center")
         with crop:
             height, width = face.crop.shape
             st.image(enlarge(face.crop), width=144, alt=f"Face {index + 1} as the network saw it")
             st.caption(f"What the network saw:  \n{width} \N{MULTIPLICATION SIGN} {height} grey pixels")
-        chart.plotly_chart(
-            probability_bars(face.probabilities), config=_PLOTLY, key=f"bars{index}",
-            alt=f"Probabilities of the seven expressions for face {index + 1}",
-        )  # fmt: skip
+        with bars:
+            chart(
+                probability_bars(face.probabilities), f"Probabilities of the seven expressions for face {index + 1}",
+                key=f"bars{index}",
+            )  # fmt: skip
         if len(photo.faces) > 1 and not photo.whole:
             is_chosen = st.session_state["face"] == index
             st.button(

@@ -1,6 +1,7 @@
 """A small made-up data set: the seven classes are seven gratings, so that a network can learn them in seconds."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,14 @@ def faces() -> Faces:
     parts = [make_gratings(n, seed) for seed, n in enumerate((112, 42, 42))]
     splits = np.repeat(["Training", "PublicTest", "PrivateTest"], [112, 42, 42])
     return Faces(torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]), splits)
+
+
+@pytest.fixture
+def data(faces, tmp_path) -> Path:
+    """The same as a file that ``--data`` takes."""
+    file = tmp_path / "data.npz"
+    np.savez(file, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
+    return file
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 
@@ -27,13 +26,6 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-@pytest.fixture
-def data(faces, tmp_path):
-    file = tmp_path / "data.npz"
-    np.savez(file, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
-    return file
 
 
 def train(data, run_dir, program, processes):

@@ -81,9 +81,7 @@ def test_views_average_logits(faces):
         predict_logits(model, images, view="twelve")
 
 
-def test_from_run_to_checkpoint_folder(faces, config, tmp_path, capsys):
-    data = tmp_path / "data.npz"
-    np.savez(data, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
+def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
     Trainer(config(epochs=1, sizes=[[0, 48]]), faces, tmp_path / "run", quiet=True).fit()
     folder = tmp_path / "fer_sedense_s2.fer2013"
     metrics = export(tmp_path / "run", folder, faces)

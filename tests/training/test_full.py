@@ -2,9 +2,6 @@
 
 import json
 
-import numpy as np
-import pytest
-
 from training.__main__ import main
 from training.runlog import read_run
 
@@ -12,13 +9,6 @@ SMALL = [
     "epochs=1", "batch_size=16", "sizes=[[0, 48]]", "warmup_epochs=0", "lr=0.02", "threads=1", "device=cpu",
     "compile=false",
 ]  # fmt: skip
-
-
-@pytest.fixture
-def data(tmp_path, faces):
-    file = tmp_path / "data.npz"
-    np.savez(file, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
-    return file
 
 
 def test_it_is_interrupted_goes_on_and_exports(data, tmp_path, capsys):

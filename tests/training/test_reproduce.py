@@ -4,7 +4,6 @@ import copy
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fer_demo.weights import bundled_checkpoints, checkpoint_metrics
@@ -78,17 +77,13 @@ def test_every_published_figure_comes_out_again(capsys):
     assert "every figure is the one published" in capsys.readouterr().out
 
 
-def test_an_unknown_checkpoint(tmp_path, faces, capsys):
-    data = tmp_path / "data.npz"
-    np.savez(data, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
+def test_an_unknown_checkpoint(data, capsys):
     assert main(["reproduce", "fer_nothing.fer2013", "--data", str(data)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "fer_nothing" in error and len(error.splitlines()) == 1
 
 
-def test_another_data_set_is_not_reproduced(tmp_path, faces, capsys):
-    data = tmp_path / "data.npz"
-    np.savez(data, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
+def test_another_data_set_is_not_reproduced(data, capsys):
     name = bundled_checkpoints()[0]
     assert main(["reproduce", name, "--data", str(data)]) == 2
     assert (

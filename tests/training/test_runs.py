@@ -2,7 +2,6 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from training import figures
@@ -65,12 +64,10 @@ def test_a_loss_that_is_no_number_is_recorded(faces, config, tmp_path):
     assert "not a number" in read_run(tmp_path / "nan").record["reason"]
 
 
-def test_another_runs_record_is_not_overwritten(faces, tmp_path, monkeypatch, capsys):
+def test_another_runs_record_is_not_overwritten(data, tmp_path, monkeypatch, capsys):
     import training.runlog
 
     monkeypatch.setattr(training.runlog, "RUNS", tmp_path / "records")
-    data = tmp_path / "data.npz"
-    np.savez(data, images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
     settings = ["--set", "epochs=1", "batch_size=16", "sizes=[[0,24]]", "device=cpu", "bf16=off", "threads=1"]
     common = ["train", "--data", str(data), "--quiet"]
     assert main([*common, "--run-dir", str(tmp_path / "a" / "mine"), *settings, "lr=0.02"]) == 0

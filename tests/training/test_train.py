@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -77,15 +76,14 @@ def test_resume_in_the_middle_of_an_epoch_is_exact(faces, config, tmp_path, ema,
     assert resumed.best == whole.best
 
 
-def test_kill_minus_nine(faces, config, tmp_path):
+def test_kill_minus_nine(data, tmp_path):
     """A process killed at an arbitrary moment and resumed gives the weights of one that was left alone."""
-    np.savez(tmp_path / "data.npz", images=faces.images[:, 0].numpy(), label=faces.labels.numpy(), usage=faces.splits)
     recipe = tmp_path / "r.yaml"
     recipe.write_text(
         "model: fer_sedense_s2.fer2013\nepochs: 4\nbatch_size: 16\nsizes: [[0, 24]]\nlr: 0.02\nbf16: false\n"
         "device: cpu\nthreads: 1\nsave_minutes: 0.002\n"
     )
-    run = [sys.executable, "-m", "training", "train", "--data", str(tmp_path / "data.npz"), "--quiet", "--no-record"]
+    run = [sys.executable, "-m", "training", "train", "--data", str(data), "--quiet", "--no-record"]
     start = [*run, str(recipe), "--run-dir"]
     subprocess.run([*start, str(tmp_path / "whole")], check=True, stdout=subprocess.DEVNULL)
     process = subprocess.Popen([*start, str(tmp_path / "killed")], stdout=subprocess.DEVNULL)
