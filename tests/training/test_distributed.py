@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
+ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ["epochs=2", "batch_size=16", "sizes=[[0,24]]", "lr=0.02", "bf16=off", "device=cpu", "threads=1"]
 
 # Batch normalisation sees the pictures of its own process on a CPU, so the exact comparison is made without it.
@@ -34,7 +36,12 @@ def train(data, run_dir, program, processes):
     if processes > 1:
         launcher += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-addr=127.0.0.1"]
         launcher += [f"--master-port={free_port()}"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": str(ROOT),  # a program elsewhere has its own folder on the path, not this one
+    }
     done = subprocess.run([*launcher, *program, *arguments], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     with open(run_dir / "log.csv", newline="") as f:
