@@ -94,6 +94,7 @@ def test_gradient_checkpointing_changes_nothing(name):
     gradients = []
     for enable in (False, True):
         model.zero_grad()
+        torch.manual_seed(2)  # for dropout
         model.set_grad_checkpointing(enable)
         model(x).square().sum().backward()
         gradients.append([p.grad.clone() for p in model.parameters()])
@@ -103,12 +104,13 @@ def test_gradient_checkpointing_changes_nothing(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_features(name):
-    model = build(name, features_only=True, out_indices=(0, 1, 2))
-    x = torch.rand(1, *timm.create_model(name).pretrained_cfg["input_size"])
+    whole = build(name)
+    model = build(name, features_only=True, out_indices=tuple(range(len(whole.stages))))
+    x = torch.rand(1, *whole.pretrained_cfg["input_size"])
     maps = model(x)
     assert [m.shape[1] for m in maps] == model.feature_info.channels()
     for feature, reduction in zip(maps, model.feature_info.reduction(), strict=True):
-        assert abs(x.shape[-1] / feature.shape[-1] - reduction) < 1
+        assert x.shape[-1] / feature.shape[-1] == pytest.approx(reduction, rel=0.15)  # odd sizes are rounded
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -119,8 +121,9 @@ def test_forward_intermediates(name):
     assert len(maps) == len(model.feature_info)
     assert [m.shape[1] for m in maps] == [info["num_chs"] for info in model.feature_info]
     assert torch.equal(final, model.forward_features(x)) and torch.equal(maps[-1], final)
-    only = model.forward_intermediates(x, indices=[0, 2], intermediates_only=True, stop_early=True)
-    assert torch.equal(only[0], maps[0]) and torch.equal(only[1], maps[2])
+    last = len(maps) - 1
+    only = model.forward_intermediates(x, indices=[0, last], intermediates_only=True, stop_early=True)
+    assert torch.equal(only[0], maps[0]) and torch.equal(only[1], maps[last])
     with pytest.raises(ValueError, match="output_fmt"):
         model.forward_intermediates(x, output_fmt="NLC")
     model.prune_intermediate_layers([1])
@@ -133,7 +136,7 @@ def test_group_matcher_covers_every_parameter(name, coarse):
     model = build(name)
     groups = group_parameters(model, model.group_matcher(coarse=coarse))
     assert sorted(n for names in groups.values() for n in names) == sorted(n for n, _ in model.named_parameters())
-    assert len(groups) >= 5
+    assert len(groups) >= len(model.stages)
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -59,7 +59,8 @@ class Attribution:
 def layers(model: nn.Module) -> dict[str, nn.Module]:
     """The layers at which Grad-CAM can look, from the input on: every stage and every block in it.
 
-    Stages are what timm calls a feature (``feature_info``); blocks are the children of their ``blocks``.
+    Stages are what timm calls a feature (``feature_info``); blocks are the children of their ``blocks``, or of a stage
+    that is itself a sequence, as far as they have weights.
 
     Raises:
         ValueError: If the model names no features.
@@ -70,9 +71,10 @@ def layers(model: nn.Module) -> dict[str, nn.Module]:
     found: dict[str, nn.Module] = {}
     for name in names:
         stage = model.get_submodule(name)
-        blocks = getattr(stage, "blocks", None)
+        inner, blocks = (f"{name}.blocks", stage.blocks) if hasattr(stage, "blocks") else (name, stage)
         if isinstance(blocks, nn.Sequential | nn.ModuleList):
-            found |= {f"{name}.blocks.{i}": block for i, block in enumerate(blocks)}
+            weighty = {i: block for i, block in enumerate(blocks) if any(True for _ in block.parameters())}
+            found |= {f"{inner}.{i}": block for i, block in weighty.items()}
         found[name] = stage
     return found
 

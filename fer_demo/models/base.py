@@ -1,0 +1,333 @@
+"""What every network here shares: the contract with timm, and the few layers that several of them are made of."""
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn as nn
+from timm.layers import create_classifier
+from timm.models import build_model_with_cfg, checkpoint_seq
+from timm.models._features import feature_take_indices
+
+from fer_demo.emotions import LABELS
+from fer_demo.weights import weights_file
+
+
+class ConvNormAct(nn.Module):
+    """Bias-free convolution, batch normalisation, ReLU."""
+
+    def __init__(
+        self, in_chs: int, out_chs: int, kernel_size: int = 1, stride: int = 1, groups: int = 1, **dd: Any
+    ) -> None:
+        super().__init__()
+        padding = kernel_size // 2
+        self.conv = nn.Conv2d(in_chs, out_chs, kernel_size, stride, padding, groups=groups, bias=False, **dd)
+        self.bn = nn.BatchNorm2d(out_chs, **dd)
+        self.act = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.act(self.bn(self.conv(x)))
+
+
+class ConvAct(nn.Module):
+    """Convolution with bias and ReLU, as networks had it before batch normalisation."""
+
+    def __init__(self, in_chs: int, out_chs: int, kernel_size: int, padding: int, **dd: Any) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_chs, out_chs, kernel_size, padding=padding, **dd)
+        self.act = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.act(self.conv(x))
+
+
+class ResidualBlock(nn.Module):
+    """ResNet's basic block: two 3x3 convolutions beside a shortcut (He et al. 2016, arXiv:1512.03385)."""
+
+    def __init__(self, in_chs: int, out_chs: int, stride: int = 1, **dd: Any) -> None:
+        super().__init__()
+        self.conv1 = ConvNormAct(in_chs, out_chs, 3, stride, **dd)
+        self.conv2 = nn.Conv2d(out_chs, out_chs, 3, padding=1, bias=False, **dd)
+        self.bn2 = nn.BatchNorm2d(out_chs, **dd)
+        same = stride == 1 and in_chs == out_chs
+        self.shortcut = (
+            nn.Identity()
+            if same
+            else nn.Sequential(nn.Conv2d(in_chs, out_chs, 1, stride, bias=False, **dd), nn.BatchNorm2d(out_chs, **dd))
+        )
+        self.act = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.act(self.bn2(self.conv2(self.conv1(x))) + self.shortcut(x))
+
+
+class HiddenLayer(nn.Sequential):
+    """Flattens a map of a fixed size and passes it through a fully connected layer with ReLU.
+
+    A map of another size, from a picture of another size, is brought to the fixed one by adaptive average pooling.
+
+    Args:
+        in_chs: Channels of the map.
+        size: Its height and width.
+        out_features: Units of the layer.
+        norm: Batch normalisation before the ReLU, and then no bias.
+    """
+
+    def __init__(self, in_chs: int, size: int, out_features: int, norm: bool = False, **dd: Any) -> None:
+        layers: list[nn.Module] = [
+            nn.AdaptiveAvgPool2d(size),
+            nn.Flatten(1),
+            nn.Linear(in_chs * size * size, out_features, bias=not norm, **dd),
+        ]
+        if norm:
+            layers.append(nn.BatchNorm1d(out_features, **dd))
+        super().__init__(*layers, nn.ReLU())
+
+
+def residual_stages(widths: tuple[int, ...], depths: tuple[int, ...], in_chs: int, **dd: Any) -> list[nn.Module]:
+    """Stages of residual blocks; each but the first begins with stride 2."""
+    stages = []
+    for i, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+        blocks = nn.Sequential()
+        for j in range(depth):
+            blocks.append(ResidualBlock(in_chs, width, 2 if i > 0 and j == 0 else 1, **dd))
+            in_chs = width
+        stages.append(blocks)
+    return stages
+
+
+class StagedNet(nn.Module):
+    """A network of stem, stages and head that keeps timm's contract.
+
+    Input: float tensor (N, in_chans, H, W), pixels scaled to [0, 1]. Output: logits (N, num_classes).
+
+    A subclass hands its layers to `assemble` at the end of its ``__init__``.
+
+    Args:
+        num_classes: Outputs of the classifier; 0 gives pooled features.
+        in_chans: Input channels; 1 for grey pictures.
+        global_pool: Pooling before the classifier; ``""`` with ``num_classes=0`` gives the unpooled map.
+        drop_rate: Dropout before the classifier.
+    """
+
+    paper: ClassVar[str] = ""
+    """Title of the paper that describes the network."""
+
+    def __init__(self, num_classes: int, in_chans: int, global_pool: str, drop_rate: float) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.in_chans = in_chans
+        self.drop_rate = drop_rate
+        self.pool_type = global_pool
+        self.grad_checkpointing = False
+        self.feature_info: list[dict] = []
+
+    def assemble(
+        self, stem: nn.Module, stages: list[nn.Module], channels: list[int], reductions: list[int], **dd: Any
+    ) -> None:
+        """Joins the layers and initialises them.
+
+        Args:
+            stem: From picture to the first map.
+            stages: What follows, from the input on.
+            channels: Channels after each stage.
+            reductions: By how much each stage's map is smaller than the picture.
+            **dd: Device and dtype of the head.
+        """
+        self.stem = stem
+        self.stages = nn.Sequential()
+        for i, stage in enumerate(stages):
+            self.stages.add_module(str(i), stage)
+            self.feature_info.append({"num_chs": channels[i], "reduction": reductions[i], "module": f"stages.{i}"})
+        self.num_features = self.head_hidden_size = channels[-1]
+        self.head_drop = nn.Dropout(self.drop_rate)
+        self._build_head(**dd)
+        self.init_weights()
+
+    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+        """What makes a vector of the last map, and that vector's length. Global pooling unless a network says other."""
+        pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
+        return pool, self.num_features
+
+    def _build_head(self, **dd: Any) -> None:
+        if self.pool_type:
+            self.global_pool, self.head_hidden_size = self.pooling(**dd)
+        else:
+            if self.num_classes:
+                raise ValueError(
+                    "Without pooling there is nothing to classify: give num_classes=0 with global_pool=''."
+                )
+            self.global_pool, self.head_hidden_size = nn.Identity(), self.num_features
+        self.classifier = self._new_classifier(**dd)
+
+    def _new_classifier(self, **dd: Any) -> nn.Module:
+        return nn.Linear(self.head_hidden_size, self.num_classes, **dd) if self.num_classes else nn.Identity()
+
+    @torch.jit.ignore
+    def init_weights(self) -> None:
+        """He initialisation for convolutions, identity for batch normalisation, zero biases."""
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d):
+                nn.init.kaiming_normal_(m.weight)
+                if m.bias is not None:
+                    nn.init.zeros_(m.bias)
+            elif isinstance(m, nn.BatchNorm2d):
+                nn.init.ones_(m.weight)
+                nn.init.zeros_(m.bias)
+            elif isinstance(m, nn.Linear) and m.bias is not None:
+                nn.init.zeros_(m.bias)
+
+    @torch.jit.ignore
+    def group_matcher(self, coarse: bool = False) -> dict[str, Any]:
+        """Parameter groups for timm's layer-wise learning-rate decay."""
+        if coarse:
+            return {"stem": r"^stem", "blocks": r"^stages\.(\d+)"}
+        return {"stem": r"^stem", "blocks": [(r"^stages\.(\d+)\.(\d+)", None), (r"^stages\.(\d+)", (0,))]}
+
+    @torch.jit.ignore
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Trades compute for memory during training: activations inside a stage are recomputed."""
+        self.grad_checkpointing = enable
+
+    @torch.jit.ignore
+    def get_classifier(self) -> nn.Module:
+        """The final layer."""
+        return self.classifier
+
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Replaces the classifier by a new one, freshly initialised.
+
+        Args:
+            num_classes: Outputs of the new classifier; 0 for none.
+            global_pool: New pooling, or None to keep today's.
+        """
+        self.num_classes = num_classes
+        weight = next(self.stem.parameters())
+        dd = {"device": weight.device, "dtype": weight.dtype}
+        if global_pool is None or global_pool == self.pool_type:
+            self.classifier = self._new_classifier(**dd)
+        else:
+            self.pool_type = global_pool
+            self._build_head(**dd)
+
+    def forward_intermediates(
+        self,
+        x: torch.Tensor,
+        indices: int | list[int] | None = None,
+        norm: bool = False,
+        stop_early: bool = False,
+        output_fmt: str = "NCHW",
+        intermediates_only: bool = False,
+    ) -> list[torch.Tensor] | tuple[torch.Tensor, list[torch.Tensor]]:
+        """The stages' feature maps.
+
+        Args:
+            x: Input (N, in_chans, H, W).
+            indices: Which stages: the last n if an int, these if a list, all if None.
+            norm: Unused; every map is already normalised.
+            stop_early: Do not run the stages after the last one asked for.
+            output_fmt: Only ``"NCHW"``.
+            intermediates_only: Return only the maps.
+
+        Returns:
+            The final map and the list of maps, or the list alone.
+
+        Raises:
+            ValueError: For another output format.
+        """
+        if output_fmt != "NCHW":
+            raise ValueError(f"output_fmt must be 'NCHW' for {type(self).__name__}, got {output_fmt!r}.")
+        take, last = feature_take_indices(len(self.stages), indices)
+        intermediates = []
+        x = self._start(x)
+        stages = self.stages if torch.jit.is_scripting() or not stop_early else self.stages[: last + 1]
+        for i, stage in enumerate(stages):
+            x = stage(x)
+            if i in take:
+                intermediates.append(x)
+        return intermediates if intermediates_only else (x, intermediates)
+
+    def prune_intermediate_layers(
+        self, indices: int | list[int] = 1, prune_norm: bool = False, prune_head: bool = True
+    ) -> list[int]:
+        """Removes the stages that the given intermediates do not need, and by default the classifier."""
+        take, last = feature_take_indices(len(self.stages), indices)
+        self.stages = self.stages[: last + 1]
+        if prune_head:
+            self.reset_classifier(0, "")
+        return take
+
+    def _start(self, x: torch.Tensor) -> torch.Tensor:
+        # A picture of one channel has the same strides in both memory formats, and PyTorch then answers channels-first:
+        # the whole first stage, often the dearest one, would be computed and concatenated in the slower format.
+        return self.stem(x).contiguous(memory_format=torch.channels_last)
+
+    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        """The unpooled map after the last stage, (N, num_features, h, w)."""
+        x = self._start(x)
+        if self.grad_checkpointing and not torch.jit.is_scripting():
+            return checkpoint_seq(self.stages, x)
+        return self.stages(x)
+
+    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
+        """Pools and classifies a map from ``forward_features``; with ``pre_logits`` stops before the classifier."""
+        x = self.head_drop(self.global_pool(x))
+        return x if pre_logits else self.classifier(x)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.forward_head(self.forward_features(x))
+
+
+def checkpoint_filter_fn(state_dict: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+    """Takes plain, EMA and DDP checkpoints: unwraps ``state_dict`` and strips ``module.`` prefixes."""
+    for key in ("state_dict_ema", "state_dict", "model"):
+        if isinstance(state_dict.get(key), dict):
+            state_dict = state_dict[key]
+            break
+    return {k.removeprefix("module."): v for k, v in state_dict.items()}
+
+
+def cfg(name: str, cls: type[StagedNet], pool_size: int, **kwargs: Any) -> dict[str, Any]:
+    """The pretrained configuration of a network and tag.
+
+    Args:
+        name: ``<architecture>.<tag>``; decides which bundled weights belong to it.
+        cls: Its class.
+        pool_size: Height and width of the last map.
+        **kwargs: What differs from a grey picture of 48x48.
+    """
+    return {
+        "file": weights_file(name),
+        "num_classes": len(LABELS),
+        "input_size": (1, 48, 48),
+        "pool_size": (pool_size, pool_size),
+        "crop_pct": 1.0,
+        "interpolation": "bilinear",
+        "mean": (0.0,),
+        "std": (1.0,),
+        "first_conv": "stem.conv",
+        "classifier": "classifier",
+        "label_names": LABELS,
+        "license": "research-only",
+        "paper_name": cls.paper,
+        **kwargs,
+    }
+
+
+def create(cls: type[StagedNet], variant: str, pretrained: bool, stages: int, **kwargs: Any) -> StagedNet:
+    """Builds a registered network the way timm does.
+
+    Args:
+        cls: Its class.
+        variant: Its registered name.
+        pretrained: Load its weights.
+        stages: How many feature maps it has.
+        **kwargs: What the caller of ``timm.create_model`` gave.
+    """
+    return build_model_with_cfg(
+        cls,
+        variant,
+        pretrained,
+        pretrained_filter_fn=checkpoint_filter_fn,
+        feature_cfg={"out_indices": tuple(range(stages)), "flatten_sequential": True},
+        **kwargs,
+    )
