@@ -128,6 +128,10 @@ def evaluate(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     faces = _load(args)
+    if args.aligned:
+        from training.data.aligned import with_aligned
+
+        faces = with_aligned(faces, quiet=False)
     if args.weights:
         model = timm.create_model(args.model, checkpoint_path=str(args.weights))
     else:
@@ -247,6 +251,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--weights", type=Path, help="a .safetensors file instead of the bundled weights")
     _data_argument(p)
     p.add_argument("--views", default="single", choices=["single", "flip", "ten_crop", "all"])
+    p.add_argument("--aligned", action="store_true", help="add each picture's aligned twin, for fer_kim_fusion")
     p.add_argument("--out", type=Path, help="write metrics.json here")
     p.add_argument("--threads", type=int, default=0)
     p.set_defaults(run=evaluate)

@@ -33,10 +33,11 @@ def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
     """The settings that are not the same in all runs, as text, a value a run; where they computed is left out."""
     configs = [flat(run.config) for run in runs]
     rows = {}
-    for name in configs[0] if configs else ():
-        values = [config[name] for config in configs]
+    for name in dict.fromkeys(name for config in configs for name in config):
+        # A model's options need not be named in every run: what is not named has the model's own default.
+        values = [config.get(name, "default") for config in configs]
         if name not in PLACES and any(value != values[0] for value in values):
-            rows[name] = [sizes_text(config) if name == "sizes" else _text(config[name]) for config in configs]
+            rows[name] = [sizes_text(c) if name == "sizes" else _text(v) for c, v in zip(configs, values, strict=True)]
     return rows
 
 

@@ -18,6 +18,7 @@ class TrainConfig:
 
     Attributes:
         model: A timm name, e.g. ``"fer_sedense_s2.fer2013"``.
+        model_args: Options of its class, e.g. ``{"se": "none"}``.
         epochs: Passes over the Training split.
         batch_size: Pictures per step.
         sizes: Progressive resizing: pairs of first epoch and side in pixels, the first from epoch 0.
@@ -27,7 +28,12 @@ class TrainConfig:
         weight_decay: Not applied to biases and normalisation.
         warmup_epochs: Linear warm-up from a tenth of `lr`; cosine to `min_lr` afterwards.
         min_lr: Final learning rate.
-        label_smoothing: Of the cross-entropy.
+        loss: ``"cross_entropy"``, or ``"l2_svm"`` for the squared hinge loss of Tang 2013 (arXiv:1306.0239).
+        triplet_weight: Weight of the exponential triplet loss on the classifier's input (Guo et al. 2016), or 0.
+        locality_weight: Weight of the locality-preserving loss there (Li et al. 2017), or 0; the paper uses 0.003.
+        locality_neighbors: Its number of neighbours.
+        aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take views.
+        label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; or ``"majority"``, its most
             frequent class (Barsoum et al. 2016, arXiv:1608.01041).
         drop_duplicates: Train without copies: see `training.data.audit.without_duplicates`.
@@ -55,6 +61,7 @@ class TrainConfig:
     """
 
     model: str = "fer_sedense_s2.fer2013"
+    model_args: dict = field(default_factory=dict)
     epochs: int = 60
     batch_size: int = 64
     sizes: tuple[tuple[int, int], ...] = ((0, 48),)
@@ -64,6 +71,11 @@ class TrainConfig:
     weight_decay: float = 1e-4
     warmup_epochs: float = 1.0
     min_lr: float = 1e-4
+    loss: str = "cross_entropy"
+    triplet_weight: float = 0.0
+    locality_weight: float = 0.0
+    locality_neighbors: int = 20
+    aligned: bool = False
     label_smoothing: float = 0.1
     targets: str = "labels"
     drop_duplicates: bool = False
@@ -92,7 +104,12 @@ class TrainConfig:
         starts = [start for start, _ in self.sizes]
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
             raise ValueError(f"sizes must be pairs (first epoch, side) with rising epochs from 0; got {self.sizes}.")
-        for name, choices in {"targets": ("labels", "votes", "majority"), "bf16": ("auto", "on", "off")}.items():
+        choices_of = {
+            "targets": ("labels", "votes", "majority"),
+            "loss": ("cross_entropy", "l2_svm"),
+            "bf16": ("auto", "on", "off"),
+        }
+        for name, choices in choices_of.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}.")
         for name in ("label_smoothing", "mix_prob", "distill_weight", "ema_decay"):
@@ -103,8 +120,18 @@ class TrainConfig:
                 "mixup, cutmix and class_weight_power must not be negative and distill_temperature must be positive; "
                 f"got {self.mixup}, {self.cutmix}, {self.class_weight_power} and {self.distill_temperature}."
             )
+        if min(self.triplet_weight, self.locality_weight) < 0 or self.locality_neighbors < 1:
+            raise ValueError(
+                "triplet_weight and locality_weight must not be negative and locality_neighbors must be at least 1; "
+                f"got {self.triplet_weight}, {self.locality_weight} and {self.locality_neighbors}."
+            )
         if not isinstance(self.teachers, tuple):
             raise ValueError(f"teachers must be a list of names, but is {self.teachers!r}.")
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether the loss looks at the classifier's input."""
+        return self.triplet_weight > 0 or self.locality_weight > 0
 
     def size_at(self, epoch: int) -> int:
         """The side in pixels used in an epoch (from 0)."""

@@ -6,10 +6,11 @@ import torch
 from torchvision.transforms.functional import ten_crop
 from tqdm import tqdm
 
-from fer_demo.preprocess import data_config, prepare
+from fer_demo.preprocess import data_config
 from training.data import Faces
 from training.data.audit import duplicates_of_training
 from training.metrics import classification_metrics, fit_temperature
+from training.views import prepare_views
 
 VIEWS = ("single", "flip", "ten_crop")
 """One view; the mean of a picture and its mirror image; the mean of five crops and their mirror images."""
@@ -32,7 +33,7 @@ def predict_logits(
 
     Args:
         model: A timm model in evaluation mode.
-        images: uint8 (N, 1, H, W).
+        images: uint8 (N, V, H, W), V grey views of each face.
         view: One of `VIEWS`; more than one view averages the logits.
         size: Height and width to resize to; the model's own by default.
         batch_size: Pictures per step.
@@ -55,7 +56,7 @@ def predict_logits(
             crops = ten_crop(chunk, [round(side * CROP) for side in chunk.shape[-2:]])
         else:
             crops = (chunk, chunk.flip(-1)) if view == "flip" else (chunk,)
-        logits.append(torch.stack([model(prepare(crop, **config)).float() for crop in crops]).mean(0).cpu())
+        logits.append(torch.stack([model(prepare_views(crop, **config)).float() for crop in crops]).mean(0).cpu())
     return torch.cat(logits)
 
 

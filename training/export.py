@@ -12,9 +12,10 @@ from fer_demo.preprocess import data_config
 from training.card import data_set, model_card
 from training.channels import channel_means
 from training.data import Faces
+from training.data.aligned import with_aligned
 from training.evaluate import VIEWS, evaluate
 from training.storage import atomic_write_text
-from training.train import BEST, LAST, resume_config
+from training.train import ALIGNED, BEST, LAST, build_model, resume_config
 
 
 def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str, ...] = VIEWS) -> dict[str, Any]:
@@ -39,17 +40,20 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
     data_set(out.name)  # before the long evaluation
     best = json.loads(torch.load(run_dir / LAST, map_location="cpu", weights_only=True)["best"])
-    model = timm.create_model(config.model, checkpoint_path=str(run_dir / BEST))
+    model = build_model(config, checkpoint_path=str(run_dir / BEST))
     side, used = config.sizes[-1][1], data_config(model)["size"]
     if (side, side) != used:
         raise ValueError(
             f"{run_dir} ended at {side} pixels, but {config.model} is used at {used[0]}: train to that size."
         )
+    if config.aligned:
+        faces = with_aligned(faces, run_dir / ALIGNED)
     metrics = evaluate(model, faces, views=views, progress=True)
     metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
-    timm.models.save_for_hf(
-        model, out, model_config={"label_names": list(model.pretrained_cfg["label_names"])}, safe_serialization=True
-    )
+    names = {"label_names": list(model.pretrained_cfg["label_names"])}
+    options = {"model_args": config.model_args} if config.model_args else {}
+    model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
+    timm.models.save_for_hf(model, out, model_config=names | options, safe_serialization=True)
     (out / "model.safetensors").chmod(0o644)  # safetensors writes files that only their owner can read
     atomic_write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     means = channel_means(model.eval(), faces.split("PublicTest"))

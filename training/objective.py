@@ -13,6 +13,7 @@ from fer_demo.preprocess import data_config, normalize, prepare
 from training.augment import Draws, augment
 from training.config import TrainConfig
 from training.data import Faces
+from training.losses import exponential_triplet, l2_svm, locality_preserving
 
 
 class Objective:
@@ -56,7 +57,7 @@ class Objective:
         """The teachers' mean softened probabilities for augmented pictures.
 
         Args:
-            images: uint8 (N, 1, H, W).
+            images: uint8 (N, V, H, W); a teacher sees the first view.
             draws: The student's augmentation.
 
         Returns:
@@ -67,26 +68,43 @@ class Objective:
         answers = []
         for teacher in self.teachers:
             data = data_config(teacher)
-            x = normalize(augment(prepare(images, size=data["size"]), draws), data["mean"], data["std"])
+            x = normalize(augment(prepare(images[:, :1], size=data["size"]), draws), data["mean"], data["std"])
             logits = teacher(x.contiguous(memory_format=torch.channels_last)).float()
             answers.append((logits / self.config.distill_temperature).softmax(1))
         return torch.stack(answers).mean(0)
 
-    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
         """Mean loss of a batch.
 
         Args:
             logits: float (N, 7).
             targets: float (N, 7), or (N, 14) where the last seven columns are the teachers' probabilities.
+            features: float (N, d), the classifier's input, for the losses that look at it.
         """
-        weight = self.class_weight if self.config.class_weight_power else None
-        own = F.cross_entropy(logits, targets[:, :NUM_CLASSES], weight, label_smoothing=self.config.label_smoothing)
+        own = self._own_loss(logits, targets[:, :NUM_CLASSES])
+        if features is not None:
+            own = own + self._feature_loss(features, targets[:, :NUM_CLASSES].argmax(1))
         if targets.shape[1] == NUM_CLASSES:
             return own
         t, share = self.config.distill_temperature, self.config.distill_weight
         # The factor t^2 keeps the gradient's size when t changes (Hinton et al. 2015, section 2).
         taught = t * t * F.kl_div((logits / t).log_softmax(1), targets[:, NUM_CLASSES:], reduction="batchmean")
         return (1 - share) * own + share * taught
+
+    def _own_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        weight = self.class_weight if self.config.class_weight_power else None
+        smoothing = self.config.label_smoothing
+        if self.config.loss == "l2_svm":
+            return l2_svm(logits, targets * (1 - smoothing) + smoothing / NUM_CLASSES, weight)
+        return F.cross_entropy(logits, targets, weight, label_smoothing=smoothing)
+
+    def _feature_loss(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        config, loss = self.config, features.new_zeros(())
+        if config.triplet_weight:
+            loss = loss + config.triplet_weight * exponential_triplet(features, labels)
+        if config.locality_weight:
+            loss = loss + config.locality_weight * locality_preserving(features, labels, config.locality_neighbors)
+        return loss
 
 
 def _load_teacher(spec: str) -> torch.nn.Module:

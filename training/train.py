@@ -20,10 +20,11 @@ from torch.profiler import record_function
 from tqdm import tqdm
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.preprocess import data_config, normalize, prepare
+from fer_demo.preprocess import data_config, normalize
 from training.augment import augment, draw
 from training.config import TrainConfig, from_dict
 from training.data import DataError, Faces
+from training.data.aligned import with_aligned
 from training.data.audit import without_duplicates
 from training.devices import keep_freed_memory, pick_device, use_bf16
 from training.distributed import World, join
@@ -32,9 +33,11 @@ from training.metrics import classification_metrics
 from training.objective import Objective
 from training.runlog import RunLog
 from training.storage import atomic_write
+from training.views import prepare_views
 
 LAST = "last.pt"
 BEST = "best.safetensors"
+ALIGNED = "aligned.npy"
 RANGES = ("input", "forward", "backward", "optimizer")
 """The parts of a step, as a profile names them."""
 
@@ -78,6 +81,8 @@ class Trainer:
         if config.batch_size % self.world.size:
             raise ValueError(f"batch_size {config.batch_size} cannot be shared by {self.world.size} processes.")
         faces = without_duplicates(faces) if config.drop_duplicates else faces
+        if config.aligned:
+            faces = with_aligned(faces, self.run_dir / ALIGNED, self.quiet)
         self.train_set, self.public = faces.split("Training"), faces.split("PublicTest")
         self.steps_per_epoch = len(self.train_set) // config.batch_size
         if self.steps_per_epoch == 0:
@@ -86,7 +91,15 @@ class Trainer:
         self.objective = Objective(config, self.train_set, self.device)
 
         torch.manual_seed(config.seed)
-        self.model = timm.create_model(config.model, drop_rate=config.drop_rate).to(self.device)
+        self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
+        if config.aligned and not getattr(self.model, "takes_views", False):
+            raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
+        self.features: list[torch.Tensor] = []
+        if config.needs_features:
+            # A hook instead of a second output, so that the network stays the one that others call.
+            self.model.get_classifier().register_forward_pre_hook(
+                lambda module, inputs: self.features.append(inputs[0]) if module.training else None
+            )
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         # Shares the model's parameters, which therefore stay free of wrappers' names.
@@ -169,7 +182,8 @@ class Trainer:
         with record_function("forward"):
             with autocast:
                 logits = self.network(x)
-            loss = self.objective.loss(logits.float(), targets)
+            features = self.features.pop().float().flatten(1) if self.config.needs_features else None
+            loss = self.objective.loss(logits.float(), targets, features)
         with record_function("backward"):
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -189,7 +203,8 @@ class Trainer:
         torch.manual_seed(generator.initial_seed())  # for mixing and dropout, which take no generator
         draws = draw(len(batch), config.augment, generator)[part]
         images, targets = self.images[batch[part]], self.objective.targets[batch[part]]
-        x = normalize(augment(prepare(images, size=(side, side)), draws), self.data["mean"], self.data["std"])
+        views = prepare_views(images, size=(side, side)).split(1, dim=1)
+        x = normalize(torch.cat([augment(v, draws) for v in views], 1), self.data["mean"], self.data["std"])
         taught = self.objective.teach(images, draws)
         x, targets = self.objective.mix(x, targets if taught is None else torch.cat([targets, taught], 1))
         return (x.contiguous(memory_format=torch.channels_last) if config.channels_last else x), targets
@@ -233,7 +248,7 @@ class Trainer:
 
     def _chosen_figures(self) -> dict[str, Any]:
         """What the record says of the chosen weights: PublicTest figures at the final size."""
-        model = timm.create_model(self.config.model, checkpoint_path=str(self.run_dir / BEST)).to(self.device).eval()
+        model = build_model(self.config, checkpoint_path=str(self.run_dir / BEST)).to(self.device).eval()
         side = self.config.sizes[-1][1]
         logits = predict_logits(model, self.public.images, size=(side, side))
         return {
@@ -277,6 +292,22 @@ class Trainer:
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         self.loss_sum = state["loss_sum"].to(self.device)
         self.history, self.best = json.loads(state["history"]), json.loads(state["best"])
+
+
+def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
+    """The network that a configuration names.
+
+    Args:
+        config: The settings.
+        **kwargs: Further arguments of ``timm.create_model``.
+
+    Raises:
+        ValueError: If the model has no such option.
+    """
+    try:
+        return timm.create_model(config.model, **config.model_args, **kwargs)
+    except TypeError as error:
+        raise ValueError(f"model_args {config.model_args} do not fit {config.model}: {error}.") from error
 
 
 def _generator(device: torch.device | str, seed: int, epoch: int, step: int) -> torch.Generator:

@@ -32,6 +32,7 @@ class KimFusion(StagedNet):
     ``aligned`` gives the picture and its aligned twin). Arguments and output as in `StagedNet`.
     """
 
+    takes_views = True
     paper = (
         "Fusing Aligned and Non-Aligned Face Information for Automatic Affect Recognition in the Wild: "
         "A Deep Learning Approach"

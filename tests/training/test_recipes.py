@@ -59,7 +59,32 @@ def test_every_recipe_ends_at_the_size_its_model_is_used_at(recipe):
     import fer_demo  # noqa: F401
 
     config = load_config(recipe)
+    if recipe == "systems":  # for any model, for records and not for checkpoints
+        pytest.skip("a common schedule, not a checkpoint's recipe")
     assert timm.create_model(config.model).pretrained_cfg["input_size"][-1] == config.sizes[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [
+        ("fer_tang_svm.fer2013", {"loss": "l2_svm"}),
+        ("fer_guo_relativity.fer2013", {"triplet_weight": 1.0}),
+        ("fer_kim_fusion.fer2013", {"aligned": True}),
+        ("fer_li_dlp.fer2013", {"locality_weight": 0.003}),
+    ],
+)
+def test_a_systems_recipe_has_what_makes_it_itself(recipe, changes):
+    config = load_config(recipe)
+    assert {name: getattr(config, name) for name in changes} == changes
+
+
+def test_every_model_has_a_recipe_for_fer2013():
+    import timm
+
+    import fer_demo  # noqa: F401
+
+    recipes = {p.stem for p in RECIPES.glob("*.yaml")}
+    assert {f"{name}.fer2013" for name in timm.list_models("fer_*")} <= recipes
 
 
 def test_a_run_at_another_size_is_not_exported(faces, config, tmp_path):

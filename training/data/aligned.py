@@ -1,0 +1,70 @@
+"""Every picture beside its aligned twin, for systems that look at both (Kim et al. 2016)."""
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from fer_demo.faces import FaceDetector, align_face
+from training.data.faces import DataError, Faces
+from training.storage import atomic_write
+
+FRAME = 96
+"""Grey pixels around an enlarged picture: the detector misses faces that fill the whole frame."""
+
+ENLARGED = 192
+
+
+def align_picture(detector: FaceDetector, picture: np.ndarray) -> np.ndarray:
+    """The picture's face, levelled and brought to the template's place.
+
+    Args:
+        detector: Finds the landmarks.
+        picture: uint8 grey (H, W).
+
+    Returns:
+        uint8 grey (H, H); the picture itself where no face is found in it.
+    """
+    side = picture.shape[0]
+    large = cv2.resize(picture, (ENLARGED, ENLARGED), interpolation=cv2.INTER_CUBIC)
+    framed = cv2.copyMakeBorder(large, FRAME, FRAME, FRAME, FRAME, cv2.BORDER_CONSTANT, value=110)
+    found = detector.detect(cv2.cvtColor(framed, cv2.COLOR_GRAY2RGB), turned=False)
+    if not found:
+        return picture
+    # Cut from the picture, not from its frame: what lies outside then repeats the picture's border.
+    landmarks = (found[0].landmarks - FRAME) * (side / ENLARGED)
+    return align_face(picture, landmarks, side)
+
+
+def with_aligned(faces: Faces, cache: str | Path | None = None, quiet: bool = True) -> Faces:
+    """Adds the aligned twins as a second view.
+
+    Args:
+        faces: Square grey pictures, uint8 (N, 1, H, H).
+        cache: A .npy file that keeps the twins, since finding them takes minutes: read if it exists, else written.
+        quiet: No progress bar.
+
+    Returns:
+        The same faces, their pictures (N, 2, H, H): as they were, and aligned.
+
+    Raises:
+        DataError: If the cache belongs to other pictures or the pictures are not square.
+    """
+    n, _, height, width = faces.images.shape
+    if height != width:
+        raise DataError(f"Aligned views need square pictures, but these are {width} x {height}.")
+    cache = Path(cache) if cache else None
+    if cache is not None and cache.is_file():
+        twins = np.load(cache)
+        if twins.shape != (n, height, width):
+            raise DataError(f"{cache} holds the aligned views of other pictures; delete it.")
+    else:
+        detector = FaceDetector()
+        pictures = tqdm(faces.images[:, 0].numpy(), desc="aligning", unit="img", disable=quiet, leave=False)
+        twins = np.stack([align_picture(detector, picture) for picture in pictures])
+        if cache is not None:
+            atomic_write(cache, lambda f: np.save(f, twins))
+    return dataclasses.replace(faces, images=torch.cat([faces.images, torch.from_numpy(twins)[:, None]], 1))
