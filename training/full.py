@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
 from training.config import TrainConfig, load_config
 from training.data import Faces, load_faces
 from training.evaluate import evaluate
