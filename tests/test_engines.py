@@ -151,7 +151,12 @@ class TestErrors:
 # Both orders; a module of timm instead of timm; and with timm there already nothing waits for it.
 @pytest.mark.parametrize(
     "imports",
-    ["import fer_demo, timm", "import timm, fer_demo", "import fer_demo, timm.layers, timm", "import fer_demo.models, timm"],
+    [
+        "import fer_demo, timm",
+        "import timm, fer_demo",
+        "import fer_demo, timm.layers, timm",
+        "import fer_demo.models, timm",
+    ],
 )
 def test_models_are_registered_with_timm(imports):
     code = (

@@ -147,7 +147,14 @@ class TestMetadata:
 
     @pytest.mark.parametrize(
         "change",
-        [{"labels": '["a"]'}, {"temperature": "0"}, {"size": "[48]"}, {"std": "0.0"}, {"mean": "broken"}, {"name": None}],
+        [
+            {"labels": '["a"]'},
+            {"temperature": "0"},
+            {"size": "[48]"},
+            {"std": "0.0"},
+            {"mean": "broken"},
+            {"name": None},
+        ],
     )
     def test_nonsense(self, info, change):
         metadata = info.to_metadata() | {f"fer_demo.{k}": v for k, v in change.items() if v}

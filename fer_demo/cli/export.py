@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from fer_demo.model_info import ModelInfo
 
 # Faces that show the ranges of the activations; more change them no longer.
 CALIBRATION_FACES = 512
