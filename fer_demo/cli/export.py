@@ -30,7 +30,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "most accurate bundled one",
     )
     parser.add_argument("--format", choices=["onnx", "torchscript", "pt2"], help="what to write (default: onnx)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the file to write")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, metavar="FILE", help="the file to write")
+    where.add_argument(
+        "--web", type=Path, metavar="DIR", help="write a page instead that does everything in the visitor's browser"
+    )
+    parser.add_argument(
+        "--runtime", metavar="PATH", help="for --web: the npm package onnxruntime-web (default: npm fetches it)"
+    )
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument("--fp16", action="store_true", help="half precision (ONNX only)")
     precision.add_argument(
@@ -53,30 +60,39 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 1 if the export failed. Usage errors leave through ``args.error`` with 2.
     """
-    if not args.out:
-        args.error("the following argument is required: --out FILE")
-    return _file(args)
-
-
-def _file(args: argparse.Namespace) -> int:
     from fer_demo.engines import installed
     from fer_demo.faces import FaceDetectorError
     from fer_demo.model_info import ModelError
 
-    if not installed("torch", "timm"):
+    if not installed("torch", "timm", "onnx"):
         args.error("exporting needs PyTorch; run `pip install 'fer-demo[torch]'`")
-    from fer_demo.export import export_model
-
-    precision = "int8" if args.int8 else "fp16" if args.fp16 else "fp32"
+    if args.web and (args.format or args.fp16 or args.int8 or args.untrained):
+        args.error("--web goes with none of --format, --fp16, --int8 and --untrained")
     try:
-        model, info = _model(args.model, args.untrained)
-        calibration, test = _data(args) if args.int8 else (None, None)
-        done = export_model(
-            model, info, args.out, format=args.format or "onnx", precision=precision, calibration=calibration
-        )
+        return _page(args) if args.web else _file(args)
     except (ModelError, FaceDetectorError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _page(args: argparse.Namespace) -> int:
+    from fer_demo.export.web import export_web
+
+    page = export_web(_trained(args.model), args.web, args.runtime)
+    size = sum(p.stat().st_size for p in args.web.rglob("*") if p.is_file()) / 1e6
+    print(f"{page}: {size:.1f} MB in all; see it with `python -m http.server --directory {args.web}`")
+    return 0
+
+
+def _file(args: argparse.Namespace) -> int:
+    from fer_demo.export import export_model
+
+    precision = "int8" if args.int8 else "fp16" if args.fp16 else "fp32"
+    model, info = _model(args.model, args.untrained)
+    calibration, test = _data(args) if args.int8 else (None, None)
+    done = export_model(
+        model, info, args.out, format=args.format or "onnx", precision=precision, calibration=calibration
+    )
     print(
         f"{done.file}: {done.size / 1e6:.2f} MB, {precision}; on {done.faces} crops of real faces logits differ from "
         f"PyTorch's by at most {done.difference:.1e}, probabilities by {done.probability_difference:.1e}"
@@ -90,22 +106,31 @@ def _model(name: str | None, untrained: bool):
     """The network and what is to be known about it."""
     import timm
 
-    from fer_demo.engines import best_checkpoint
     from fer_demo.model_info import ModelError, model_info
     from fer_demo.torch_engine import load_model
-    from fer_demo.weights import bundled_checkpoints
 
     if untrained:
         if not name or not timm.is_model(name):
             raise ModelError(f"--untrained needs the name of a registered architecture, which {name!r} is not.")
         return (model := timm.create_model(name)), model_info(model, name)
+    return load_model(_trained(name))
+
+
+def _trained(name: str | None) -> str:
+    """A checkpoint's name or folder; an architecture stands for its first bundled checkpoint."""
+    import timm
+
+    from fer_demo.engines import best_checkpoint
+    from fer_demo.model_info import ModelError
+    from fer_demo.weights import bundled_checkpoints
+
     name = name or best_checkpoint()
-    if not Path(name).is_dir() and name not in bundled_checkpoints() and timm.is_model(name):
-        trained = [known for known in bundled_checkpoints() if known.split(".")[0] == name]
-        if not trained:
-            raise ModelError(f"{name} has no trained weights; give the folder of a checkpoint, or add --untrained.")
-        name = trained[0]
-    return load_model(name)
+    if Path(name).is_dir() or name in bundled_checkpoints() or not timm.is_model(name):
+        return name
+    trained = [known for known in bundled_checkpoints() if known.split(".")[0] == name]
+    if not trained:
+        raise ModelError(f"{name} has no trained weights; give the folder of a checkpoint, or add --untrained.")
+    return trained[0]
 
 
 def _data(args: argparse.Namespace) -> "tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]":
