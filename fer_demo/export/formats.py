@@ -27,7 +27,10 @@ def _example(info: ModelInfo) -> torch.Tensor:
 
 
 def write_onnx(model: nn.Module, info: ModelInfo, file: Path) -> None:
-    """Writes ONNX for any batch size, with batch normalisation folded into the convolutions."""
+    """Writes ONNX for any batch size, with batch normalisation folded into the convolutions.
+
+    For float32 the graph is rewritten as well; see `fer_demo.export.optimize`.
+    """
     try:
         import onnx
         import onnxscript  # noqa: F401  (torch.onnx needs it)
@@ -49,6 +52,10 @@ def write_onnx(model: nn.Module, info: ModelInfo, file: Path) -> None:
         initializer.ClearField("doc_string")
         initializer.ClearField("metadata_props")
     proto.graph.ClearField("value_info")
+    if info.precision == "fp32":  # the others have no blocked layout, and are converted from the plain graph
+        from fer_demo.export.optimize import optimize
+
+        proto = optimize(proto)
     proto.graph.name = info.name
     onnx.helper.set_model_props(proto, info.to_metadata())
     onnx.checker.check_model(proto)
