@@ -88,7 +88,7 @@ def test_what_is_rewritten():
     assert numpy_helper.to_array(spread).tolist() == [1, 1, 4, 4]
     assert kinds["used twice"]["Concat"] == 1  # whoever else uses it still has it
     down, up = (next(i for i in optimize(block("conv")).graph.initializer if i.name == n) for n in ("down.w", "up.w"))
-    assert down.dims[0] == up.dims[1] == 16
+    assert (down.dims[0], up.dims[1]) == (16, 16)
 
 
 def test_the_layout_is_kept(tmp_path):
