@@ -69,8 +69,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _measure(networks: list, known: "Benchmark", args: argparse.Namespace) -> tuple["Benchmark", bool]:
     """Measures with a progress bar; the second value says whether somebody stopped it."""
-    import dataclasses
-
     from tqdm import tqdm
 
     from fer_demo.tradeoffs import measure, save_benchmark
@@ -78,8 +76,7 @@ def _measure(networks: list, known: "Benchmark", args: argparse.Namespace) -> tu
     benchmark, stopped = known, False
     with tqdm(total=len(networks), unit="network", file=sys.stderr) as bar:
         try:
-            for (model, size), found in measure(networks, threads=args.threads, seconds=args.seconds):
-                benchmark = dataclasses.replace(found, timings={**known.timings, **found.timings})
+            for (model, size), benchmark in measure(networks, known=known, threads=args.threads, seconds=args.seconds):
                 bar.set_description(f"{model} at {size} px")
                 bar.update()
         except KeyboardInterrupt:

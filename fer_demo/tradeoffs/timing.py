@@ -121,12 +121,18 @@ def _spread(values: np.ndarray) -> Spread:
 
 
 def measure(
-    networks: Iterable[Network], *, threads: int = 1, seconds: float = 1.0, tick: Callable[[], None] = lambda: None
+    networks: Iterable[Network],
+    *,
+    known: Benchmark | None = None,
+    threads: int = 1,
+    seconds: float = 1.0,
+    tick: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Network, Benchmark]]:
     """Measures networks one after the other.
 
     Args:
         networks: What to measure.
+        known: What was measured before on this machine, to keep for all other networks.
         threads: CPU threads.
         seconds: See `time_network`.
         tick: Likewise.
@@ -134,7 +140,7 @@ def measure(
     Yields:
         A network that has been measured, and all that is known by then; whoever stops asking keeps that.
     """
-    found = Benchmark(this_machine(threads), date.today().isoformat())
+    found = Benchmark(this_machine(threads), date.today().isoformat(), dict(known.timings) if known else {})
     for model, size in networks:
         timing = time_network(model, size, threads=threads, seconds=seconds, tick=tick)
         found = dataclasses.replace(found, timings={**found.timings, (model, size): timing})

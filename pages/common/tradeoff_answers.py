@@ -1,0 +1,116 @@
+"""Pieces of the Trade-offs page that answer questions: the calculator, the paper's tables, the ablations."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from fer_demo.tradeoffs import MEASURES, Row, best_within, data_sets, tables
+from fer_demo.tradeoffs.figures import ingredient_bars, parameters_text
+from fer_demo.tradeoffs.table import REPRODUCED
+from fer_demo.tradeoffs.words import accuracy_text, paper_table
+from pages.common import look
+from pages.common.takeaway import downloads
+
+LIMITS = {"latency": 5.0, "file_bytes": 2.0, "macs": 60.0, "parameters": None}
+"""What the calculator asks for, in shown units, with what it starts from."""
+
+
+@st.fragment
+def calculator(rows: Sequence[Row]) -> None:
+    """How accurate one can be under limits of the visitor's choice."""
+    st.header("How accurate can I be under …?", anchor=False)
+    data = st.segmented_control(
+        "Faces like those of", list(data_sets()), default=next(iter(data_sets())),
+        format_func=lambda name: data_sets()[name]["title"], key="calculator data",
+    ) or next(iter(data_sets()))  # fmt: skip
+    limits = {}
+    for column, (name, value) in zip(st.columns(len(LIMITS)), LIMITS.items(), strict=True):
+        shown = column.number_input(
+            f"at most, {MEASURES[name].unit}: {MEASURES[name].title}", 0.0, value=value, step=1.0, format="%g",
+            key=f"limit {name}", placeholder="no limit", help="Empty it for no limit.",
+        )  # fmt: skip
+        limits[name] = None if shown is None else shown / MEASURES[name].factor
+    if not any(row.values["latency"] for row in rows) and limits["latency"] is not None:
+        st.info("The limit on latency is left out: no speed has been measured on this machine yet.")
+        limits["latency"] = None
+    fitting, unknown = best_within(rows, data, limits)
+    if fitting:
+        st.markdown(f"Most accurate: **{accuracy_text(fitting[0])}, {fitting[0].title}** ({fitting[0].kind}).")
+        ready = next((row for row in fitting if row.kind == REPRODUCED), None)
+        st.markdown(
+            f"With weights that you can use here: **{accuracy_text(ready)}, `{ready.title}`**."
+            if ready
+            else "None of those that fit has weights here."
+        )
+        table = [
+            {
+                "system": row.title, "accuracy": accuracy_text(row), "kind": row.kind,
+                **{MEASURES[name].title: MEASURES[name].text(row.values[name]) for name in LIMITS},
+            }
+            for row in fitting
+        ]  # fmt: skip
+        st.dataframe(table, hide_index=True, column_config={"system": st.column_config.TextColumn(pinned=True)})
+    else:
+        st.markdown("Nothing here keeps all these limits. Loosen one of them.")
+    if unknown:
+        st.caption(f"Not judged, since a number is missing: {', '.join(row.title for row in unknown)}.")
+
+
+def paper_tables(rows: Sequence[Row]) -> None:
+    """The paper's two tables with what was reproduced, and its slips."""
+    st.header("The paper's tables, and what was reproduced", anchor=False)
+    for number, table in tables().items():
+        lines = paper_table(rows, number)
+        st.subheader(table["title"], anchor=False)
+        st.dataframe(
+            lines, hide_index=True,
+            column_config={
+                "system": st.column_config.TextColumn(pinned=True, width="medium"),
+                "published accuracy": st.column_config.NumberColumn(format="percent"),
+                "published parameters": st.column_config.NumberColumn(format="%.2f M"),
+                "parameters here": st.column_config.NumberColumn(
+                    format="%.2f M", help="Of the network as it is built here."
+                ),
+            },
+        )  # fmt: skip
+        for note in table["notes"]:
+            st.caption(note)
+        downloads(f"table-{number}", table["title"], lines)
+
+
+def ablations() -> None:
+    """What each ingredient of the block and of the training costs and brings."""
+    st.header("What each ingredient brings", anchor=False)
+    try:
+        from training.ablations import GROUPS
+        from training.ablations import ablations as compare_runs
+        from training.runlog import read_runs
+
+        runs = read_runs()
+    except (ImportError, ValueError) as error:  # an install without the training package, or a damaged record
+        st.info(f"The records of training runs cannot be read here ({error}).")
+        return
+    for group, title in GROUPS.items():
+        st.subheader(title, anchor=False)
+        found = compare_runs(runs, group)
+        if found is None:
+            st.info(f"No runs of this kind are recorded yet. They will stand in training/runs/{group}-…")
+            continue
+        parts = found["parts"]
+        figure = ingredient_bars(found["accuracy"], parts)
+        look.chart(figure, f"{title}: accuracy of each variant, from that of the whole", key=f"bars {group}")
+        note = (
+            f"Each bar starts at {found['accuracy']:.1%}, the PublicTest accuracy of the whole "
+            f"(run {found['whole'].name}), and ends at the variant's. Grey ones may be chance: their 95 % interval "
+            "holds no change. One run each."
+        )
+        st.caption(note)
+        lines = [
+            {
+                "variant": part["title"], "run": part["run"], "points": round(100 * part["difference"], 2),
+                "points_low": round(100 * part["interval"][0], 2), "points_high": round(100 * part["interval"][1], 2),
+                "parameters": parameters_text(part["parameters"]),
+            }
+            for part in parts
+        ]  # fmt: skip
+        downloads(f"ablations-{group}", title, lines, figure, note)
