@@ -16,8 +16,8 @@ for data in data_sets():
 st.markdown(what_it_does_not_buy(rows))
 
 st.header("Costs and accuracy", anchor=False)
-tradeoff_chart.measuring(benchmark)
 tradeoff_chart.charts(rows)
+tradeoff_chart.measuring(benchmark)
 tradeoff_chart.system_card(rows)
 with st.expander("All numbers as a table", icon=":material/table:"):
     table = [row.to_dict() for row in rows]

@@ -76,7 +76,8 @@ def _measure(networks: list, known: "Benchmark", args: argparse.Namespace) -> tu
     benchmark, stopped = known, False
     with tqdm(total=len(networks), unit="network", file=sys.stderr) as bar:
         try:
-            for (model, size), benchmark in measure(networks, known=known, threads=args.threads, seconds=args.seconds):
+            for (model, size), found in measure(networks, known=known, threads=args.threads, seconds=args.seconds):
+                benchmark = found
                 bar.set_description(f"{model} at {size} px")
                 bar.update()
         except KeyboardInterrupt:

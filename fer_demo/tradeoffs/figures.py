@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 import timm
 
 from fer_demo.emotions import LABELS
-from fer_demo.figures import GRID, blank_figure
+from fer_demo.figures import blank_figure
+from fer_demo.tradeoffs.labels import place_labels, short_title
 from fer_demo.tradeoffs.table import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED, Row, pareto_front
 
 SYMBOLS = {PUBLISHED: "circle-open", REPRODUCED: "diamond", NOT_TRAINED: "x-thin-open"}
@@ -19,9 +20,12 @@ FAMILY = ("#4B4FB8", "#8286E0", "#2B2E83", "#6A3FB5")
 OTHERS = ("#C2185B", "#00838F", "#8D6E00", "#6D4C41", "#2E7D32", "#7B1FA2", "#546E7A")
 """Colours of the other networks: apart from each other on white and on black, and from the seven emotion colours."""
 
+FAINT = "rgba(127, 127, 127, 0.8)"
+"""Lines beside the points: legible on white and on black."""
+
 PATTERNS = ("", "/", ".", "x")
-TARGETS = 15
-"""Size of a point in pixels: large enough for a finger."""
+SIZE = 13
+"""Of a point in pixels."""
 
 
 def model_color(name: str | None) -> str:
@@ -69,20 +73,25 @@ def tradeoff_chart(
     shown = [row for row in rows if row.values.get(x) is not None and row.values.get(y) is not None]
     if people and y == "accuracy":
         middle, half = (100 * people[name] for name in ("accuracy", "plus_minus"))
-        fig.add_hrect(y0=middle - half, y1=middle + half, fillcolor="rgba(127,127,127,0.13)", line_width=0)
+        fig.add_hrect(y0=middle - half, y1=middle + half, fillcolor="rgba(127,127,127,0.1)", line_width=0)
         fig.add_hline(
-            y=middle, line={"color": "rgba(127,127,127,0.7)", "dash": "dot", "width": 1},
+            y=middle, line={"color": FAINT, "dash": "dot", "width": 1},
             annotation={"text": f"people: {middle:.0f} ± {half:.0f} %", "font": {"size": 11}, "opacity": 0.8},
             annotation_position="bottom right",
         )  # fmt: skip
     if front:
         _add_front(fig, shown, x, y)
+    places = place_labels(shown, x, y, log_x, log_y)
     for kind in KINDS:
         if part := [row for row in shown if row.kind == kind]:
-            fig.add_trace(_points(part, kind, x, y, _positions(shown, x, y, log_x)))
+            fig.add_trace(_points(part, kind, x, y, places))
     for axis, measure, log in ((fig.update_xaxes, x, log_x), (fig.update_yaxes, y, log_y)):
         axis(title=f"{MEASURES[measure].title} ({MEASURES[measure].unit})", type="log" if log else "linear")
         axis(dtick="D2" if log else None, tickformat="~g", minor={"showgrid": False})
+    if shown and y == "accuracy":
+        # The band of people's accuracy must not press the systems together at the top.
+        ends = [100 * v for row in shown for v in row.intervals.get(y, (row.values[y],))]
+        fig.update_yaxes(range=[min(ends) - 1, max(ends) + 1])
     return fig
 
 
@@ -92,41 +101,24 @@ def _add_front(fig: go.Figure, rows: Sequence[Row], x: str, y: str) -> None:
     shape = "hv" if not MEASURES[x].high_is_good else "vh"
     fig.add_scatter(
         x=[row.values[x] * MEASURES[x].factor for row in line], y=[row.values[y] * MEASURES[y].factor for row in line],
-        mode="lines", line={"shape": shape, "color": "rgba(127,127,127,0.75)", "width": 1.5, "dash": "dash"},
-        name="Pareto front: nothing here is better in both", hoverinfo="skip",
+        mode="lines", line={"shape": shape, "color": FAINT, "width": 1.5, "dash": "dash"},
+        name="Pareto front", hoverinfo="skip",
     )  # fmt: skip
 
 
-def _points(rows: Sequence[Row], kind: str, x: str, y: str, positions: Mapping[str, str]) -> go.Scatter:
+def _points(rows: Sequence[Row], kind: str, x: str, y: str, places: Mapping[str, str]) -> go.Scatter:
     colours = [model_color(row.model) for row in rows]
     mx, my = MEASURES[x], MEASURES[y]
     return go.Scatter(
         x=[row.values[x] * mx.factor for row in rows], y=[row.values[y] * my.factor for row in rows],
         error_x=_error_bars(rows, x), error_y=_error_bars(rows, y),
         mode="markers+text", name=kind, customdata=[[row.key] for row in rows],
-        text=[short_title(row) for row in rows], textfont={"size": 11}, cliponaxis=False,
-        textposition=[positions[row.key] for row in rows],
-        marker={"symbol": SYMBOLS[kind], "size": TARGETS, "color": colours, "line": {"width": 3, "color": colours}},
+        text=[short_title(row) if row.key in places else "" for row in rows], textfont={"size": 12}, cliponaxis=False,
+        textposition=[places.get(row.key, "top center") for row in rows],
+        marker={"symbol": SYMBOLS[kind], "size": SIZE, "color": colours, "line": {"width": 2.5, "color": colours}},
         selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.75}},
         hovertext=[hover(row, x, y) for row in rows], hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
-
-
-def _positions(rows: Sequence[Row], x: str, y: str, log_x: bool) -> dict[str, str]:
-    """Where each label stands: towards the middle, and above and below by turns so that neighbours do not collide."""
-    order = sorted(rows, key=lambda row: (row.values[x], row.values[y]))
-    place = {}
-    for i, row in enumerate(order):
-        side = "right" if i < len(order) / 2 else "left"
-        place[row.key] = f"{('top', 'bottom')[i % 2]} {side}"
-    return place
-
-
-def short_title(row: Row) -> str:
-    """A label for a point: the checkpoint's or network's name without what all of them share."""
-    if row.published:
-        return "SE-Dense" if row.published.this_paper else row.title.replace("SE-Dense, group", "group")
-    return row.title.removeprefix("fer_").partition(".")[0]
 
 
 def hover(row: Row, x: str, y: str) -> str:
@@ -149,7 +141,7 @@ def _error_bars(rows: Sequence[Row], name: str) -> dict[str, Any]:
         up.append((high - row.values[name]) * factor)
         down.append((row.values[name] - low) * factor)
     return {"type": "data", "array": up, "arrayminus": down, "symmetric": False, "thickness": 1, "width": 3,
-            "visible": any(v > 0 for v in up)}  # fmt: skip
+            "color": FAINT, "visible": any(v > 0 for v in up)}  # fmt: skip
 
 
 def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int | None = None) -> go.Figure:
@@ -173,13 +165,13 @@ def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int
             "cornerradius": 3,
         },
         error_x={
-            "type": "data", "symmetric": False, "thickness": 1, "width": 4,
+            "type": "data", "symmetric": False, "thickness": 1, "width": 4, "color": FAINT,
             "array": [100 * (p["interval"][1] - p["difference"]) for p in parts],
             "arrayminus": [100 * (p["difference"] - p["interval"][0]) for p in parts],
         },
         hovertemplate="%{y}: %{text}<extra></extra>",
     )  # fmt: skip
-    fig.add_vline(x=100 * full, line={"color": GRID.replace("0.22", "0.9"), "width": 2})
+    fig.add_vline(x=100 * full, line={"color": FAINT, "width": 2})
     fig.update_xaxes(title="PublicTest accuracy (%)")
     fig.update_yaxes(showgrid=False, ticksuffix="  ")
     return fig

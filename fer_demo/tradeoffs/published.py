@@ -29,7 +29,8 @@ class PublishedFigure:
     """One system's accuracy on one data set, as printed.
 
     Attributes:
-        system: Its short name.
+        system: Its name.
+        label: The same in a word, for charts.
         what: What it is, in one sentence.
         data: A key of `data_sets`.
         accuracy: From 0 to 1.
@@ -43,6 +44,7 @@ class PublishedFigure:
     """
 
     system: str
+    label: str
     what: str
     data: str
     accuracy: float

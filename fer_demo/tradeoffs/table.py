@@ -48,7 +48,7 @@ class Measure:
             return "–"
         shown = value * self.factor
         digits = 1 if self.unit == "%" else max(0, 2 - math.floor(math.log10(abs(shown)))) if shown else 0
-        return f"{shown:,.{digits}f} {self.unit}"
+        return f"{shown:,.{digits}f}\N{NO-BREAK SPACE}{self.unit}"
 
 
 MEASURES = {

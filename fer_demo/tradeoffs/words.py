@@ -26,9 +26,9 @@ def what_it_buys(rows: Sequence[Row], data: str) -> str:
     size = MEASURES["parameters"].text(ours.values["parameters"]).replace("0.480", "0.48")
     times = best.values["parameters"] / ours.values["parameters"]
     words = (
-        f"**{size} parameters give {ours.values['accuracy']:.1%} on {data_sets()[data]['title']}** in the paper: "
-        f"{gap:.1f} points less than its most accurate rival ({best.title}, {best.values['accuracy']:.1%}), which has "
-        f"{times:.1f} times as many."
+        f"**{size} parameters give {_percent(ours.values['accuracy'])} on {data_sets()[data]['title']}** in the paper: "
+        f"{gap:.1f} points less than the most accurate rival ({best.title}, {_percent(best.values['accuracy'])}), "
+        f"which has {times:.1f} times as many."
     )
     trained = [row for row in rows if row.data == data and row.kind == REPRODUCED and "sedense" in row.model]
     if trained:
@@ -39,13 +39,17 @@ def what_it_buys(rows: Sequence[Row], data: str) -> str:
     return words
 
 
+def _percent(share: float) -> str:
+    return MEASURES["accuracy"].text(share)
+
+
 def accuracy_text(row: Row) -> str:
     """A row's accuracy with its interval, e.g. ``"69.5 % (68.0 to 71.0)"``; a dash for none."""
     value = row.values["accuracy"]
     if value is None:
         return "–"
     low, high = row.intervals["accuracy"]
-    return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{_percent(value)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def paper_table(rows: Sequence[Row], number: int) -> list[dict[str, Any]]:
@@ -178,8 +182,8 @@ def _trained(row: Row) -> str:
             return "Its `metrics.json` does not say."
         return (
             f"Here, for {recipe['epochs']} epochs of {recipe['opt'].upper()} in batches of {recipe['batch_size']}, "
-            f"peak learning rate {recipe['lr']:g}; weights of epoch {training.get('chosen_epoch', '?')}. The model card and "
-            "the Training page have the rest."
+            f"peak learning rate {recipe['lr']:g}; weights of epoch {training.get('chosen_epoch', '?')}. The "
+            "model card and the Training page have the rest."
         )
     if row.published:
         return (
@@ -196,11 +200,12 @@ def what_it_does_not_buy(rows: Sequence[Row]) -> str:
     ours = next(row for row in here if row.published.this_paper)
     rivals = [row for row in here if row.data == ours.data and row is not ours]
     fewer = [row for row in rivals if row.values["macs"] < ours.values["macs"]]
+    count = f"all {len(rivals)}" if len(fewer) == len(rivals) else f"{len(fewer)} of {len(rivals)}"
     variants = [r for r in rows if r.data == ours.data and r.kind == REPRODUCED and "sedense" in r.model]
     words = (
         f"It buys a **small file**, {MEASURES['file_bytes'].text(ours.values['file_bytes'])}, not little arithmetic: "
-        f"one face takes {MEASURES['macs'].text(ours.values['macs'])} multiply-accumulates, and {len(fewer)} of its "
-        f"{len(rivals)} rivals on {data_sets()[ours.data]['title']} take fewer."
+        f"one face takes {MEASURES['macs'].text(ours.values['macs'])} multiply-accumulates, and {count} rivals "
+        f"on {data_sets()[ours.data]['title']} take fewer."
     )
     light = min(variants, key=lambda row: row.values["macs"], default=None)
     if light and light.values["macs"] < ours.values["macs"]:

@@ -5,7 +5,7 @@ Keys:
     ``face``: index of the chosen face in ``photo.faces``; 0 for a new photo. Read it with `chosen_face`.
     ``request``: a `Request` that the page still has to work off, or absent.
     ``problem``: one sentence about the last request, or absent.
-    ``model``: name of the bundled checkpoint that answers for this visitor; absent for the best one. Set by `use_model`.
+    ``model``: name of the bundled checkpoint that answers for this visitor; absent for the best one.
     ``sid``: the ticket under which the upload widget hands pictures to this visitor.
 
 A photo lives here only: it goes when the visitor leaves.

@@ -11,14 +11,15 @@ from fer_demo.tradeoffs.words import accuracy_text, paper_table
 from pages.common import look
 from pages.common.takeaway import downloads
 
-LIMITS = {"latency": 5.0, "file_bytes": 2.0, "macs": 60.0, "parameters": None}
-"""What the calculator asks for, in shown units, with what it starts from."""
+LIMITS = {"latency": 33.0, "file_bytes": 2.0, "macs": 60.0, "parameters": None}
+"""What the calculator asks for, in shown units, with what it starts from: the time of a video's frame, for one."""
 
 
 @st.fragment
 def calculator(rows: Sequence[Row]) -> None:
     """How accurate one can be under limits of the visitor's choice."""
     st.header("How accurate can I be under …?", anchor=False)
+    st.markdown(":gray[At most this much of each; empty a field for no limit.]")
     data = st.segmented_control(
         "Faces like those of", list(data_sets()), default=next(iter(data_sets())),
         format_func=lambda name: data_sets()[name]["title"], key="calculator data",
@@ -26,8 +27,8 @@ def calculator(rows: Sequence[Row]) -> None:
     limits = {}
     for column, (name, value) in zip(st.columns(len(LIMITS)), LIMITS.items(), strict=True):
         shown = column.number_input(
-            f"at most, {MEASURES[name].unit}: {MEASURES[name].title}", 0.0, value=value, step=1.0, format="%g",
-            key=f"limit {name}", placeholder="no limit", help="Empty it for no limit.",
+            f"{MEASURES[name].title.capitalize()}, {MEASURES[name].unit}", 0.0, value=value, step=1.0, format="%g",
+            key=f"limit {name}", placeholder="no limit",
         )  # fmt: skip
         limits[name] = None if shown is None else shown / MEASURES[name].factor
     if not any(row.values["latency"] for row in rows) and limits["latency"] is not None:
@@ -51,9 +52,21 @@ def calculator(rows: Sequence[Row]) -> None:
         ]  # fmt: skip
         st.dataframe(table, hide_index=True, column_config={"system": st.column_config.TextColumn(pinned=True)})
     else:
-        st.markdown("Nothing here keeps all these limits. Loosen one of them.")
+        st.markdown("Nothing here keeps all these limits. " + _what_would_help(rows, data, limits))
     if unknown:
         st.caption(f"Not judged, since a number is missing: {', '.join(row.title for row in unknown)}.")
+
+
+def _what_would_help(rows: Sequence[Row], data: str, limits: dict[str, float | None]) -> str:
+    """Which single limit to give up, and what that would bring."""
+    parts = []
+    for name in (name for name, limit in limits.items() if limit is not None):
+        fitting, _ = best_within(rows, data, limits | {name: None})
+        if fitting:
+            parts.append(
+                f"- without the one on {MEASURES[name].title}: {accuracy_text(fitting[0])}, {fitting[0].title}"
+            )
+    return "\n".join(["It would help to loosen one:", *parts]) if parts else "Loosen more than one of them."
 
 
 def paper_tables(rows: Sequence[Row]) -> None:
@@ -65,7 +78,7 @@ def paper_tables(rows: Sequence[Row]) -> None:
         st.dataframe(
             lines, hide_index=True,
             column_config={
-                "system": st.column_config.TextColumn(pinned=True, width="medium"),
+                "system": st.column_config.TextColumn(pinned=True),
                 "published accuracy": st.column_config.NumberColumn(format="percent"),
                 "published parameters": st.column_config.NumberColumn(format="%.2f M"),
                 "parameters here": st.column_config.NumberColumn(

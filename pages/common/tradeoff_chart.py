@@ -22,6 +22,8 @@ from fer_demo.tradeoffs.words import card
 from pages.common import look, state
 from pages.common.takeaway import downloads
 
+SIGNS = "Circles are published, diamonds reproduced here, crosses not trained."
+
 SECONDS = 0.5
 """How long the page measures each of a network's two times."""
 
@@ -96,13 +98,14 @@ def charts(rows: Sequence[Row]) -> None:
     if not shown:
         st.info("Nothing is chosen: pick at least one data set and one kind of number.")
         return
-    for column, data in zip(st.columns(len(sets), gap="medium"), sets, strict=True):
+    widths = [3, 2] if len(sets) == 2 else len(sets)
+    for column, data in zip(st.columns(widths, gap="medium"), sets, strict=True):
         with column:
             _chart([row for row in shown if row.data == data], data, x, y, log, front)
     st.caption(
-        "Circles are published, diamonds reproduced here, crosses not trained. Bars are 95 % intervals of accuracy, for "
-        "published ones worked out from the number of test pictures, and quartiles of times. Click a point for its "
-        "card. " + " ".join(f"*{kind}*: {meaning}." for kind, meaning in KINDS.items())
+        f"{SIGNS} Bars are 95 % intervals of accuracy, for published ones worked out from the number of test pictures, "
+        "and quartiles of times. Click a point for its card. "
+        + " ".join(f"*{kind}*: {meaning}." for kind, meaning in KINDS.items())
     )
 
 
@@ -122,7 +125,7 @@ def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -
     look.chart(figure, words, key=key, on_select=lambda: _open_card(key), selection_mode="points")
     downloads(
         f"tradeoffs-{data}", f"{MEASURES[y].title} by {MEASURES[x].title} on {title}", [r.to_dict() for r in drawn],
-        figure, f"Times: {known_benchmark().place}. Circles: published; diamonds: reproduced here; crosses: not trained.",
+        figure, f"{SIGNS} Times: {known_benchmark().place}.",
     )  # fmt: skip
 
 
@@ -147,12 +150,12 @@ def system_card(rows: Sequence[Row]) -> None:
     with st.container(border=True):
         st.subheader(words.title, anchor=False)
         st.markdown(words.kind)
-        text, numbers = st.columns([3, 2], gap="large")
+        text, numbers = st.columns(2, gap="large")
         text.markdown(
             f"**What it is.** {words.what}\n\n**Paper.** {words.paper}\n\n**In the code.** {words.code}\n\n"
             f"**How it was trained.** {words.trained}"
         )
-        numbers.markdown("\n".join(["| | |", "|---|---|", *_lines(row)]))
+        numbers.markdown("\n".join(["| measure | value |", "|---|---|", *_lines(row)]))
         if row.checkpoint:
             with st.container(horizontal=True):
                 for label, page, icon in (
