@@ -85,7 +85,7 @@ class _Scale:
 
 def _box(a: float, b: float, right: int, down: int, width: float) -> Box:
     """Left, top, right and bottom of a label beside the point (a, b)."""
-    middle = a + right * (POINT + width / 2) if not down else a + right * width / 2
+    middle = a + right * ((3 if down else POINT) + width / 2)
     centre = b + down * (POINT + LINE / 2)
     return middle - width / 2, centre - LINE / 2, middle + width / 2, centre + LINE / 2
 

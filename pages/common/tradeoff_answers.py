@@ -38,11 +38,10 @@ def calculator(rows: Sequence[Row]) -> None:
     if fitting:
         st.markdown(f"Most accurate: **{accuracy_text(fitting[0])}, {fitting[0].title}** ({fitting[0].kind}).")
         ready = next((row for row in fitting if row.kind == REPRODUCED), None)
-        st.markdown(
-            f"With weights that you can use here: **{accuracy_text(ready)}, `{ready.title}`**."
-            if ready
-            else "None of those that fit has weights here."
-        )
+        if ready is None:
+            st.markdown("None of those that fit has weights here.")
+        elif ready is not fitting[0]:
+            st.markdown(f"With weights that you can use here: **{accuracy_text(ready)}, `{ready.title}`**.")
         table = [
             {
                 "system": row.title, "accuracy": accuracy_text(row), "kind": row.kind,
