@@ -26,8 +26,10 @@ def calculator(rows: Sequence[Row]) -> None:
     ) or next(iter(data_sets()))  # fmt: skip
     limits = {}
     for column, (name, value) in zip(st.columns(len(LIMITS)), LIMITS.items(), strict=True):
+        # Started through the session: a field that is given a value of its own goes back to it when it is emptied.
+        st.session_state.setdefault(f"limit {name}", value)
         shown = column.number_input(
-            f"{MEASURES[name].title.capitalize()}, {MEASURES[name].unit}", 0.0, value=value, step=1.0, format="%g",
+            f"{MEASURES[name].title.capitalize()}, {MEASURES[name].unit}", 0.0, value=None, step=1.0, format="%g",
             key=f"limit {name}", placeholder="no limit",
         )  # fmt: skip
         limits[name] = None if shown is None else shown / MEASURES[name].factor

@@ -10,6 +10,7 @@ import torch
 from timm.models import save_for_hf
 
 import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.tradeoffs import published_figures
 from fer_demo.weights import bundled_checkpoints, checkpoint_dir
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,7 +27,8 @@ def app_url(serve_app, tmp_path_factory) -> Iterator[str]:
     (root / "checkpoints").mkdir()
     (root / "checkpoints" / "fer_sedense_s2.fer2013").symlink_to(checkpoint_dir("fer_sedense_s2.fer2013"))
     torch.manual_seed(0)
-    save_for_hf(timm.create_model("fer_sedense_nano"), root / "checkpoints" / "fer_sedense_nano.fer2013", True)
+    folder = root / "checkpoints" / "fer_sedense_nano.fer2013"
+    save_for_hf(timm.create_model("fer_sedense_nano"), folder, safe_serialization=True)
     with serve_app(root, tmp_path_factory.mktemp("served")) as url:
         yield url
 
@@ -62,7 +64,7 @@ def test_a_visitor_clicks_a_point_and_changes_an_axis(visit, width):
     page.get_by_role("heading", name="SE-Dense (this paper)").wait_for()  # its card is open from the start
     points = page.locator(".js-plotly-plot .scatterlayer .points path.point")
     points.first.wait_for()
-    assert points.count() == 10 + 1 + 5  # published and reproduced on FER2013, published on RAF-single
+    assert points.count() == len(published_figures()) + 1  # and the checkpoint that has an accuracy
     page.mouse.click(*still(page, points.first))
     page.get_by_role("heading", name="Tang 2013").wait_for()
     visitor.sees("fer_demo/models/tang_svm.py")
@@ -87,6 +89,11 @@ def test_a_visitor_asks_the_calculator(visit):
     size.fill("0.1")
     size.press("Enter")
     visitor.sees("without the one on file size")
+    for name in ("File size, MB", "Multiply-accumulates, M"):  # empty for no limit
+        field = page.get_by_role("spinbutton", name=name)
+        field.fill("")
+        field.press("Enter")
+    visitor.sees("Most accurate: 72.7")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download figure").first.click()
     html = Path(download.value.path()).read_text()
@@ -130,6 +137,6 @@ def test_measuring_shows_progress_and_can_be_stopped(visit, tmp_path_factory):
     page.get_by_role("button", name="Stop").click()
     visitor.sees("of 15 networks measured")
     assert page.get_by_role("button", name="Stop").count() == 0
-    (kept,) = tmp_path_factory.getbasetemp().glob("served*/cache/benchmark.json")
+    (kept,) = tmp_path_factory.getbasetemp().glob("served0/cache/benchmark.json")
     timings = json.loads(kept.read_text())[0]["timings"]
     assert 1 <= len(timings) < 15 and timings[0]["latency"]["median"] > 0
