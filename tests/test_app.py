@@ -134,7 +134,7 @@ def test_about(app):
     assert app.session_state["photo"].name == "astronaut.png"  # travels with the visitor
 
 
-@pytest.mark.parametrize("path", ["pages/predict.py", "pages/about.py"])
+@pytest.mark.parametrize("path", ["pages/predict.py", "pages/tradeoffs.py", "pages/about.py"])
 def test_pages_are_short(path):
     assert len((Path(APP).parent / path).read_text(encoding="utf-8").splitlines()) <= 120
 

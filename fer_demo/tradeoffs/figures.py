@@ -14,8 +14,8 @@ from fer_demo.tradeoffs.table import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, RE
 SYMBOLS = {PUBLISHED: "circle-open", REPRODUCED: "diamond", NOT_TRAINED: "x-thin-open"}
 """A row's kind as a sign, so that nothing depends on colour alone."""
 
-FAMILY = ("#4B4FB8", "#8286E0", "#2B2E83", "#6A3FB5")
-"""Colours of the SE-Dense networks, around the accent colour."""
+FAMILY = ("#5B60CF", "#9A9DF0", "#B07CE8", "#7A4FD0")
+"""Colours of the SE-Dense networks, around the accent colour, on white and on black."""
 
 OTHERS = ("#C2185B", "#00838F", "#8D6E00", "#6D4C41", "#2E7D32", "#7B1FA2", "#546E7A")
 """Colours of the other networks: apart from each other on white and on black, and from the seven emotion colours."""
@@ -87,12 +87,18 @@ def tradeoff_chart(
             fig.add_trace(_points(part, kind, x, y, places))
     for axis, measure, log in ((fig.update_xaxes, x, log_x), (fig.update_yaxes, y, log_y)):
         axis(title=f"{MEASURES[measure].title} ({MEASURES[measure].unit})", type="log" if log else "linear")
-        axis(dtick="D2" if log else None, tickformat="~g", minor={"showgrid": False})
+        axis(dtick=_log_ticks(shown, measure) if log else None, tickformat="~g", minor={"showgrid": False})
     if shown and y == "accuracy":
         # The band of people's accuracy must not press the systems together at the top.
         ends = [100 * v for row in shown for v in row.intervals.get(y, (row.values[y],))]
         fig.update_yaxes(range=[min(ends) - 1, max(ends) + 1])
     return fig
+
+
+def _log_ticks(rows: Sequence[Row], name: str) -> str:
+    """Plotly's step of a logarithmic axis: at 1, 2 and 5, or at each digit where all rows lie within a power of ten."""
+    values = [row.values[name] for row in rows]
+    return "D1" if values and max(values) < 10 * min(values) else "D2"
 
 
 def _add_front(fig: go.Figure, rows: Sequence[Row], x: str, y: str) -> None:
