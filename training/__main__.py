@@ -1,10 +1,11 @@
 """``python -m training COMMAND``: the trainer's command line; ``--help`` lists the commands."""
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
+
+from training import commands as run
 
 
 def _data_argument(parser: argparse.ArgumentParser) -> None:
@@ -16,206 +17,12 @@ def _data_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be used, and count them")
 
 
-def _data_path(args: argparse.Namespace) -> str:
-    if not args.data:
-        raise ValueError("No data: give --data PATH or set FER2013_DIR to the path of fer2013.csv or its folder.")
-    return args.data
-
-
-def _load(args: argparse.Namespace):
-    from training.data import BadRows, load_faces
-
-    bad = BadRows(skip=args.skip_bad)
-    faces = load_faces(_data_path(args), bad=bad)
-    if bad.messages:
-        print(f"left out {len(bad.messages)} bad rows, the first: {bad.messages[0]}", file=sys.stderr)
-    return faces
-
-
-def _views(name: str) -> tuple[str, ...]:
-    from training.evaluate import VIEWS
-
-    return VIEWS if name == "all" else (name,)
-
-
-def train(args: argparse.Namespace) -> None:
-    """Starts or resumes a run."""
-    from training.compare import PLACES
-    from training.config import load_config
-    from training.distributed import leave
-    from training.runlog import CONFIG, RUNS
-    from training.train import LAST, Trainer, resume_config
-
-    if args.resume:
-        import dataclasses
-
-        config = resume_config(args.run_dir)
-        # Where it runs may change between sittings; what it computes may not.
-        places = {k: v for k, v in (o.split("=", 1) for o in args.set) if k in PLACES}
-        if len(places) < len(args.set):
-            raise ValueError(f"Only {', '.join(PLACES)} can be changed on --resume.")
-        config = dataclasses.replace(config, **{k: type(getattr(config, k))(v) for k, v in places.items()})
-    else:
-        if (args.run_dir / LAST).exists():
-            raise ValueError(f"{args.run_dir} holds a run already: add --resume, or choose another --run-dir.")
-        config = load_config(args.recipe, args.set)
-    record = None if args.no_record else RUNS / args.run_dir.resolve().name
-    if record is not None and (record / CONFIG).is_file() and not _same_run(record, config):
-        raise ValueError(f"{record} is the record of another run: name --run-dir differently, or add --no-record.")
-    trainer = Trainer(config, _load(args), args.run_dir, record_dir=record, quiet=args.quiet)
-    if args.resume:
-        trainer.load(args.run_dir / LAST)
-    best = trainer.fit()
-    if trainer.world.main:
-        weights = args.run_dir / "best.safetensors"
-        print(f"best on PublicTest: {best['accuracy']:.2%} in epoch {best['epoch']}; weights: {weights}")
-    leave()
-
-
-def _same_run(record: Path, config) -> bool:
-    """Whether a record is of a run with the same settings, wherever it ran."""
-    from training.compare import differing_settings
-    from training.runlog import Run, read_run
-
-    return not differing_settings([read_run(record), Run("new", config.to_dict())])
-
-
-def full(args: argparse.Namespace) -> None:
-    """Teachers, students, and the best of them exported."""
-    from training.full import RESULTS
-    from training.full import full as run
-
-    views = tuple(v for v in _views(args.views) if v != "single")
-    results = run(
-        _data_path(args),
-        args.out,
-        recipe=args.recipe,
-        seeds=args.seeds,
-        minutes=args.minutes,
-        overrides=args.set,
-        record=not args.no_record,
-        views=views,
-    )
-    if results is None:
-        print(f"time is up; the same command goes on with {args.out}")
-        return
-    for generation in ("teachers", "students"):
-        part = results[generation]["PrivateTest"]
-        spread = f" ± {part['standard_deviation']:.2%}" if part["standard_deviation"] is not None else ""
-        print(f"{generation}: PrivateTest {part['mean']:.2%}{spread} over {args.seeds} seeds")
-    print(f"exported {results['exported']}, best on PublicTest; all figures: {args.out / RESULTS}")
-
-
-def profile(args: argparse.Namespace) -> None:
-    """Prints where the time of training steps goes."""
-    from training.config import load_config
-    from training.profile import profile_steps
-
-    config = load_config(args.recipe, args.set)
-    result = profile_steps(config, _load(args), args.steps, args.epoch - 1)
-    print(result.pop("operators"))
-    print(json.dumps(result, indent=2))
-
-
-def evaluate(args: argparse.Namespace) -> None:
-    """Prints a checkpoint's figures and optionally writes them."""
-    import timm
-    import torch
-
-    import fer_demo  # noqa: F401
-    from training.evaluate import evaluate as run
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    faces = _load(args)
-    if args.aligned:
-        from training.data.aligned import with_aligned
-
-        faces = with_aligned(faces, quiet=False)
-    if args.weights:
-        model = timm.create_model(args.model, checkpoint_path=str(args.weights))
-    else:
-        model = timm.create_model(args.model, pretrained=True)
-    metrics = run(model, faces, views=_views(args.views), progress=True)
-    text = json.dumps(metrics, indent=2) + "\n"
-    if args.out:
-        from training.storage import atomic_write_text
-
-        atomic_write_text(args.out, text)
-    for split in ("PublicTest", "PrivateTest"):
-        part = metrics[split]
-        print(
-            f"{split}: {part['accuracy']:.4%} ({part['correct']}/{part['n']}), macro-F1 {part['macro_f1']:.4f}, "
-            f"without duplicates {part['without_duplicates']['accuracy']:.4%}"
-        )
-
-
-def faithfulness(args: argparse.Namespace) -> None:
-    """Prints how far each explanation can be believed, and optionally writes it."""
-    import timm
-
-    import fer_demo  # noqa: F401
-    from fer_demo.weights import checkpoint_metrics
-    from training.faithfulness import faithfulness as run
-    from training.faithfulness import table
-
-    model = timm.create_model(args.model, pretrained=True).eval()
-    temperature = checkpoint_metrics(args.model).get("temperature", 1.0)
-    faces = _load(args).split("PublicTest")
-    result = run(model, faces, count=args.faces, temperature=temperature, progress=True)
-    print(table(result))
-    if args.out:
-        from training.storage import atomic_write_text
-
-        atomic_write_text(args.out, json.dumps(result, indent=1) + "\n")
-
-
-def reproduce(args: argparse.Namespace) -> None:
-    """Computes every published figure again; fails if one differs."""
-    import torch
-
-    from training.reproduce import reproduce as run
-    from training.reproduce import results_table
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    figures, problems = run(_load(args), args.names or None)
-    print(results_table(figures))
-    readme = Path(__file__).parent.parent / "README.md"
-    if not args.names and readme.is_file() and results_table(figures) not in readme.read_text(encoding="utf-8"):
-        problems.append("the table above is not the one in README.md")
-    if problems:
-        raise ValueError("not reproduced: " + "; ".join(problems))
-    print("every figure is the one published")
-
-
-def audit(args: argparse.Namespace) -> None:
-    """Prints what a data set holds."""
-    from training.data.audit import audit as run
-    from training.data.audit import report
-
-    result = run(_load(args))
-    print(json.dumps(result, indent=2) if args.json else report(result))
-
-
-def export(args: argparse.Namespace) -> None:
-    """Turns a run into a checkpoint folder."""
-    import torch
-
-    from training.export import export as run
-
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    metrics = run(args.run_dir, args.out, _load(args), _views(args.views))
-    print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
-
-
 def main(argv: list[str] | None = None) -> int:
     """Runs one subcommand; bad input ends with one sentence and exit code 2."""
     parser = argparse.ArgumentParser(prog="python -m training", description="Train and evaluate on FER2013.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    subparsers = parser.add_subparsers(dest="command", required=True)
 
-    p = commands.add_parser("train", help="train a recipe")
+    p = subparsers.add_parser("train", help="train a recipe")
     p.add_argument("recipe", nargs="?", help="a YAML file or the name of one in training/recipes/")
     _data_argument(p)
     p.add_argument("--run-dir", type=Path, required=True, help="where checkpoints and logs go")
@@ -225,9 +32,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     p.add_argument("--no-record", action="store_true", help="keep no record of the run in training/runs/")
     p.add_argument("--quiet", action="store_true", help="no progress bar")
-    p.set_defaults(run=train)
+    p.set_defaults(run=run.train)
 
-    p = commands.add_parser("full", help="several seeds, a second generation taught by them, the best one exported")
+    p = subparsers.add_parser("full", help="several seeds, a second generation taught by them, the best one exported")
     p.add_argument("--recipe", default="fer_sedense.fer2013-gpu", help="as for train")
     p.add_argument("--data", default=os.environ.get("FER2013_DIR"), help="as for train")
     p.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
@@ -236,17 +43,17 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override settings")
     p.add_argument("--views", default="all", choices=["single", "flip", "ten_crop", "all"])
     p.add_argument("--no-record", action="store_true", help="keep no records of the runs in training/runs/")
-    p.set_defaults(run=full)
+    p.set_defaults(run=run.full)
 
-    p = commands.add_parser("profile", help="measure where the time of a recipe's training steps goes")
+    p = subparsers.add_parser("profile", help="measure where the time of a recipe's training steps goes")
     p.add_argument("recipe", nargs="?", help="as for train")
     _data_argument(p)
     p.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override settings")
     p.add_argument("--steps", type=int, default=50)
     p.add_argument("--epoch", type=int, default=1, help="whose picture size to use, from 1")
-    p.set_defaults(run=profile)
+    p.set_defaults(run=run.profile)
 
-    p = commands.add_parser("evaluate", help="evaluate a checkpoint on PublicTest and PrivateTest")
+    p = subparsers.add_parser("evaluate", help="evaluate a checkpoint on PublicTest and PrivateTest")
     p.add_argument("model", help="a timm name such as fer_sedense_s2.fer2013, or local-dir:FOLDER")
     p.add_argument("--weights", type=Path, help="a .safetensors file instead of the bundled weights")
     _data_argument(p)
@@ -254,34 +61,37 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--aligned", action="store_true", help="add each picture's aligned twin, for fer_kim_fusion")
     p.add_argument("--out", type=Path, help="write metrics.json here")
     p.add_argument("--threads", type=int, default=0)
-    p.set_defaults(run=evaluate)
+    p.set_defaults(run=run.evaluate)
 
-    p = commands.add_parser("reproduce", help="compute every published figure again and compare")
+    p = subparsers.add_parser("reproduce", help="compute every published figure again and compare")
     p.add_argument("names", nargs="*", help="bundled checkpoints (default: all)")
     _data_argument(p)
     p.add_argument("--threads", type=int, default=0)
-    p.set_defaults(run=reproduce)
+    p.set_defaults(run=run.reproduce)
 
-    p = commands.add_parser("faithfulness", help="measure explanations by deletion and insertion on PublicTest")
+    p = subparsers.add_parser("systems", help="print the table of the compared systems")
+    p.set_defaults(run=run.systems)
+
+    p = subparsers.add_parser("faithfulness", help="measure explanations by deletion and insertion on PublicTest")
     p.add_argument("model", help="a bundled checkpoint, or local-dir:FOLDER")
     _data_argument(p)
     p.add_argument("--faces", type=int, default=200)
     p.add_argument("--out", type=Path, help="write faithfulness.json here")
-    p.set_defaults(run=faithfulness)
+    p.set_defaults(run=run.faithfulness)
 
-    p = commands.add_parser("audit", help="count duplicates, conflicting labels and blank pictures of a data set")
+    p = subparsers.add_parser("audit", help="count duplicates, conflicting labels and blank pictures of a data set")
     p.add_argument("data", metavar="DATA", help="as --data elsewhere")
     p.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be used, and count them")
     p.add_argument("--json", action="store_true")
-    p.set_defaults(run=audit)
+    p.set_defaults(run=run.audit)
 
-    p = commands.add_parser("export", help="turn a run into a checkpoint folder with metrics and model card")
+    p = subparsers.add_parser("export", help="turn a run into a checkpoint folder with metrics and model card")
     p.add_argument("run_dir", type=Path, help="the --run-dir of a run")
     p.add_argument("--out", type=Path, required=True, help="folder, named <architecture>.<tag>")
     _data_argument(p)
     p.add_argument("--views", default="all", choices=["single", "flip", "ten_crop", "all"])
     p.add_argument("--threads", type=int, default=0)
-    p.set_defaults(run=export)
+    p.set_defaults(run=run.export)
 
     args = parser.parse_args(argv)
     try:

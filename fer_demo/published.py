@@ -1,0 +1,92 @@
+"""What papers print of their systems, from `published.json`, the one file that states it and cites its sources."""
+
+import json
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+FILE = Path(__file__).with_name("published.json")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A paper: title, authors, year, venue, and where it is found."""
+
+    title: str
+    authors: str
+    year: int
+    venue: str
+    doi: str = ""
+    arxiv: str = ""
+
+    @property
+    def url(self) -> str:
+        """A link to the paper, or "" where neither DOI nor arXiv number is known."""
+        if self.arxiv:
+            return f"https://arxiv.org/abs/{self.arxiv}"
+        return f"https://doi.org/{self.doi}" if self.doi else ""
+
+    def __str__(self) -> str:
+        return f"{self.authors}, “{self.title}”, {self.venue} {self.year}"
+
+
+@dataclass(frozen=True)
+class PublishedResult:
+    """One printed accuracy.
+
+    Attributes:
+        data: ``"fer2013"`` or ``"raf_single"``, the tag of a checkpoint trained on it.
+        accuracy: On the test set, 0 to 1.
+        parameters: Printed for this result, or None where that is the system's own count.
+        table: The SE-Dense paper's table that shows it, or None.
+    """
+
+    data: str
+    accuracy: float
+    parameters: int | None = None
+    table: int | None = None
+
+
+@dataclass(frozen=True)
+class System:
+    """A system and what is printed of it.
+
+    Attributes:
+        model: Its name here, as timm knows it.
+        name: Its name among people.
+        what: What makes it itself, in a few words.
+        source: The paper, or None for a network of this project.
+        parameters: As printed, or None.
+        results: Printed accuracies.
+    """
+
+    model: str
+    name: str
+    what: str
+    source: Source | None
+    parameters: int | None
+    results: tuple[PublishedResult, ...] = field(default=())
+
+
+@cache
+def systems() -> tuple[System, ...]:
+    """All systems, the paper's own first."""
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    sources = {key: Source(**entry) for key, entry in content["sources"].items()}
+    return tuple(
+        System(
+            **entry
+            | {
+                "source": sources.get(entry["source"]),
+                "results": tuple(PublishedResult(**result) for result in entry["results"]),
+            }
+        )
+        for entry in content["systems"]
+    )
+
+
+@cache
+def human() -> dict:
+    """What people reach on FER2013: ``data``, ``accuracy``, ``spread`` and ``source``, a `Source`."""
+    content = json.loads(FILE.read_text(encoding="utf-8"))
+    return content["human"] | {"source": Source(**content["sources"][content["human"]["source"]])}

@@ -1,0 +1,207 @@
+"""What the commands of ``python -m training`` do; each takes the parsed arguments."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def _data_path(args: argparse.Namespace) -> str:
+    if not args.data:
+        raise ValueError("No data: give --data PATH or set FER2013_DIR to the path of fer2013.csv or its folder.")
+    return args.data
+
+
+def _load(args: argparse.Namespace):
+    from training.data import BadRows, load_faces
+
+    bad = BadRows(skip=args.skip_bad)
+    faces = load_faces(_data_path(args), bad=bad)
+    if bad.messages:
+        print(f"left out {len(bad.messages)} bad rows, the first: {bad.messages[0]}", file=sys.stderr)
+    return faces
+
+
+def _views(name: str) -> tuple[str, ...]:
+    from training.evaluate import VIEWS
+
+    return VIEWS if name == "all" else (name,)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Starts or resumes a run."""
+    from training.compare import PLACES
+    from training.config import load_config
+    from training.distributed import leave
+    from training.runlog import CONFIG, RUNS
+    from training.train import LAST, Trainer, resume_config
+
+    if args.resume:
+        import dataclasses
+
+        config = resume_config(args.run_dir)
+        # Where it runs may change between sittings; what it computes may not.
+        places = {k: v for k, v in (o.split("=", 1) for o in args.set) if k in PLACES}
+        if len(places) < len(args.set):
+            raise ValueError(f"Only {', '.join(PLACES)} can be changed on --resume.")
+        config = dataclasses.replace(config, **{k: type(getattr(config, k))(v) for k, v in places.items()})
+    else:
+        if (args.run_dir / LAST).exists():
+            raise ValueError(f"{args.run_dir} holds a run already: add --resume, or choose another --run-dir.")
+        config = load_config(args.recipe, args.set)
+    record = None if args.no_record else RUNS / args.run_dir.resolve().name
+    if record is not None and (record / CONFIG).is_file() and not _same_run(record, config):
+        raise ValueError(f"{record} is the record of another run: name --run-dir differently, or add --no-record.")
+    trainer = Trainer(config, _load(args), args.run_dir, record_dir=record, quiet=args.quiet)
+    if args.resume:
+        trainer.load(args.run_dir / LAST)
+    best = trainer.fit()
+    if trainer.world.main:
+        weights = args.run_dir / "best.safetensors"
+        print(f"best on PublicTest: {best['accuracy']:.2%} in epoch {best['epoch']}; weights: {weights}")
+    leave()
+
+
+def _same_run(record: Path, config) -> bool:
+    """Whether a record is of a run with the same settings, wherever it ran."""
+    from training.compare import differing_settings
+    from training.runlog import Run, read_run
+
+    return not differing_settings([read_run(record), Run("new", config.to_dict())])
+
+
+def full(args: argparse.Namespace) -> None:
+    """Teachers, students, and the best of them exported."""
+    from training.full import RESULTS
+    from training.full import full as run
+
+    views = tuple(v for v in _views(args.views) if v != "single")
+    results = run(
+        _data_path(args),
+        args.out,
+        recipe=args.recipe,
+        seeds=args.seeds,
+        minutes=args.minutes,
+        overrides=args.set,
+        record=not args.no_record,
+        views=views,
+    )
+    if results is None:
+        print(f"time is up; the same command goes on with {args.out}")
+        return
+    for generation in ("teachers", "students"):
+        part = results[generation]["PrivateTest"]
+        spread = f" ± {part['standard_deviation']:.2%}" if part["standard_deviation"] is not None else ""
+        print(f"{generation}: PrivateTest {part['mean']:.2%}{spread} over {args.seeds} seeds")
+    print(f"exported {results['exported']}, best on PublicTest; all figures: {args.out / RESULTS}")
+
+
+def profile(args: argparse.Namespace) -> None:
+    """Prints where the time of training steps goes."""
+    from training.config import load_config
+    from training.profile import profile_steps
+
+    config = load_config(args.recipe, args.set)
+    result = profile_steps(config, _load(args), args.steps, args.epoch - 1)
+    print(result.pop("operators"))
+    print(json.dumps(result, indent=2))
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Prints a checkpoint's figures and optionally writes them."""
+    import timm
+    import torch
+
+    import fer_demo  # noqa: F401
+    from training.evaluate import evaluate as run
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    faces = _load(args)
+    if args.aligned:
+        from training.data.aligned import with_aligned
+
+        faces = with_aligned(faces, quiet=False)
+    if args.weights:
+        model = timm.create_model(args.model, checkpoint_path=str(args.weights))
+    else:
+        model = timm.create_model(args.model, pretrained=True)
+    metrics = run(model, faces, views=_views(args.views), progress=True)
+    text = json.dumps(metrics, indent=2) + "\n"
+    if args.out:
+        from training.storage import atomic_write_text
+
+        atomic_write_text(args.out, text)
+    for split in ("PublicTest", "PrivateTest"):
+        part = metrics[split]
+        print(
+            f"{split}: {part['accuracy']:.4%} ({part['correct']}/{part['n']}), macro-F1 {part['macro_f1']:.4f}, "
+            f"without duplicates {part['without_duplicates']['accuracy']:.4%}"
+        )
+
+
+def faithfulness(args: argparse.Namespace) -> None:
+    """Prints how far each explanation can be believed, and optionally writes it."""
+    import timm
+
+    import fer_demo  # noqa: F401
+    from fer_demo.weights import checkpoint_metrics
+    from training.faithfulness import faithfulness as run
+    from training.faithfulness import table
+
+    model = timm.create_model(args.model, pretrained=True).eval()
+    temperature = checkpoint_metrics(args.model).get("temperature", 1.0)
+    faces = _load(args).split("PublicTest")
+    result = run(model, faces, count=args.faces, temperature=temperature, progress=True)
+    print(table(result))
+    if args.out:
+        from training.storage import atomic_write_text
+
+        atomic_write_text(args.out, json.dumps(result, indent=1) + "\n")
+
+
+def reproduce(args: argparse.Namespace) -> None:
+    """Computes every published figure again; fails if one differs."""
+    import torch
+
+    from training.reproduce import reproduce as run
+    from training.reproduce import results_table
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    figures, problems = run(_load(args), args.names or None)
+    print(results_table(figures))
+    readme = Path(__file__).parent.parent / "README.md"
+    if not args.names and readme.is_file() and results_table(figures) not in readme.read_text(encoding="utf-8"):
+        problems.append("the table above is not the one in README.md")
+    if problems:
+        raise ValueError("not reproduced: " + "; ".join(problems))
+    print("every figure is the one published")
+
+
+def systems(args: argparse.Namespace) -> None:
+    """Prints the table of the compared systems."""
+    from training.systems import systems_table
+
+    print(systems_table())
+
+
+def audit(args: argparse.Namespace) -> None:
+    """Prints what a data set holds."""
+    from training.data.audit import audit as run
+    from training.data.audit import report
+
+    result = run(_load(args))
+    print(json.dumps(result, indent=2) if args.json else report(result))
+
+
+def export(args: argparse.Namespace) -> None:
+    """Turns a run into a checkpoint folder."""
+    import torch
+
+    from training.export import export as run
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    metrics = run(args.run_dir, args.out, _load(args), _views(args.views))
+    print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")

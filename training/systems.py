@@ -1,0 +1,102 @@
+"""The README's table of the compared systems: what is printed of each, what was built, what was reached here."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.published import System, systems
+from fer_demo.weights import checkpoint_metrics
+from training.reproduce import percent
+from training.runlog import RUNS, read_run
+
+METRICS = "metrics.json"
+"""The figures on both test sets in the record of a run under the common schedule, ``systems-<model>``."""
+
+NOT_TRAINED = "not trained"
+
+DATA_NAMES = {"fer2013": "FER2013", "raf_single": "RAF-single"}
+
+
+def built(model: str) -> tuple[int, float, str]:
+    """Trained parameters, multiply-accumulates of one picture in millions, and the file that builds it.
+
+    Args:
+        model: A registered name; counted at the input size of its default tag.
+    """
+    with torch.device("meta"):
+        network = timm.create_model(model).eval()
+    parameters = sum(p.numel() for p in network.parameters())
+    # Counted on real weights: a decomposition of a matrix has no meta version.
+    network = timm.create_model(model).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, *network.pretrained_cfg["input_size"]))
+    file = Path(inspect.getfile(type(network))).name
+    return parameters, counter.get_total_flops() / 2e6, file
+
+
+def reached(system: System, data: str, runs: Path = RUNS) -> str:
+    """PrivateTest accuracy reached here with a system: its checkpoint's and that of the common schedule.
+
+    Args:
+        system: Which one.
+        data: ``"fer2013"`` or ``"raf_single"``.
+        runs: The folder of records.
+    """
+    found = []
+    checkpoint = checkpoint_metrics(f"{system.model}.{data}")
+    if checkpoint:
+        found.append((checkpoint, checkpoint["training"]["recipe"]))
+    record = runs / f"systems-{system.model}"
+    if data == "fer2013" and (record / METRICS).is_file():
+        found.append((json.loads((record / METRICS).read_text(encoding="utf-8")), read_run(record).config))
+    texts = [f"{percent(metrics['PrivateTest'])}, {schedule(recipe)}" for metrics, recipe in found]
+    return "; ".join(texts) or NOT_TRAINED
+
+
+def schedule(recipe: dict[str, Any]) -> str:
+    """How long and at which sizes a recipe trains: ``"60 epochs at 32 and 48 px"``."""
+    sides = [str(side) for _, side in recipe["sizes"]]
+    return f"{recipe['epochs']} epochs at {' and '.join(sides)} px"
+
+
+def systems_table(runs: Path = RUNS) -> str:
+    """The README's table, one row for each system and data set, as Markdown."""
+    titles = (
+        "system",
+        "built in",
+        "parameters: printed",
+        "built",
+        "M multiply-accumulates",
+        "data",
+        "published",
+        "here",
+    )
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for system in systems():
+        parameters, macs, file = built(system.model)
+        name = f"[{system.name}]({system.source.url})" if system.source and system.source.url else system.name
+        for data in DATA_NAMES:
+            result = next((r for r in system.results if r.data == data), None)
+            here = reached(system, data, runs)
+            if result is None and here == NOT_TRAINED:
+                continue
+            printed = (result and result.parameters) or system.parameters
+            table = f" (table {result.table})" if result and result.table else ""
+            cells = [
+                f"{name}: {system.what}",
+                f"[`{system.model}`](fer_demo/models/{file})",
+                f"{printed / 1e6:.3g} M" if printed else "–",
+                f"{parameters:,}",
+                f"{macs:.1f}",
+                DATA_NAMES[data],
+                f"{result.accuracy:.2%}{table}" if result else "–",
+                here,
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
