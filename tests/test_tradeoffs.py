@@ -13,24 +13,22 @@ from torch.utils.flop_counter import FlopCounterMode
 import fer_demo.tradeoffs.table as table
 import fer_demo.tradeoffs.timing as timing
 from fer_demo.__main__ import main
+from fer_demo.published import systems, tables
 from fer_demo.tradeoffs import (
     KINDS,
     MEASURES,
     Benchmark,
+    Printed,
     Row,
     Spread,
     Timing,
     best_within,
-    data_sets,
     load_benchmark,
     measure,
     network_costs,
     pareto_front,
-    people,
-    published_figures,
     rows_csv,
     save_benchmark,
-    tables,
     tradeoff_rows,
 )
 from fer_demo.tradeoffs.costs import PeakMemory
@@ -51,44 +49,26 @@ def timed(seconds: float, macs: int) -> Timing:
     return Timing(Spread(seconds, seconds * 0.9, seconds * 1.1), Spread(32 / seconds, 30 / seconds, 35 / seconds), macs)
 
 
-# Tables 2 and 3 as the paper prints them: accuracy in percent, parameters in millions.
-PRINTED = {
-    2: [(71.2, 12.0), (71.33, 2.6), (71.86, 1.7), (72.7, 1.8), (70.69, 0.48)],
-    3: [(87.0, 6.7), (80.0, 2.0), (84.7, 74.9), (85.4, 0.48)],
-}
-
-
-@pytest.mark.parametrize("number", PRINTED)
-def test_the_papers_tables_are_complete(number):
-    found = [f for f in published_figures() if f.table == number]
-    assert [(round(100 * f.accuracy, 2), f.parameters / 1e6) for f in found] == PRINTED[number]
-    assert [f.this_paper for f in found].count(True) == 1 and {f.data for f in found} < set(data_sets())
-    assert tables()[number]["title"].startswith(f"Table {number}")
+def printed() -> list[Printed]:
+    return [row.published for row in tradeoff_rows() if row.published]
 
 
 def test_the_papers_own_arithmetic():
     notes = " ".join(tables()[3]["notes"])
     assert "12,771" in notes and 12_271 + 3_068 == 15_339 and "15,339" in notes
-    three = {f.system: f for f in published_figures() if f.table == 3}
-    ours = three["SE-Dense (this paper)"]
-    assert round(100 * (ours.accuracy - three["Vielzeuf 2018"].accuracy), 1) == 5.4 and "5.4" in notes
-    assert round(100 * (ours.accuracy - three["Li 2017"].accuracy), 1) == 0.7 and "0.7" in notes
-    assert int(three["Li 2017"].parameters / ours.parameters) == 156 and "156" in notes
-
-
-def test_every_published_figure_cites_a_source():
-    for figure in published_figures():
-        assert figure.source.title and figure.printed_in.where and 0 < figure.accuracy < 1 and figure.what.endswith(".")
-        assert figure.source.url is None or figure.source.url.startswith("https://")
-    assert people()["accuracy"] == 0.65 and people()["source"].authors.startswith("Goodfellow")
+    three = {p.system.label: p for p in printed() if p.result.table == 3}
+    ours = three["SE-Dense"]
+    assert round(100 * (ours.result.accuracy - three["Vielzeuf"].result.accuracy), 1) == 5.4 and "5.4 %" in notes
+    assert round(100 * (ours.result.accuracy - three["Li"].result.accuracy), 1) == 0.7 and "0.7 %" in notes
+    assert int(three["Li"].parameters / ours.parameters) == 156 and "156" in notes
+    assert set(tables()) == {2, 3} and {t["title"][:7] for t in tables().values()} == {"Table 2", "Table 3"}
 
 
 def test_published_networks_are_built_about_as_large_as_printed():
     """The page shows both numbers; a build far from its paper would not be that network."""
-    for figure in published_figures():
-        if figure.model and timm.is_model(figure.model):
-            costs = network_costs(figure.model, data_sets()[figure.data]["size"])
-            assert costs.parameters == pytest.approx(figure.parameters, rel=0.06), figure.system
+    for row in tradeoff_rows():
+        if row.published and row.network:
+            assert network_costs(*row.network).parameters == pytest.approx(row.published.parameters, rel=0.06), row.key
 
 
 def test_costs_are_those_of_the_real_network():
@@ -127,7 +107,7 @@ def test_every_row_has_a_kind_and_every_checkpoint_and_network_is_there():
     assert len({r.key for r in rows}) == len(rows) and {r.kind for r in rows} <= set(KINDS)
     assert {r.checkpoint for r in rows} - {None} == set(bundled_checkpoints())
     assert {r.model for r in rows} >= set(timm.list_models("fer_*"))
-    assert len([r for r in rows if r.kind == "published"]) == len(published_figures())
+    assert len([r for r in rows if r.kind == "published"]) == sum(len(s.results) for s in systems())
     for r in rows:
         assert set(r.values) == set(MEASURES) and r.values["latency"] is None
         assert (r.values["accuracy"] is None) == (r.kind == "not trained")
@@ -141,11 +121,12 @@ def test_every_row_has_a_kind_and_every_checkpoint_and_network_is_there():
 
 
 def test_a_network_that_is_not_built_yet_keeps_its_printed_figures(monkeypatch):
-    figure = dataclasses.replace(published_figures()[0], model="fer_of_tomorrow")
-    monkeypatch.setattr(table, "published_figures", lambda: [figure])
+    system = dataclasses.replace(systems()[0], model="fer_of_tomorrow")
+    monkeypatch.setattr(table, "systems", lambda: (system,))
     found = table.tradeoff_rows()[0]
     assert found.model is None and found.network is None
-    assert found.values["accuracy"] == figure.accuracy and found.values["macs"] is None
+    assert found.values["accuracy"] == 0.7069 and found.title == "SE-Dense (this paper)"
+    assert found.values["parameters"] == 480_000 and found.values["macs"] is None
 
 
 def test_wilson():
@@ -190,8 +171,10 @@ def test_numbers_are_written_with_three_digits():
 def test_csv_has_a_line_a_row():
     rows = tradeoff_rows()
     read = list(csv.DictReader(io.StringIO(rows_csv(rows))))
-    assert len(read) == len(rows) and read[0]["kind"] == "published" and read[0]["parameters"] == "12000000"
-    assert read[0]["accuracy"] == "0.712" and read[0]["source"].startswith("Lee, Yoon")
+    assert len(read) == len(rows) and read[0]["kind"] == "published" and read[0]["parameters"] == "480000"
+    assert read[0]["accuracy"] == "0.7069"
+    tang = next(line for line in read if line["system"] == "Tang 2013")
+    assert tang["source"].startswith("Lee, Yoon")  # its numbers are those of that paper's table
 
 
 def test_times_are_measured_and_can_be_stopped():

@@ -90,7 +90,8 @@ def _measure(networks: list, known: "Benchmark", args: argparse.Namespace) -> tu
 
 
 def _print_table(rows: list["Row"], benchmark: "Benchmark") -> None:
-    from fer_demo.tradeoffs import MEASURES, data_sets
+    from fer_demo.published import data_sets
+    from fer_demo.tradeoffs import MEASURES
 
     lines = [["system", "data set", "kind", *(measure.title for measure in MEASURES.values())]]
     for row in rows:

@@ -5,8 +5,8 @@ trained* (a network that is built here, without weights). A network's costs are 
 """
 
 from fer_demo.tradeoffs.costs import Costs, network_costs
-from fer_demo.tradeoffs.published import PublishedFigure, data_sets, people, published_figures, tables
-from fer_demo.tradeoffs.table import KINDS, MEASURES, Row, best_within, pareto_front, rows_csv, tradeoff_rows
+from fer_demo.tradeoffs.measures import KINDS, MEASURES
+from fer_demo.tradeoffs.table import Printed, Row, best_within, pareto_front, rows_csv, tradeoff_rows
 from fer_demo.tradeoffs.timing import Benchmark, Spread, Timing, load_benchmark, measure, save_benchmark
 
 __all__ = [
@@ -14,20 +14,16 @@ __all__ = [
     "MEASURES",
     "Benchmark",
     "Costs",
-    "PublishedFigure",
+    "Printed",
     "Row",
     "Spread",
     "Timing",
     "best_within",
-    "data_sets",
     "load_benchmark",
     "measure",
     "network_costs",
     "pareto_front",
-    "people",
-    "published_figures",
     "rows_csv",
     "save_benchmark",
-    "tables",
     "tradeoff_rows",
 ]

@@ -9,7 +9,8 @@ import timm
 from fer_demo.emotions import LABELS
 from fer_demo.figures import blank_figure
 from fer_demo.tradeoffs.labels import place_labels, short_title
-from fer_demo.tradeoffs.table import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED, Row, pareto_front
+from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
+from fer_demo.tradeoffs.table import Row, pareto_front
 
 SYMBOLS = {PUBLISHED: "circle-open", REPRODUCED: "diamond", NOT_TRAINED: "x-thin-open"}
 """A row's kind as a sign, so that nothing depends on colour alone."""
@@ -62,7 +63,7 @@ def tradeoff_chart(
         log_x: Logarithmic x axis.
         log_y: Likewise.
         front: Draw the front.
-        people: ``accuracy`` and ``plus_minus`` to draw as a band, where `y` is the accuracy.
+        people: ``accuracy`` and ``spread`` to draw as a band, where `y` is the accuracy.
         height: Pixels.
 
     Returns:
@@ -72,7 +73,7 @@ def tradeoff_chart(
     fig = blank_figure(height, legend=legend, showlegend=True, hovermode="closest", clickmode="event+select")
     shown = [row for row in rows if row.values.get(x) is not None and row.values.get(y) is not None]
     if people and y == "accuracy":
-        middle, half = (100 * people[name] for name in ("accuracy", "plus_minus"))
+        middle, half = (100 * people[name] for name in ("accuracy", "spread"))
         fig.add_hrect(y0=middle - half, y1=middle + half, fillcolor="rgba(127,127,127,0.1)", line_width=0)
         fig.add_hline(
             y=middle, line={"color": FAINT, "dash": "dot", "width": 1},

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from fer_demo.tradeoffs.table import REPRODUCED, Row, pareto_front
+from fer_demo.tradeoffs.measures import REPRODUCED
+from fer_demo.tradeoffs.table import Row, pareto_front
 
 WIDTH, HEIGHT = 285, 270
 """The plot that labels are placed for: that of a phone. On a wider one they only get further apart."""
@@ -22,7 +23,7 @@ Box = tuple[float, float, float, float]
 
 def short_title(row: Row) -> str:
     """A label for a point: the checkpoint's or network's name without what all of them share."""
-    return row.published.label if row.published else row.title.removeprefix("fer_").partition(".")[0]
+    return row.published.system.label if row.published else row.title.removeprefix("fer_").partition(".")[0]
 
 
 def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) -> dict[str, str]:
@@ -51,7 +52,7 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
 
     def wanted(row: Row) -> tuple:
         ours = row.kind == REPRODUCED or bool(row.published and row.published.this_paper)
-        return not ours, row.key not in front, not (row.published and row.published.table)
+        return not ours, row.key not in front, not (row.published and row.published.result.table)
 
     places = {}
     for row in sorted(rows, key=wanted):

@@ -10,56 +10,34 @@ from typing import Any
 
 import timm
 
+from fer_demo.published import PublishedResult, System, data_sets, systems
 from fer_demo.tradeoffs.costs import network_costs
-from fer_demo.tradeoffs.published import PublishedFigure, data_sets, published_figures
+from fer_demo.tradeoffs.measures import MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
 from fer_demo.tradeoffs.timing import Benchmark, Network
 from fer_demo.weights import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
 
-PUBLISHED, REPRODUCED, NOT_TRAINED = "published", "reproduced here", "not trained"
-KINDS = {
-    PUBLISHED: "accuracy and parameters as printed by its authors; other costs of its build here",
-    REPRODUCED: "accuracy of weights that are bundled here, on the test set that nobody trained or chose on",
-    NOT_TRAINED: "a network that is built here, without weights and so without accuracy",
-}
-"""What a row's accuracy is worth, and the sentence that says so."""
-
 
 @dataclass(frozen=True)
-class Measure:
-    """Something a row has a number for.
+class Printed:
+    """What is printed of a row's system.
 
     Attributes:
-        title: What it is called.
-        unit: In which it is shown.
-        factor: From the stored number (counts, bytes, seconds, fractions) to that unit.
-        high_is_good: Whether more is better.
-        log: Whether it spans powers of ten, so that a logarithmic axis shows it better.
+        system: The system.
+        result: Its accuracy on the row's data set.
     """
 
-    title: str
-    unit: str
-    factor: float
-    high_is_good: bool = False
-    log: bool = True
+    system: System
+    result: PublishedResult
 
-    def text(self, value: float | None) -> str:
-        """A number with its unit, in three digits; a dash for none."""
-        if value is None:
-            return "–"
-        shown = value * self.factor
-        digits = 1 if self.unit == "%" else max(0, 2 - math.floor(math.log10(abs(shown)))) if shown else 0
-        return f"{shown:,.{digits}f}\N{NO-BREAK SPACE}{self.unit}"
+    @property
+    def this_paper(self) -> bool:
+        """Whether it is the paper that this project rebuilds, the first one in the file."""
+        return self.system.source == systems()[0].source
 
-
-MEASURES = {
-    "parameters": Measure("parameters", "M", 1e-6),
-    "macs": Measure("multiply-accumulates", "M", 1e-6),
-    "activation_bytes": Measure("peak activation memory", "MB", 1e-6),
-    "file_bytes": Measure("file size", "MB", 1e-6),
-    "latency": Measure("latency, one face", "ms", 1e3),
-    "throughput": Measure("throughput, batches of 32", "faces/s", 1.0, high_is_good=True),
-    "accuracy": Measure("test accuracy", "%", 100.0, high_is_good=True, log=False),
-}
+    @property
+    def parameters(self) -> int | None:
+        """As printed beside the accuracy."""
+        return self.result.parameters or self.system.parameters
 
 
 @dataclass(frozen=True)
@@ -88,7 +66,7 @@ class Row:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     model: str | None = None
     checkpoint: str | None = None
-    published: PublishedFigure | None = None
+    published: Printed | None = None
 
     @property
     def network(self) -> Network | None:
@@ -104,8 +82,9 @@ class Row:
             flat[name] = _rounded(value)
             if name in ("latency", "throughput", "accuracy"):
                 flat[f"{name}_low"], flat[f"{name}_high"] = map(_rounded, interval or (None, None))
-        source = self.published.printed_in if self.published else None
-        flat["source"] = f"{source.authors}, {source.where}" if source else None
+        # Numbers in one of the paper's tables are those that it prints, of other systems too.
+        source = self.published and (systems()[0] if self.published.result.table else self.published.system).source
+        flat["source"] = str(source) if source else None
         return flat
 
 
@@ -115,26 +94,28 @@ def tradeoff_rows(benchmark: Benchmark | None = None) -> list[Row]:
     Args:
         benchmark: Where latency and throughput come from; None leaves them out.
     """
-    rows = [_published_row(i, figure) for i, figure in enumerate(published_figures())]
+    rows = [_published_row(Printed(system, result)) for system in systems() for result in system.results]
     rows += [row for name in bundled_checkpoints() if (row := _checkpoint_row(name))]
     known = {row.model for row in rows}
     rows += [_untrained_row(model) for model in timm.list_models("fer_*") if model not in known]
     return [_with_costs(row, benchmark) for row in rows]
 
 
-def _published_row(number: int, figure: PublishedFigure) -> Row:
-    data = data_sets()[figure.data]
+def _published_row(printed: Printed) -> Row:
+    system, result = printed.system, printed.result
+    data = data_sets()[result.data]
+    # Another count for this data set belongs to another build, which is not here; nor is a name without a network.
+    built = result.parameters in (None, system.parameters) and timm.is_model(system.model)
     return Row(
-        key=f"published-{number}",
-        title=figure.system,
+        key=f"published-{system.model}-{result.data}",
+        title=f"{system.name} (this paper)" if printed.this_paper else system.name,
         kind=PUBLISHED,
-        data=figure.data,
+        data=result.data,
         size=data["size"],
-        values={"accuracy": figure.accuracy, "parameters": figure.parameters},
-        intervals={"accuracy": wilson(figure.accuracy, data["test_pictures"])},
-        # A name that is not registered (yet) leaves the figures as printed.
-        model=figure.model if figure.model and timm.is_model(figure.model) else None,
-        published=figure,
+        values={"accuracy": result.accuracy, "parameters": printed.parameters},
+        intervals={"accuracy": wilson(result.accuracy, data["test_pictures"])},
+        model=system.model if built else None,
+        published=printed,
     )
 
 

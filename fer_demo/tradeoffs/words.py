@@ -1,14 +1,16 @@
 """What the numbers say, in sentences: for the page's head, for a system's card, and for the paper's tables."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import timm
 
-from fer_demo.tradeoffs.published import Source, data_sets, tables
-from fer_demo.tradeoffs.table import KINDS, MEASURES, PUBLISHED, REPRODUCED, Row
+from fer_demo.published import Source, System, data_sets, systems, tables
+from fer_demo.tradeoffs.costs import network_costs
+from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
+from fer_demo.tradeoffs.table import Row
 from fer_demo.weights import checkpoint_metrics
 
 
@@ -19,7 +21,7 @@ def what_it_buys(rows: Sequence[Row], data: str) -> str:
         rows: From `tradeoff_rows`.
         data: A key of `data_sets`.
     """
-    here = [row for row in rows if row.data == data and row.published and row.published.table]
+    here = [row for row in rows if row.data == data and row.published and row.published.result.table]
     ours = next(row for row in here if row.published.this_paper)
     best = max((row for row in here if row is not ours), key=lambda row: row.values["accuracy"])
     gap = 100 * (best.values["accuracy"] - ours.values["accuracy"])
@@ -52,17 +54,21 @@ def accuracy_text(row: Row) -> str:
     return f"{_percent(value)} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def paper_table(rows: Sequence[Row], number: int) -> list[dict[str, Any]]:
+def paper_table(
+    rows: Sequence[Row], number: int, others: Mapping[tuple[str, str], str] | None = None
+) -> list[dict[str, Any]]:
     """One of the paper's tables with what was reproduced beside it.
 
     Args:
         rows: From `tradeoff_rows`.
         number: A key of `tables`.
+        others: Model and data set to what was reached without bundling the weights, for systems without any.
 
     Returns:
         A line a system: ``system``; ``published accuracy`` from 0 to 1 and ``published parameters`` in millions as
         printed; ``reproduced here``, the accuracy of bundled weights of that network on that data set with its
-        interval, or ``"not trained"``; ``parameters here`` in millions, None for a network that is not built.
+        interval, or what `others` says, or ``"not trained"``; ``parameters here`` in millions,
+        None for a network that is not built.
 
     Raises:
         KeyError: If there is no such table.
@@ -70,7 +76,7 @@ def paper_table(rows: Sequence[Row], number: int) -> list[dict[str, Any]]:
     tables()[number]
     lines = []
     for row in rows:
-        if row.published is None or row.published.table != number:
+        if row.published is None or row.published.result.table != number:
             continue
         family = row.published.this_paper  # the paper's network has two stems, and either may be trained
         trained = [
@@ -81,13 +87,14 @@ def paper_table(rows: Sequence[Row], number: int) -> list[dict[str, Any]]:
             and (other.model in ("fer_sedense", "fer_sedense_s2") if family else other.model == row.model)
         ]
         best = max(trained, key=lambda r: r.values["accuracy"], default=None)
+        short = (others or {}).get((row.published.system.model, row.data))
         built = best or next((r for r in rows if r.kind == PUBLISHED and r.model == row.model and r.model), None)
         lines.append(
             {
                 "system": row.title,
-                "published accuracy": row.published.accuracy,
+                "published accuracy": row.published.result.accuracy,
                 "published parameters": row.published.parameters / 1e6,
-                "reproduced here": f"{accuracy_text(best)}, {best.model}" if best else "not trained",
+                "reproduced here": f"{accuracy_text(best)}, {best.model}" if best else short or NOT_TRAINED,
                 "parameters here": _built_parameters(built),
             }
         )
@@ -95,8 +102,6 @@ def paper_table(rows: Sequence[Row], number: int) -> list[dict[str, Any]]:
 
 
 def _built_parameters(row: Row | None) -> float | None:
-    from fer_demo.tradeoffs.costs import network_costs
-
     return network_costs(*row.network).parameters / 1e6 if row and row.network else None
 
 
@@ -121,44 +126,41 @@ class Card:
     trained: str
 
 
-def card(row: Row, rows: Sequence[Row]) -> Card:
+def card(row: Row) -> Card:
     """A row's card.
 
     Args:
         row: The row.
-        rows: All rows, among which its network's paper is found.
     """
-    relative = next((other.published for other in rows if other.published and other.model == row.model), None)
-    figure = row.published or relative
+    system = row.published.system if row.published else next((s for s in systems() if s.model == row.model), None)
     return Card(
         title=row.title,
         kind=f"**{row.kind}**: {KINDS[row.kind]}.",
-        what=figure.what if figure else _doc(row.model),
-        paper=_paper(row, figure),
+        what=_sentence(system.what) if system else _doc(row.model),
+        paper=_paper(row, system),
         code=_code(row),
         trained=_trained(row),
     )
 
 
-def _paper(row: Row, figure: Any) -> str:
-    if figure is None:
+def _paper(row: Row, system: System | None) -> str:
+    if system is None or system.source is None:
         return "None: a network of this project."
-    words = cite(figure.source)
-    if row.published and figure.printed_in != figure.source:
-        words += f" The numbers are those that {cite_short(figure.printed_in)} prints."
+    words = cite(system.source)
+    paper = systems()[0].source
+    if row.published and row.published.result.table and paper != system.source:
+        words += f" The numbers are those that {paper.authors.partition(',')[0]} et al. ({paper.year}) print."
     return words
 
 
 def cite(source: Source) -> str:
     """A paper as a Markdown sentence with its link."""
     title = f"[{source.title}]({source.url})" if source.url else f"*{source.title}*"
-    return f"{source.authors}: {title}, {source.where}."
+    return f"{source.authors}: {title}, {source.venue} {source.year}."
 
 
-def cite_short(source: Source) -> str:
-    """First author, journal and year."""
-    first, _, more = source.authors.partition(",")
-    return f"{first}{' et al.' if more else ''} ({source.where})"
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _code(row: Row) -> str:
@@ -186,17 +188,13 @@ def _trained(row: Row) -> str:
             "model card and the Training page have the rest."
         )
     if row.published:
-        return (
-            f"By its authors. {row.published.trained}"
-            if row.published.trained
-            else "By its authors, as the paper says."
-        )
+        return f"By its authors. {row.published.system.trained or 'Their paper says how.'}"
     return "Not yet."
 
 
 def what_it_does_not_buy(rows: Sequence[Row]) -> str:
     """What few parameters do not give, as Markdown: little arithmetic. From the FER2013 rows of the paper's table."""
-    here = [row for row in rows if row.published and row.published.table and row.values["macs"]]
+    here = [row for row in rows if row.published and row.published.result.table and row.values["macs"]]
     ours = next(row for row in here if row.published.this_paper)
     rivals = [row for row in here if row.data == ours.data and row is not ours]
     fewer = [row for row in rivals if row.values["macs"] < ours.values["macs"]]

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from fer_demo.tradeoffs import MEASURES, Row, best_within, data_sets, tables
+from fer_demo.published import data_sets, systems, tables
+from fer_demo.tradeoffs import MEASURES, Row, best_within
 from fer_demo.tradeoffs.figures import ingredient_bars, parameters_text
-from fer_demo.tradeoffs.table import REPRODUCED
+from fer_demo.tradeoffs.measures import REPRODUCED
 from fer_demo.tradeoffs.words import accuracy_text, paper_table
 from pages.common import look
 from pages.common.takeaway import downloads
@@ -73,8 +74,9 @@ def _what_would_help(rows: Sequence[Row], data: str, limits: dict[str, float | N
 def paper_tables(rows: Sequence[Row]) -> None:
     """The paper's two tables with what was reproduced, and its slips."""
     st.header("The paper's tables, and what was reproduced", anchor=False)
+    reached = _reached()
     for number, table in tables().items():
-        lines = paper_table(rows, number)
+        lines = paper_table(rows, number, reached)
         st.subheader(table["title"], anchor=False)
         st.dataframe(
             lines, hide_index=True,
@@ -90,6 +92,16 @@ def paper_tables(rows: Sequence[Row]) -> None:
         for note in table["notes"]:
             st.caption(note)
         downloads(f"table-{number}", table["title"], lines)
+
+
+def _reached() -> dict[tuple[str, str], str]:
+    """What run records say was reached with each system; empty for an install without the training package."""
+    try:
+        from training.systems import NOT_TRAINED, reached
+    except ImportError:
+        return {}
+    found = {(system.model, data): reached(system, data) for system in systems() for data in data_sets()}
+    return {key: words for key, words in found.items() if words != NOT_TRAINED}
 
 
 def ablations() -> None:

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from fer_demo.published import data_sets, human
 from fer_demo.tradeoffs import (
     KINDS,
     MEASURES,
     Benchmark,
     Row,
-    data_sets,
     load_benchmark,
     measure,
-    people,
     save_benchmark,
     tradeoff_rows,
 )
@@ -118,7 +117,7 @@ def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -
         return
     figure = tradeoff_chart(
         rows, x, y, log_x=log and MEASURES[x].log, log_y=log and MEASURES[y].log, front=front,
-        people=people() if people()["data"] == data else None,
+        people=human() if human()["data"] == data else None,
     )  # fmt: skip
     key = f"chart {data} {x} {y}"
     words = f"{title}: {MEASURES[y].title} by {MEASURES[x].title} of {len(drawn)} systems; the table below has them all"
@@ -146,7 +145,7 @@ def system_card(rows: Sequence[Row]) -> None:
         format_func=lambda k: f"{by_key[k].title} · {data_sets()[by_key[k].data]['title']} · {by_key[k].kind}",
     )  # fmt: skip
     row = by_key[key]
-    words = card(row, rows)
+    words = card(row)
     with st.container(border=True):
         st.subheader(words.title, anchor=False)
         st.markdown(words.kind)

@@ -10,7 +10,7 @@ import torch
 from timm.models import save_for_hf
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.tradeoffs import published_figures
+from fer_demo.published import systems
 from fer_demo.weights import bundled_checkpoints, checkpoint_dir
 
 ROOT = Path(__file__).parent.parent.parent
@@ -61,11 +61,11 @@ def test_a_visitor_clicks_a_point_and_changes_an_axis(visit, width):
     page = visitor.page
     visitor.sees("What do 0.48 million parameters buy?")
     visitor.sees("0.48 M parameters give 70.7")
-    page.get_by_role("heading", name="SE-Dense (this paper)").wait_for()  # its card is open from the start
+    page.get_by_role("heading", name="SE-Dense (this paper)", exact=True).wait_for()  # its card is open from the start
     points = page.locator(".js-plotly-plot .scatterlayer .points path.point")
     points.first.wait_for()
-    assert points.count() == len(published_figures()) + 1  # and the checkpoint that has an accuracy
-    page.mouse.click(*still(page, points.first))
+    assert points.count() == sum(len(s.results) for s in systems()) + 1  # and the checkpoint that has an accuracy
+    page.mouse.click(*still(page, points.nth(1)))
     page.get_by_role("heading", name="Tang 2013").wait_for()
     visitor.sees("fer_demo/models/tang_svm.py")
     choose(page, "Across", "multiply-accumulates")
