@@ -26,6 +26,7 @@ from fer_demo.tradeoffs import (
     load_benchmark,
     measure,
     network_costs,
+    networks_of,
     pareto_front,
     rows_csv,
     save_benchmark,
@@ -127,6 +128,12 @@ def test_a_network_that_is_not_built_yet_keeps_its_printed_figures(monkeypatch):
     assert found.model is None and found.network is None
     assert found.values["accuracy"] == 0.7069 and found.title == "SE-Dense (this paper)"
     assert found.values["parameters"] == 480_000 and found.values["macs"] is None
+
+
+def test_the_lightest_network_is_measured_first():
+    found = networks_of(tradeoff_rows())
+    macs = [network_costs(*network).macs for network in found]
+    assert macs == sorted(macs) and len(set(found)) == len(found) and ("fer_sedense_s2", 100) in found
 
 
 def test_wilson():
@@ -259,7 +266,7 @@ def test_what_was_measured_before_a_stop_is_kept(monkeypatch, capsys):
     real = timing.time_network
 
     def stopped_at_the_second(model, *rest, **more):
-        if model == "fer_sedense_nano":  # without published figures, so it comes last
+        if model == "fer_sedense_nano":  # the heavier one
             raise KeyboardInterrupt
         return real(model, *rest, **more)
 

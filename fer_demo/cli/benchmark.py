@@ -37,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 130 if it was stopped, 1 if the CSV file could not be written. Usage errors leave through ``args.error``.
     """
-    from fer_demo.tradeoffs import load_benchmark, rows_csv, tradeoff_rows
+    from fer_demo.tradeoffs import load_benchmark, networks_of, rows_csv, tradeoff_rows
 
     if args.threads < 1:
         args.error(f"--threads must be 1 or more, but is {args.threads}")
     if not 0 < args.seconds <= 600:
         args.error(f"--seconds must be between 0 and 600, but is {args.seconds:g}")
-    networks = list(dict.fromkeys(row.network for row in tradeoff_rows() if row.network))
+    networks = networks_of(tradeoff_rows())
     if args.models:
         known = {model for model, _ in networks}
         if unknown := [name for name in args.models if name not in known]:

@@ -6,7 +6,7 @@ trained* (a network that is built here, without weights). A network's costs are 
 
 from fer_demo.tradeoffs.costs import Costs, network_costs
 from fer_demo.tradeoffs.measures import KINDS, MEASURES
-from fer_demo.tradeoffs.table import Printed, Row, best_within, pareto_front, rows_csv, tradeoff_rows
+from fer_demo.tradeoffs.table import Printed, Row, best_within, networks_of, pareto_front, rows_csv, tradeoff_rows
 from fer_demo.tradeoffs.timing import Benchmark, Spread, Timing, load_benchmark, measure, save_benchmark
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "load_benchmark",
     "measure",
     "network_costs",
+    "networks_of",
     "pareto_front",
     "rows_csv",
     "save_benchmark",

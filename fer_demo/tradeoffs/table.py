@@ -101,6 +101,12 @@ def tradeoff_rows(benchmark: Benchmark | None = None) -> list[Row]:
     return [_with_costs(row, benchmark) for row in rows]
 
 
+def networks_of(rows: Iterable[Row]) -> list[Network]:
+    """What a benchmark measures for these rows, each network once: the lightest first, so that results come soon."""
+    found = {row.network: row.values["macs"] for row in rows if row.network}
+    return sorted(found, key=found.__getitem__)
+
+
 def _published_row(printed: Printed) -> Row:
     system, result = printed.system, printed.result
     data = data_sets()[result.data]

@@ -156,7 +156,7 @@ def _paper(row: Row, system: System | None) -> str:
 def cite(source: Source) -> str:
     """A paper as a Markdown sentence with its link."""
     title = f"[{source.title}]({source.url})" if source.url else f"*{source.title}*"
-    return f"{source.authors}: {title}, {source.venue} {source.year}."
+    return f"{source.authors}: {title}, {source.venue}, {source.year}."
 
 
 def _sentence(words: str) -> str:

@@ -13,6 +13,7 @@ from fer_demo.tradeoffs import (
     Row,
     load_benchmark,
     measure,
+    networks_of,
     save_benchmark,
     tradeoff_rows,
 )
@@ -40,7 +41,7 @@ def _measuring() -> threading.Lock:
 
 def measuring(benchmark: Benchmark) -> None:
     """The button that measures, its progress, and a line that says where the times come from."""
-    networks = list(dict.fromkeys(row.network for row in tradeoff_rows() if row.network))
+    networks = networks_of(tradeoff_rows())
     missing = [network for network in networks if network not in benchmark.timings]
     with st.container(horizontal=True, vertical_alignment="center"):
         asked = st.button(
