@@ -37,6 +37,10 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 130 if it was stopped, 1 if the CSV file could not be written. Usage errors leave through ``args.error``.
     """
+    from fer_demo.engines import installed
+
+    if not installed("torch", "timm"):
+        args.error("networks are measured with PyTorch; run `pip install 'fer-demo[torch]'`")
     from fer_demo.tradeoffs import load_benchmark, networks_of, rows_csv, tradeoff_rows
 
     if args.threads < 1:
