@@ -81,6 +81,9 @@ def _show(answers: list[ModelAnswer]) -> None:
             st.caption(f"Why {answer.face.label}? Red speaks for it, blue against it. {1000 * answer.seconds:.1f} ms.")
     figure = answer_bars({answer.name: answer.face.probabilities for answer in answers})
     look.chart(figure, "Probabilities of the seven expressions by model", key="answer bars")
-    note = "Times are one pass of the network over the crop, median of five; finding the face is not in them."
+    note = (
+        "Times are one pass of the network over the crop, median of five, on the engine that answers on the Predict "
+        "page: ONNX Runtime for a checkpoint that comes with such a file, else PyTorch. Finding the face is not in them."
+    )
     st.caption(note)
     downloads("side-by-side", "Several models on one face", answer_rows(answers), figure, note)

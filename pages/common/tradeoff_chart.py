@@ -48,7 +48,11 @@ def measuring(benchmark: Benchmark) -> None:
             "Measure again" if not missing else "Measure speed on this machine", icon=":material/timer:", key="measure"
         )
         done = f"{len(networks) - len(missing)} of {len(networks)} networks"
-        when = f"{done} measured {benchmark.measured} on {benchmark.place}" if benchmark.timings else "not measured yet"
+        when = (
+            f"{done} measured {benchmark.measured} with PyTorch on {benchmark.place}"
+            if benchmark.timings
+            else "not measured yet"
+        )
         st.caption(f"Latency and throughput: {when}. Some minutes of work; you can stop.", width="content")
     if not asked:
         return
@@ -125,7 +129,7 @@ def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -
     look.chart(figure, words, key=key, on_select=lambda: _open_card(key), selection_mode="points")
     downloads(
         f"tradeoffs-{data}", f"{MEASURES[y].title} by {MEASURES[x].title} on {title}", [r.to_dict() for r in drawn],
-        figure, f"{SIGNS} Times: {known_benchmark().place}.",
+        figure, f"{SIGNS} Times: PyTorch on {known_benchmark().place}.",
     )  # fmt: skip
 
 
