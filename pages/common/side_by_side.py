@@ -83,7 +83,7 @@ def _show(answers: list[ModelAnswer]) -> None:
     look.chart(figure, "Probabilities of the seven expressions by model", key="answer bars")
     note = (
         "Times are one pass of the network over the crop, median of five, on the engine that answers on the Predict "
-        "page: ONNX Runtime for a checkpoint that comes with such a file, else PyTorch. Finding the face is not in them."
+        "page: ONNX Runtime where a checkpoint has such a file, else PyTorch. Finding the face is not included."
     )
     st.caption(note)
     downloads("side-by-side", "Several models on one face", answer_rows(answers), figure, note)
