@@ -16,8 +16,9 @@ PAGES = {
     "Use": [
         ("pages/predict.py", "Predict", ":material/face:"),
     ],
-    "Look inside": [
+    "Understand": [
         ("pages/explain.py", "Explain", ":material/visibility:"),
+        ("pages/tradeoffs.py", "Trade-offs", ":material/balance:"),
         ("pages/training.py", "Training", ":material/show_chart:"),
     ],
     "About": [

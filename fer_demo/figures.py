@@ -1,5 +1,6 @@
 """Pictures and Plotly figures, as pure functions from data."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -136,6 +137,23 @@ def _draw_label(draw, text, box, color, font, unit, size) -> None:
     y = box[1] - height if box[1] >= height else min(box[3], size[1] - height) if box[3] + height <= size[1] else box[1]
     draw.rectangle((x, y, x + width, y + height), fill=color)
     draw.text((x + pad - left, y + pad - top), text, fill=text_color(color), font=font)
+
+
+def standalone_html(figure: go.Figure, title: str, note: str = "") -> str:
+    """A figure as a whole HTML file that opens without a connection: Plotly is inside it.
+
+    Args:
+        figure: The figure.
+        title: Its heading.
+        note: A sentence below it.
+    """
+    body = figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True})
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><style>body{font:16px/1.5 system-ui,'
+        "sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}</style></head><body>"
+        f"<h1>{html.escape(title)}</h1>{body}<p>{html.escape(note)}</p></body></html>"
+    )
 
 
 def enlarge(crop: np.ndarray, times: int = 6) -> np.ndarray:

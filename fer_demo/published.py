@@ -54,18 +54,35 @@ class System:
     Attributes:
         model: Its name here, as timm knows it.
         name: Its name among people.
+        label: The same in a word, for charts.
         what: What makes it itself, in a few words.
         source: The paper, or None for a network of this project.
         parameters: As printed, or None.
+        trained: How its authors trained it, in a sentence; empty where nothing is noted.
         results: Printed accuracies.
     """
 
     model: str
     name: str
+    label: str
     what: str
     source: Source | None
     parameters: int | None
+    trained: str = ""
     results: tuple[PublishedResult, ...] = field(default=())
+
+
+@cache
+def data_sets() -> dict[str, dict]:
+    """Tag to ``title``, ``size`` (side of its pictures in pixels) and ``test_pictures``."""
+    return json.loads(FILE.read_text(encoding="utf-8"))["data_sets"]
+
+
+@cache
+def tables() -> dict[int, dict]:
+    """Number of the SE-Dense paper's table to its ``title`` and ``notes``, sentences about it."""
+    content = json.loads(FILE.read_text(encoding="utf-8"))["tables"]
+    return {int(number): table for number, table in content.items()}
 
 
 @cache

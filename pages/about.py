@@ -3,7 +3,8 @@
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.predictors import USER_ERRORS, shared_predictor
+from fer_demo.predictors import USER_ERRORS
+from pages.common import state
 from pages.common.card import card_text, headline_figures
 
 NOTES = {
@@ -34,7 +35,7 @@ for column, (title, text) in zip(st.columns(len(NOTES)), NOTES.items(), strict=T
         st.markdown(text)
 
 try:
-    name = shared_predictor().name
+    name = state.predictor().name
 except USER_ERRORS as error:
     st.error(str(error), icon=":material/error:")
 else:

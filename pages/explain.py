@@ -2,19 +2,20 @@
 
 import streamlit as st
 
-from fer_demo.predictors import USER_ERRORS, shared_predictor
+from fer_demo.predictors import USER_ERRORS
 from pages.common import explained, gallery, look, state
 
 st.title("Why this answer?", anchor=False)
 st.markdown(":gray[The photo and face chosen on the Predict page, seen through the network's eyes.]")
 try:
-    predictor = shared_predictor()
+    predictor = state.predictor()
     state.work_off()
 except USER_ERRORS as error:
     st.error(str(error), icon=":material/error:")
     st.stop()
 if problem := st.session_state.get("problem"):
     st.error(look.plain(problem), icon=":material/error:")
+look.model_note()
 with st.popover("Another photo", icon=":material/add_a_photo:"):
     st.file_uploader(
         "Choose a photo", type=state.PICTURES, key="explain_file", on_change=state.ask_widget, args=("explain_file",)

@@ -61,6 +61,7 @@ left, right = st.columns([3, 2], gap="large")
 with right:
     add_a_photo()
 with left:
+    look.model_note()
     with st.spinner("Looking for faces …"):
         state.work_off()
     photo = state.current_photo()

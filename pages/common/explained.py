@@ -9,7 +9,6 @@ from fer_demo.explain import figures as draw
 from fer_demo.explain.face import channel_effect, face_channel_map, face_channels, face_curves, face_map, on_photo
 from fer_demo.explain.report import png, report, section
 from fer_demo.figures import enlarge
-from fer_demo.predictors import shared_predictor
 from fer_demo.weights import checkpoint_file
 from fer_demo.wording import percent
 from pages.common import look, state
@@ -29,7 +28,7 @@ WEIGHTS = "the weights"
 def cached_map(model: str, pixels: bytes, side: int, label: str, method: str, layer: str | None, against: str | None):
     """`face_map`, kept for the last settings that anybody asked for."""
     crop = np.frombuffer(bytearray(pixels), np.uint8).reshape(side, side)  # writable, as PyTorch wants it
-    return face_map(shared_predictor(), crop, label, method=method, layer=layer, against=against)
+    return face_map(state.predictor(), crop, label, method=method, layer=layer, against=against)
 
 
 def _map(predictor, face, chosen: dict, label: str, against: str | None = None):

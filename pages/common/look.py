@@ -30,6 +30,14 @@ def chart(figure, alt: str, **more):
     return st.plotly_chart(figure, alt=alt, config=_PLOTLY, **{"key": alt, **more})
 
 
+def model_note() -> None:
+    """Says which checkpoint answers, and offers the way back, if the visitor chose one on the Trade-offs page."""
+    if name := st.session_state.get("model"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f":material/swap_horiz: `{name}` answers, as you chose.", width="content")
+            st.button("Back to the best one", key="model_back", type="tertiary", on_click=state.use_model, args=(None,))
+
+
 def photo_with_boxes(photo: Photo) -> None:
     """The picture with numbered boxes, and a line about it."""
     chosen = st.session_state["face"] if len(photo.faces) > 1 else None

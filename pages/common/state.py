@@ -5,6 +5,7 @@ Keys:
     ``face``: index of the chosen face in ``photo.faces``; 0 for a new photo. Read it with `chosen_face`.
     ``request``: a `Request` that the page still has to work off, or absent.
     ``problem``: one sentence about the last request, or absent.
+    ``model``: name of the bundled checkpoint that answers for this visitor; absent for the best one.
     ``sid``: the ticket under which the upload widget hands pictures to this visitor.
 
 A photo lives here only: it goes when the visitor leaves.
@@ -19,6 +20,7 @@ import streamlit as st
 
 from fer_demo.handover import HANDOVER
 from fer_demo.images import open_image
+from fer_demo.predictor import Predictor
 from fer_demo.predictors import USER_ERRORS, shared_predictor
 from fer_demo.samples import SAMPLES, Sample
 
@@ -64,6 +66,23 @@ def chosen_face() -> Any | None:
     """The chosen face's `FacePrediction`; None without a photo or without faces."""
     photo = current_photo()
     return photo.faces[st.session_state.get("face", 0)] if photo and photo.faces else None
+
+
+def predictor() -> Predictor:
+    """The predictor of the checkpoint that answers for this visitor.
+
+    Raises:
+        ModelError: If it cannot be loaded.
+    """
+    return shared_predictor(st.session_state.get("model"))
+
+
+def use_model(name: str | None) -> None:
+    """Lets another bundled checkpoint answer from now on, for the current photo too; None is the best one."""
+    st.session_state["model"] = name
+    st.session_state.pop("gallery", None)  # the mean maps of the one before
+    if photo := current_photo():
+        st.session_state["request"] = Request(photo.name, lambda: photo.image, photo.credit, photo.whole)
 
 
 def choose_face(index: int) -> None:
@@ -112,7 +131,7 @@ def work_off() -> None:
         return
     try:
         image = request.load()
-        faces = shared_predictor().predict(image, whole_image=request.whole)
+        faces = predictor().predict(image, whole_image=request.whole)
     except USER_ERRORS as error:
         st.session_state["problem"] = str(error)
     else:
@@ -135,6 +154,10 @@ def collect() -> bool:
     """
     sid = st.session_state["sid"]
     delivery = HANDOVER.take(sid)
+    if delivery is not None and st.session_state.get("model"):
+        # The widget knows nothing of this visitor's choice: it asked the best checkpoint.
+        st.session_state["request"] = Request(delivery.name, lambda: delivery.image)
+        return True
     if delivery is not None:
         show(Photo(delivery.name, delivery.image, delivery.faces))
         return True

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,39 @@ def app_url(tmp_path_factory) -> Iterator[str]:
     """Address of the app, served as a user serves it."""
     if not bundled_checkpoints():
         pytest.skip("no trained checkpoint is bundled")
+    with serve(ROOT, tmp_path_factory.mktemp("app")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def serve_app():
+    """`serve`, for tests that need an app of their own."""
+    return serve
+
+
+@contextmanager
+def serve(root: Path, folder: Path) -> Iterator[str]:
+    """Serves the app of a checkout on a free port.
+
+    Args:
+        root: The checkout.
+        folder: Where the log, uploads and measured speeds go.
+
+    Yields:
+        The app's address.
+    """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    folder = tmp_path_factory.mktemp("app")
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GRADIO_TEMP_DIR": str(folder / "uploads")}
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "GRADIO_TEMP_DIR": str(folder / "uploads"),
+        "FER_DEMO_CACHE": str(folder / "cache"),
+        "PYTHONPATH": str(root),
+    }
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT)
     url = f"http://localhost:{port}"
     try:
         deadline = time.monotonic() + 120

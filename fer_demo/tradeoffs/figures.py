@@ -1,0 +1,212 @@
+"""Plotly figures of trade-offs, as pure functions from rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+import timm
+
+from fer_demo.emotions import LABELS
+from fer_demo.figures import blank_figure
+from fer_demo.tradeoffs.labels import place_labels, short_title
+from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
+from fer_demo.tradeoffs.table import Row, pareto_front
+
+SYMBOLS = {PUBLISHED: "circle-open", REPRODUCED: "diamond", NOT_TRAINED: "x-thin-open"}
+"""A row's kind as a sign, so that nothing depends on colour alone."""
+
+FAMILY = ("#5B60CF", "#9A9DF0", "#B07CE8", "#7A4FD0")
+"""Colours of the SE-Dense networks, around the accent colour, on white and on black."""
+
+OTHERS = ("#C2185B", "#00838F", "#8D6E00", "#6D4C41", "#2E7D32", "#7B1FA2", "#546E7A")
+"""Colours of the other networks: apart from each other on white and on black, and from the seven emotion colours."""
+
+FAINT = "rgba(127, 127, 127, 0.8)"
+"""Lines beside the points: legible on white and on black."""
+
+PATTERNS = ("", "/", ".", "x")
+SIZE = 13
+"""Of a point in pixels."""
+
+
+def model_color(name: str | None) -> str:
+    """A network's colour, the same on every page.
+
+    Args:
+        name: A registered name or ``<architecture>.<tag>``; None is a system that is not built here.
+    """
+    architecture = (name or "").partition(".")[0]
+    family = timm.list_models("fer_sedense*")
+    if architecture in family:
+        return FAMILY[family.index(architecture) % len(FAMILY)]
+    others = [model for model in timm.list_models("fer_*") if model not in family]
+    return OTHERS[others.index(architecture) % len(OTHERS)] if architecture in others else "#7F7F7F"
+
+
+def tradeoff_chart(
+    rows: Sequence[Row],
+    x: str = "parameters",
+    y: str = "accuracy",
+    *,
+    log_x: bool = True,
+    log_y: bool = False,
+    front: bool = True,
+    people: Mapping[str, Any] | None = None,
+    height: int = 430,
+) -> go.Figure:
+    """Two measures against each other, a point a row, with the Pareto front.
+
+    Args:
+        rows: Rows of one data set.
+        x: A key of `MEASURES`.
+        y: Another one.
+        log_x: Logarithmic x axis.
+        log_y: Likewise.
+        front: Draw the front.
+        people: ``accuracy`` and ``spread`` to draw as a band, where `y` is the accuracy.
+        height: Pixels.
+
+    Returns:
+        A figure whose points carry the row's key as ``customdata``, for clicks.
+    """
+    legend = {"orientation": "h", "y": -0.22, "x": 0}
+    fig = blank_figure(height, legend=legend, showlegend=True, hovermode="closest", clickmode="event+select")
+    shown = [row for row in rows if row.values.get(x) is not None and row.values.get(y) is not None]
+    if people and y == "accuracy":
+        middle, half = (100 * people[name] for name in ("accuracy", "spread"))
+        fig.add_hrect(y0=middle - half, y1=middle + half, fillcolor="rgba(127,127,127,0.1)", line_width=0)
+        fig.add_hline(
+            y=middle, line={"color": FAINT, "dash": "dot", "width": 1},
+            annotation={"text": f"people: {middle:.0f} ± {half:.0f} %", "font": {"size": 11}, "opacity": 0.8},
+            annotation_position="bottom right",
+        )  # fmt: skip
+    if front:
+        _add_front(fig, shown, x, y)
+    places = place_labels(shown, x, y, log_x, log_y)
+    for kind in KINDS:
+        if part := [row for row in shown if row.kind == kind]:
+            fig.add_trace(_points(part, kind, x, y, places))
+    for axis, measure, log in ((fig.update_xaxes, x, log_x), (fig.update_yaxes, y, log_y)):
+        axis(title=f"{MEASURES[measure].title} ({MEASURES[measure].unit})", type="log" if log else "linear")
+        axis(dtick=_log_ticks(shown, measure) if log else None, tickformat="~g", minor={"showgrid": False})
+    if shown and y == "accuracy":
+        # The band of people's accuracy must not press the systems together at the top.
+        ends = [100 * v for row in shown for v in row.intervals.get(y, (row.values[y],))]
+        fig.update_yaxes(range=[min(ends) - 1, max(ends) + 1])
+    return fig
+
+
+def _log_ticks(rows: Sequence[Row], name: str) -> str:
+    """Plotly's step of a logarithmic axis: at 1, 2 and 5, or at each digit where all rows lie within a power of ten."""
+    values = [row.values[name] for row in rows]
+    return "D1" if values and max(values) < 10 * min(values) else "D2"
+
+
+def _add_front(fig: go.Figure, rows: Sequence[Row], x: str, y: str) -> None:
+    line = pareto_front(rows, x, y)
+    # Steps, since nothing between two systems is known to exist: one has what the last one on the front has.
+    shape = "hv" if not MEASURES[x].high_is_good else "vh"
+    fig.add_scatter(
+        x=[row.values[x] * MEASURES[x].factor for row in line], y=[row.values[y] * MEASURES[y].factor for row in line],
+        mode="lines", line={"shape": shape, "color": FAINT, "width": 1.5, "dash": "dash"},
+        name="Pareto front", hoverinfo="skip",
+    )  # fmt: skip
+
+
+def _points(rows: Sequence[Row], kind: str, x: str, y: str, places: Mapping[str, str]) -> go.Scatter:
+    colours = [model_color(row.model) for row in rows]
+    mx, my = MEASURES[x], MEASURES[y]
+    return go.Scatter(
+        x=[row.values[x] * mx.factor for row in rows], y=[row.values[y] * my.factor for row in rows],
+        error_x=_error_bars(rows, x), error_y=_error_bars(rows, y),
+        mode="markers+text", name=kind, customdata=[[row.key] for row in rows],
+        text=[short_title(row) if row.key in places else "" for row in rows], textfont={"size": 12}, cliponaxis=False,
+        textposition=[places.get(row.key, "top center") for row in rows],
+        marker={"symbol": SYMBOLS[kind], "size": SIZE, "color": colours, "line": {"width": 2.5, "color": colours}},
+        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.75}},
+        hovertext=[hover(row, x, y) for row in rows], hovertemplate="%{hovertext}<extra></extra>",
+    )  # fmt: skip
+
+
+def hover(row: Row, x: str, y: str) -> str:
+    """What a pointed-at row says."""
+    parts = [f"<b>{row.title}</b> ({row.kind})"]
+    for name in (x, y):
+        text = f"{MEASURES[name].title}: {MEASURES[name].text(row.values[name])}"
+        if name in row.intervals:
+            low, high = (MEASURES[name].text(v) for v in row.intervals[name])
+            text += f" ({low} to {high})"
+        parts.append(text)
+    return "<br>".join(parts)
+
+
+def _error_bars(rows: Sequence[Row], name: str) -> dict[str, Any]:
+    factor = MEASURES[name].factor
+    up, down = [], []
+    for row in rows:
+        low, high = row.intervals.get(name, (row.values[name],) * 2)
+        up.append((high - row.values[name]) * factor)
+        down.append((row.values[name] - low) * factor)
+    return {"type": "data", "array": up, "arrayminus": down, "symmetric": False, "thickness": 1, "width": 3,
+            "color": FAINT, "visible": any(v > 0 for v in up)}  # fmt: skip
+
+
+def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int | None = None) -> go.Figure:
+    """What each ingredient brings: a bar hangs from the accuracy of the whole and ends where it stands without it.
+
+    Args:
+        full: Accuracy of the whole, from 0 to 1.
+        parts: For each variant ``title``, ``difference`` of its accuracy from `full`, ``interval`` (low and high of
+            that difference) and ``parameters``, by how many it has more or fewer.
+        height: Pixels; by default enough for all bars.
+    """
+    fig = blank_figure(height or 90 + 44 * len(parts), showlegend=False, bargap=0.45)
+    parts = sorted(parts, key=lambda part: -part["difference"])
+    texts = [f"{_signed(100 * p['difference'], '.1f')} points, {parameters_text(p['parameters'])}" for p in parts]
+    fig.add_bar(
+        y=[part["title"] for part in parts], x=[100 * part["difference"] for part in parts], base=100 * full,
+        orientation="h", text=texts, textposition="none",
+        # Grey where the interval holds 0: such a difference may be chance.
+        marker={
+            "color": ["#9A9AA5" if p["interval"][0] <= 0 <= p["interval"][1] else FAMILY[0] for p in parts],
+            "cornerradius": 3,
+        },
+        error_x={
+            "type": "data", "symmetric": False, "thickness": 1, "width": 4, "color": FAINT,
+            "array": [100 * (p["interval"][1] - p["difference"]) for p in parts],
+            "arrayminus": [100 * (p["difference"] - p["interval"][0]) for p in parts],
+        },
+        hovertemplate="%{y}: %{text}<extra></extra>",
+    )  # fmt: skip
+    fig.add_vline(x=100 * full, line={"color": FAINT, "width": 2})
+    fig.update_xaxes(title="PublicTest accuracy (%)")
+    fig.update_yaxes(showgrid=False, ticksuffix="  ")
+    return fig
+
+
+def _signed(value: float, form: str) -> str:
+    return f"{value:+{form}}".replace("-", "−")
+
+
+def parameters_text(change: int) -> str:
+    """``"−12 k parameters"``, or ``"same size"`` for none."""
+    return f"{_signed(change / 1000, ',.0f')} k parameters" if change else "same size"
+
+
+def answer_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -> go.Figure:
+    """Several models' probabilities for one face, a group an expression.
+
+    Args:
+        answers: Model's name to class name to probability in [0, 1].
+        height: Pixels.
+    """
+    legend = {"orientation": "h", "y": -0.2, "x": 0}
+    fig = blank_figure(height, barmode="group", bargap=0.3, showlegend=True, legend=legend)
+    for i, (name, probabilities) in enumerate(answers.items()):
+        fig.add_bar(
+            x=list(LABELS), y=[probabilities[label] for label in LABELS], name=name,
+            marker={"color": model_color(name), "pattern": {"shape": PATTERNS[i % 4]}, "cornerradius": 2},
+            hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
+        )  # fmt: skip
+    fig.update_yaxes(tickformat=".0%", range=[0, 1.02], title="probability")
+    return fig

@@ -1,0 +1,50 @@
+"""What a row has numbers for, and what each kind of number is worth."""
+
+import math
+from dataclasses import dataclass
+
+PUBLISHED, REPRODUCED, NOT_TRAINED = "published", "reproduced here", "not trained"
+KINDS = {
+    PUBLISHED: "accuracy and parameters as printed by its authors; other costs of its build here",
+    REPRODUCED: "accuracy of weights that are bundled here, on the test set that nobody trained or chose on",
+    NOT_TRAINED: "a network that is built here, without weights and so without accuracy",
+}
+"""What a row's accuracy is worth, and the sentence that says so."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something a row has a number for.
+
+    Attributes:
+        title: What it is called.
+        unit: In which it is shown.
+        factor: From the stored number (counts, bytes, seconds, fractions) to that unit.
+        high_is_good: Whether more is better.
+        log: Whether it spans powers of ten, so that a logarithmic axis shows it better.
+    """
+
+    title: str
+    unit: str
+    factor: float
+    high_is_good: bool = False
+    log: bool = True
+
+    def text(self, value: float | None) -> str:
+        """A number with its unit, in three digits; a dash for none."""
+        if value is None:
+            return "–"
+        shown = value * self.factor
+        digits = 1 if self.unit == "%" else max(0, 2 - math.floor(math.log10(abs(shown)))) if shown else 0
+        return f"{shown:,.{digits}f}\N{NO-BREAK SPACE}{self.unit}"
+
+
+MEASURES = {
+    "parameters": Measure("parameters", "M", 1e-6),
+    "macs": Measure("multiply-accumulates", "M", 1e-6),
+    "activation_bytes": Measure("peak activation memory", "MB", 1e-6),
+    "file_bytes": Measure("file size", "MB", 1e-6),
+    "latency": Measure("latency, one face", "ms", 1e3),
+    "throughput": Measure("throughput, batches of 32", "faces/s", 1.0, high_is_good=True),
+    "accuracy": Measure("test accuracy", "%", 100.0, high_is_good=True, log=False),
+}

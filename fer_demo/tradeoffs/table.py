@@ -1,0 +1,247 @@
+"""Every system as a row: what it costs and what it brings, with each number's kind."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from typing import Any
+
+import timm
+
+from fer_demo.published import PublishedResult, System, data_sets, systems
+from fer_demo.tradeoffs.costs import network_costs
+from fer_demo.tradeoffs.measures import MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
+from fer_demo.tradeoffs.timing import Benchmark, Network
+from fer_demo.weights import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What is printed of a row's system.
+
+    Attributes:
+        system: The system.
+        result: Its accuracy on the row's data set.
+    """
+
+    system: System
+    result: PublishedResult
+
+    @property
+    def this_paper(self) -> bool:
+        """Whether it is the paper that this project rebuilds, the first one in the file."""
+        return self.system.source == systems()[0].source
+
+    @property
+    def parameters(self) -> int | None:
+        """As printed beside the accuracy."""
+        return self.result.parameters or self.system.parameters
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system on one data set.
+
+    Attributes:
+        key: Tells it from all others.
+        title: Its name, for people.
+        kind: A key of `KINDS`: what its accuracy is worth.
+        data: A key of `data_sets`.
+        size: Side of its input in pixels.
+        values: Key of `MEASURES` to number; None where there is none.
+        intervals: Key of `MEASURES` to low and high: 95 % Wilson intervals of accuracies, quartiles of times.
+        model: The name registered with timm; None for a system that is not built here.
+        checkpoint: Name of the bundled weights, or None.
+        published: What was printed about it, or None.
+    """
+
+    key: str
+    title: str
+    kind: str
+    data: str
+    size: int
+    values: Mapping[str, float | None]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    model: str | None = None
+    checkpoint: str | None = None
+    published: Printed | None = None
+
+    @property
+    def network(self) -> Network | None:
+        """What a benchmark measures for it."""
+        return (self.model, self.size) if self.model else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers in the stored units, for JSON and CSV."""
+        flat: dict[str, Any] = {"system": self.title, "kind": self.kind, "data": self.data, "input": self.size}
+        flat |= {"model": self.model, "checkpoint": self.checkpoint}
+        for name in MEASURES:
+            value, interval = self.values.get(name), self.intervals.get(name)
+            flat[name] = _rounded(value)
+            if name in ("latency", "throughput", "accuracy"):
+                flat[f"{name}_low"], flat[f"{name}_high"] = map(_rounded, interval or (None, None))
+        # Numbers in one of the paper's tables are those that it prints, of other systems too.
+        source = self.published and (systems()[0] if self.published.result.table else self.published.system).source
+        flat["source"] = str(source) if source else None
+        return flat
+
+
+def tradeoff_rows(benchmark: Benchmark | None = None) -> list[Row]:
+    """All rows: published figures, then bundled checkpoints, then networks that have neither.
+
+    Args:
+        benchmark: Where latency and throughput come from; None leaves them out.
+    """
+    rows = [_published_row(Printed(system, result)) for system in systems() for result in system.results]
+    rows += [row for name in bundled_checkpoints() if (row := _checkpoint_row(name))]
+    known = {row.model for row in rows}
+    rows += [_untrained_row(model) for model in timm.list_models("fer_*") if model not in known]
+    return [_with_costs(row, benchmark) for row in rows]
+
+
+def networks_of(rows: Iterable[Row]) -> list[Network]:
+    """What a benchmark measures for these rows, each network once: the lightest first, so that results come soon."""
+    found = {row.network: row.values["macs"] for row in rows if row.network}
+    return sorted(found, key=found.__getitem__)
+
+
+def _published_row(printed: Printed) -> Row:
+    system, result = printed.system, printed.result
+    data = data_sets()[result.data]
+    # Another count for this data set belongs to another build, which is not here; nor is a name without a network.
+    built = result.parameters in (None, system.parameters) and timm.is_model(system.model)
+    return Row(
+        key=f"published-{system.model}-{result.data}",
+        title=f"{system.name} (this paper)" if printed.this_paper else system.name,
+        kind=PUBLISHED,
+        data=result.data,
+        size=data["size"],
+        values={"accuracy": result.accuracy, "parameters": printed.parameters},
+        intervals={"accuracy": wilson(result.accuracy, data["test_pictures"])},
+        model=system.model if built else None,
+        published=printed,
+    )
+
+
+def _checkpoint_row(name: str) -> Row | None:
+    metrics = checkpoint_metrics(name)
+    model, _, tag = name.partition(".")
+    data = next((key for key in data_sets() if tag.startswith(key)), None)
+    test = metrics.get("PrivateTest", {})
+    if data is None or not timm.is_model(model):
+        return None
+    values = {"file_bytes": (checkpoint_dir(name) / WEIGHTS_FILE).stat().st_size, "accuracy": test.get("accuracy")}
+    return Row(
+        key=name,
+        title=name,
+        kind=REPRODUCED if "accuracy" in test else NOT_TRAINED,
+        data=data,
+        size=metrics.get("size", [data_sets()[data]["size"]])[0],
+        values={k: v for k, v in values.items() if v is not None},
+        intervals={"accuracy": tuple(test["interval"])} if "interval" in test else {},
+        model=model,
+        checkpoint=name,
+    )
+
+
+def _untrained_row(model: str) -> Row:
+    tag = timm.get_pretrained_cfg(model).tag
+    data = next((key for key in data_sets() if str(tag).startswith(key)), next(iter(data_sets())))
+    return Row(f"untrained-{model}", model, NOT_TRAINED, data, data_sets()[data]["size"], {}, model=model)
+
+
+def _with_costs(row: Row, benchmark: Benchmark | None) -> Row:
+    """The row with what its build here costs, where it has no number of its own."""
+    values: dict[str, float | None] = dict.fromkeys(MEASURES)
+    intervals = dict(row.intervals)
+    if row.network:
+        costs = network_costs(*row.network)
+        values |= {name: getattr(costs, name) for name in ("parameters", "macs", "activation_bytes", "file_bytes")}
+        timing = benchmark.timings.get(row.network) if benchmark else None
+        for name in ("latency", "throughput") if timing else ():
+            spread = getattr(timing, name)
+            values[name], intervals[name] = spread.median, (spread.low, spread.high)
+    return Row(**{**row.__dict__, "values": values | dict(row.values), "intervals": intervals})
+
+
+def wilson(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The Wilson interval of a share.
+
+    Args:
+        share: From 0 to 1.
+        n: Of how many it is the share.
+        level: How often such an interval holds the true share.
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return middle - half, middle + half
+
+
+def pareto_front(rows: Iterable[Row], x: str, y: str) -> list[Row]:
+    """The rows that no other row beats: none is as good in both measures and better in one.
+
+    Args:
+        rows: Rows of one data set; those that lack one of the two numbers are passed over.
+        x: A key of `MEASURES`.
+        y: Another one.
+
+    Returns:
+        The front, by `x` from low to high.
+    """
+
+    def good(row: Row) -> tuple[float, float]:
+        return tuple(row.values[m] if MEASURES[m].high_is_good else -row.values[m] for m in (x, y))
+
+    full = [row for row in rows if row.values.get(x) is not None and row.values.get(y) is not None]
+    front = [
+        row
+        for row in full
+        if not any(a >= c and b >= d and (a, b) != (c, d) for a, b in map(good, full) for c, d in (good(row),))
+    ]
+    return sorted(front, key=lambda row: (row.values[x], row.values[y]))
+
+
+def best_within(rows: Iterable[Row], data: str, limits: Mapping[str, float | None]) -> tuple[list[Row], list[Row]]:
+    """What is most accurate under some limits.
+
+    Args:
+        rows: From `tradeoff_rows`.
+        data: The data set on which accuracies are compared.
+        limits: Key of `MEASURES` to the largest number allowed, or None for no limit, in the stored units.
+
+    Returns:
+        The rows that keep all limits, the most accurate first; and those of which nobody knows, since a number is
+        missing and the others keep their limits.
+    """
+    fitting, unknown = [], []
+    asked = {name: limit for name, limit in limits.items() if limit is not None}
+    for row in rows:
+        if row.data != data or row.values.get("accuracy") is None:
+            continue
+        found = {name: row.values.get(name) for name in asked}
+        if any(value is not None and value > asked[name] for name, value in found.items()):
+            continue
+        (unknown if None in found.values() else fitting).append(row)
+    return sorted(fitting, key=lambda r: -r.values["accuracy"]), unknown
+
+
+def _rounded(value: float | None) -> float | None:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same columns as CSV; empty for none."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def rows_csv(rows: Iterable[Row]) -> str:
+    """`Row.to_dict` of each row as CSV; bytes, seconds and fractions as they are stored."""
+    return csv_text([row.to_dict() for row in rows])

@@ -1,0 +1,89 @@
+"""The part of the Trade-offs page where several models look at the visitor's own photo."""
+
+import streamlit as st
+
+from fer_demo.predictors import USER_ERRORS, shared_predictor
+from fer_demo.tradeoffs.compare import ModelAnswer, answer_rows, compare_models, disagreement
+from fer_demo.tradeoffs.figures import answer_bars, model_color
+from fer_demo.weights import bundled_checkpoints
+from fer_demo.wording import count_faces
+from pages.common import look, state
+from pages.common.takeaway import downloads
+
+MOST = 4
+
+
+@st.fragment
+def side_by_side() -> None:
+    """Two to four bundled models on one face: answers, maps, times, and where they disagree."""
+    st.header("Side by side on your photo", anchor=False)
+    names = bundled_checkpoints()
+    if len(names) < 2:
+        st.info(
+            f"To compare, two trained models are needed; {len(names)} is bundled. Train another one with "
+            "`python -m training full`, and it appears here."
+        )
+        return
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    chosen = left.multiselect("Models", names, default=names[:2], max_selections=MOST, key="compared")
+    with right.popover("Another photo", icon=":material/add_a_photo:"):
+        st.file_uploader(
+            "Choose a photo", type=state.PICTURES, key="tradeoffs_file", on_change=state.ask_widget,
+            args=("tradeoffs_file",),
+        )  # fmt: skip
+    if len(chosen) < 2:
+        st.info("Choose at least two models.")
+        return
+    try:
+        state.work_off()
+    except USER_ERRORS as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    if problem := st.session_state.get("problem"):
+        st.error(look.plain(problem), icon=":material/error:")
+    photo, index = state.current_photo(), st.session_state.get("face", 0)
+    if photo is None or not photo.faces:
+        st.info("There is no face on this photo. Add another one.", icon=":material/face:")
+        return
+    st.caption(
+        f"{look.plain(photo.credit or photo.name or 'Your photo')}  ·  face {index + 1} of "
+        f"{count_faces(len(photo.faces))}. The photo is the one of the Predict page; choose the face there."
+    )
+    try:
+        with st.spinner("Asking the models …"):
+            answers = _answers(photo, index, chosen)
+    except (*USER_ERRORS, ValueError) as error:
+        st.error(str(error), icon=":material/error:")
+        return
+    _show(answers)
+
+
+def _answers(photo: state.Photo, index: int, names: list[str]) -> list[ModelAnswer]:
+    """The answers, kept with the visitor until the photo, the face or the choice changes."""
+    asked = (id(photo), index, tuple(names))
+    kept = st.session_state.get("answers")
+    if kept is None or kept[0] != asked:
+        predictors = {name: shared_predictor(name) for name in names}
+        # The photo is kept with them, since its id could otherwise come again.
+        kept = asked, photo, compare_models(predictors, photo.image, index, whole=photo.whole)
+        st.session_state["answers"] = kept
+    return kept[2]
+
+
+def _show(answers: list[ModelAnswer]) -> None:
+    st.markdown(disagreement(answers))
+    for column, answer in zip(st.columns(len(answers)), answers, strict=True):
+        with column.container(border=True, height="stretch"):
+            dot = f'<span style="color:{model_color(answer.name)}">\N{BLACK SQUARE}</span>'
+            st.html(f"<div style='overflow-wrap:anywhere'>{dot} <b>{answer.name}</b></div>")
+            st.markdown(answer.face.sentence)
+            st.image(answer.picture, width="stretch", alt=f"{answer.name}: Grad-CAM for {answer.face.label}")
+            st.caption(f"Why {answer.face.label}? Red speaks for it, blue against it. {1000 * answer.seconds:.1f} ms.")
+    figure = answer_bars({answer.name: answer.face.probabilities for answer in answers})
+    look.chart(figure, "Probabilities of the seven expressions by model", key="answer bars")
+    note = (
+        "Times are one pass of the network over the crop, median of five, on the engine that answers on the Predict "
+        "page: ONNX Runtime where a checkpoint has such a file, else PyTorch. Finding the face is not included."
+    )
+    st.caption(note)
+    downloads("side-by-side", "Several models on one face", answer_rows(answers), figure, note)

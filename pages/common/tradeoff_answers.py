@@ -1,0 +1,142 @@
+"""Pieces of the Trade-offs page that answer questions: the calculator, the paper's tables, the ablations."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from fer_demo.published import data_sets, systems, tables
+from fer_demo.tradeoffs import MEASURES, Row, best_within
+from fer_demo.tradeoffs.figures import ingredient_bars, parameters_text
+from fer_demo.tradeoffs.measures import REPRODUCED
+from fer_demo.tradeoffs.words import accuracy_text, paper_table
+from pages.common import look
+from pages.common.takeaway import downloads
+
+LIMITS = {"latency": 33.0, "file_bytes": 2.0, "macs": 60.0, "parameters": None}
+"""What the calculator asks for, in shown units, with what it starts from: the time of a video's frame, for one."""
+
+
+@st.fragment
+def calculator(rows: Sequence[Row]) -> None:
+    """How accurate one can be under limits of the visitor's choice."""
+    st.header("How accurate can I be under …?", anchor=False)
+    st.markdown(":gray[At most this much of each; empty a field for no limit.]")
+    data = st.segmented_control(
+        "Faces like those of", list(data_sets()), default=next(iter(data_sets())),
+        format_func=lambda name: data_sets()[name]["title"], key="calculator data",
+    ) or next(iter(data_sets()))  # fmt: skip
+    limits = {}
+    for column, (name, value) in zip(st.columns(len(LIMITS)), LIMITS.items(), strict=True):
+        # Started through the session: a field that is given a value of its own goes back to it when it is emptied.
+        st.session_state.setdefault(f"limit {name}", value)
+        shown = column.number_input(
+            f"{MEASURES[name].title.capitalize()}, {MEASURES[name].unit}", 0.0, value=None, step=1.0, format="%g",
+            key=f"limit {name}", placeholder="no limit",
+        )  # fmt: skip
+        limits[name] = None if shown is None else shown / MEASURES[name].factor
+    if not any(row.values["latency"] for row in rows) and limits["latency"] is not None:
+        st.info("The limit on latency is left out: no speed has been measured on this machine yet.")
+        limits["latency"] = None
+    fitting, unknown = best_within(rows, data, limits)
+    if fitting:
+        st.markdown(f"Most accurate: **{accuracy_text(fitting[0])}, {fitting[0].title}** ({fitting[0].kind}).")
+        ready = next((row for row in fitting if row.kind == REPRODUCED), None)
+        if ready is None:
+            st.markdown("None of those that fit has weights here.")
+        elif ready is not fitting[0]:
+            st.markdown(f"With weights that you can use here: **{accuracy_text(ready)}, `{ready.title}`**.")
+        table = [
+            {
+                "system": row.title, "accuracy": accuracy_text(row), "kind": row.kind,
+                **{MEASURES[name].title: MEASURES[name].text(row.values[name]) for name in LIMITS},
+            }
+            for row in fitting
+        ]  # fmt: skip
+        st.dataframe(table, hide_index=True, column_config={"system": st.column_config.TextColumn(pinned=True)})
+    else:
+        st.markdown("Nothing here keeps all these limits. " + _what_would_help(rows, data, limits))
+    if unknown:
+        st.caption(f"Not judged, since a number is missing: {', '.join(row.title for row in unknown)}.")
+
+
+def _what_would_help(rows: Sequence[Row], data: str, limits: dict[str, float | None]) -> str:
+    """Which single limit to give up, and what that would bring."""
+    parts = []
+    for name in (name for name, limit in limits.items() if limit is not None):
+        fitting, _ = best_within(rows, data, limits | {name: None})
+        if fitting:
+            parts.append(
+                f"- without the one on {MEASURES[name].title}: {accuracy_text(fitting[0])}, {fitting[0].title}"
+            )
+    return "\n".join(["It would help to loosen one:", *parts]) if parts else "Loosen more than one of them."
+
+
+def paper_tables(rows: Sequence[Row]) -> None:
+    """The paper's two tables with what was reproduced, and its slips."""
+    st.header("The paper's tables, and what was reproduced", anchor=False)
+    reached = _reached()
+    for number, table in tables().items():
+        lines = paper_table(rows, number, reached)
+        st.subheader(table["title"], anchor=False)
+        st.dataframe(
+            lines, hide_index=True,
+            column_config={
+                "system": st.column_config.TextColumn(pinned=True),
+                "published accuracy": st.column_config.NumberColumn(format="percent"),
+                "published parameters": st.column_config.NumberColumn(format="%.2f M"),
+                "parameters here": st.column_config.NumberColumn(
+                    format="%.2f M", help="Of the network as it is built here."
+                ),
+            },
+        )  # fmt: skip
+        for note in table["notes"]:
+            st.caption(note)
+        downloads(f"table-{number}", table["title"], lines)
+
+
+def _reached() -> dict[tuple[str, str], str]:
+    """What run records say was reached with each system; empty for an install without the training package."""
+    try:
+        from training.systems import NOT_TRAINED, reached
+    except ImportError:
+        return {}
+    found = {(system.model, data): reached(system, data) for system in systems() for data in data_sets()}
+    return {key: words for key, words in found.items() if words != NOT_TRAINED}
+
+
+def ablations() -> None:
+    """What each ingredient of the block and of the training costs and brings."""
+    st.header("What each ingredient brings", anchor=False)
+    try:
+        from training.ablations import GROUPS
+        from training.ablations import ablations as compare_runs
+        from training.runlog import read_runs
+
+        runs = read_runs()
+    except (ImportError, ValueError) as error:  # an install without the training package, or a damaged record
+        st.info(f"The records of training runs cannot be read here ({error}).")
+        return
+    for group, title in GROUPS.items():
+        st.subheader(title, anchor=False)
+        found = compare_runs(runs, group)
+        if found is None:
+            st.info(f"No runs of this kind are recorded yet. They will stand in training/runs/{group}-…")
+            continue
+        parts = found["parts"]
+        figure = ingredient_bars(found["accuracy"], parts)
+        look.chart(figure, f"{title}: accuracy of each variant, from that of the whole", key=f"bars {group}")
+        note = (
+            f"Each bar starts at {found['accuracy']:.1%}, the PublicTest accuracy of the whole "
+            f"(run {found['whole'].name}), and ends at the variant's. Grey ones may be chance: their 95 % interval "
+            "holds no change. One run each."
+        )
+        st.caption(note)
+        lines = [
+            {
+                "variant": part["title"], "run": part["run"], "points": round(100 * part["difference"], 2),
+                "points_low": round(100 * part["interval"][0], 2), "points_high": round(100 * part["interval"][1], 2),
+                "parameters": parameters_text(part["parameters"]),
+            }
+            for part in parts
+        ]  # fmt: skip
+        downloads(f"ablations-{group}", title, lines, figure, note)

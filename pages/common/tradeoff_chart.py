@@ -1,0 +1,182 @@
+"""Pieces of the Trade-offs page: the measuring, the charts, and the card of a system."""
+
+import threading
+from collections.abc import Sequence
+
+import streamlit as st
+
+from fer_demo.published import data_sets, human
+from fer_demo.tradeoffs import (
+    KINDS,
+    MEASURES,
+    Benchmark,
+    Row,
+    load_benchmark,
+    measure,
+    networks_of,
+    save_benchmark,
+    tradeoff_rows,
+)
+from fer_demo.tradeoffs.figures import tradeoff_chart
+from fer_demo.tradeoffs.words import card
+from pages.common import look, state
+from pages.common.takeaway import downloads
+
+SIGNS = "Circles are published, diamonds reproduced here, crosses not trained."
+
+SECONDS = 0.5
+"""How long the page measures each of a network's two times."""
+
+
+def known_benchmark() -> Benchmark:
+    """What was measured on this server's machine: kept on disk, or in this session where that cannot be written."""
+    return st.session_state.get("benchmark") or load_benchmark()
+
+
+@st.cache_resource
+def _measuring() -> threading.Lock:
+    """Held by the one visitor who measures: two at a time would measure each other."""
+    return threading.Lock()
+
+
+def measuring(benchmark: Benchmark) -> None:
+    """The button that measures, its progress, and a line that says where the times come from."""
+    networks = networks_of(tradeoff_rows())
+    missing = [network for network in networks if network not in benchmark.timings]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asked = st.button(
+            "Measure again" if not missing else "Measure speed on this machine", icon=":material/timer:", key="measure"
+        )
+        done = f"{len(networks) - len(missing)} of {len(networks)} networks"
+        when = (
+            f"{done} measured {benchmark.measured} with PyTorch on {benchmark.place}"
+            if benchmark.timings
+            else "not measured yet"
+        )
+        st.caption(f"Latency and throughput: {when}. Some minutes of work; you can stop.", width="content")
+    if not asked:
+        return
+    if not _measuring().acquire(blocking=False):
+        st.warning("Somebody else is measuring at this moment. Try again in a few minutes.")
+        return
+    try:
+        _measure(missing or networks, benchmark)
+    finally:
+        _measuring().release()
+    st.rerun()
+
+
+def _measure(networks: list, benchmark: Benchmark) -> None:
+    bar = st.progress(0.0, "Starting …")
+    st.button("Stop", icon=":material/stop:", key="stop")  # any click ends this run at the bar's next step
+    done = 0
+
+    def tick() -> None:
+        model, size = networks[min(done, len(networks) - 1)]
+        bar.progress(done / len(networks), f"{model} at {size} pixels, {done + 1} of {len(networks)}")
+
+    for _, found in measure(networks, known=benchmark, seconds=SECONDS, tick=tick):
+        done += 1
+        try:  # after each network, so that a stop keeps what was measured
+            save_benchmark(found)
+        except OSError:
+            st.session_state["benchmark"] = found
+
+
+def charts(rows: Sequence[Row]) -> None:
+    """Two measures of the visitor's choice against each other, a chart a data set."""
+    names, titles = list(MEASURES), {name: measure.title for name, measure in MEASURES.items()}
+    across, up, scale = st.columns([2, 2, 2], vertical_alignment="bottom")
+    x = across.selectbox("Across", names, index=names.index("parameters"), format_func=titles.get, key="x")
+    y = up.selectbox("Up", names, index=names.index("accuracy"), format_func=titles.get, key="y")
+    with scale.container(horizontal=True):
+        log = st.toggle("Logarithmic", value=True, key="log", help="For all measures but accuracy.")
+        front = st.toggle("Pareto front", value=True, key="front")
+    which, kinds = st.columns(2)
+    sets = which.pills(
+        "Data sets", list(data_sets()), selection_mode="multi", default=list(data_sets()),
+        format_func=lambda name: data_sets()[name]["title"], key="sets",
+    )  # fmt: skip
+    chosen = kinds.pills("Numbers", list(KINDS), selection_mode="multi", default=list(KINDS), key="kinds")
+    shown = [row for row in rows if row.data in sets and row.kind in chosen]
+    if not shown:
+        st.info("Nothing is chosen: pick at least one data set and one kind of number.")
+        return
+    widths = [3, 2] if len(sets) == 2 else len(sets)
+    for column, data in zip(st.columns(widths, gap="medium"), sets, strict=True):
+        with column:
+            _chart([row for row in shown if row.data == data], data, x, y, log, front)
+    st.caption(
+        f"{SIGNS} Bars are 95 % intervals of accuracy, for published ones worked out from the number of test pictures, "
+        "and quartiles of times. Click a point for its card. "
+        + " ".join(f"*{kind}*: {meaning}." for kind, meaning in KINDS.items())
+    )
+
+
+def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -> None:
+    title = data_sets()[data]["title"]
+    st.subheader(title, anchor=False)
+    drawn = [row for row in rows if row.values[x] is not None and row.values[y] is not None]
+    if not drawn:
+        st.info(f"Nothing on {title} has both numbers. Speeds need to be measured on this machine first.")
+        return
+    figure = tradeoff_chart(
+        rows, x, y, log_x=log and MEASURES[x].log, log_y=log and MEASURES[y].log, front=front,
+        people=human() if human()["data"] == data else None,
+    )  # fmt: skip
+    key = f"chart {data} {x} {y}"
+    words = f"{title}: {MEASURES[y].title} by {MEASURES[x].title} of {len(drawn)} systems; the table below has them all"
+    look.chart(figure, words, key=key, on_select=lambda: _open_card(key), selection_mode="points")
+    downloads(
+        f"tradeoffs-{data}", f"{MEASURES[y].title} by {MEASURES[x].title} on {title}", [r.to_dict() for r in drawn],
+        figure, f"{SIGNS} Times: PyTorch on {known_benchmark().place}.",
+    )  # fmt: skip
+
+
+def _open_card(key: str) -> None:
+    points = st.session_state[key]["selection"]["points"]
+    if points and points[0].get("customdata"):
+        st.session_state["system"] = points[0]["customdata"][0]
+
+
+def system_card(rows: Sequence[Row]) -> None:
+    """The card of the system that was clicked or chosen, with the way to the pages that use it."""
+    by_key = {row.key: row for row in rows}
+    ours = next(row.key for row in rows if row.published and row.published.this_paper)
+    if st.session_state.get("system") not in by_key:
+        st.session_state["system"] = ours
+    key = st.selectbox(
+        "Card of", list(by_key), key="system",
+        format_func=lambda k: f"{by_key[k].title} · {data_sets()[by_key[k].data]['title']} · {by_key[k].kind}",
+    )  # fmt: skip
+    row = by_key[key]
+    words = card(row)
+    with st.container(border=True):
+        st.subheader(words.title, anchor=False)
+        st.markdown(words.kind)
+        text, numbers = st.columns(2, gap="large")
+        text.markdown(
+            f"**What it is.** {words.what}\n\n**Paper.** {words.paper}\n\n**In the code.** {words.code}\n\n"
+            f"**How it was trained.** {words.trained}"
+        )
+        numbers.markdown("\n".join(["| measure | value |", "|---|---|", *_lines(row)]))
+        if row.checkpoint:
+            with st.container(horizontal=True):
+                for label, page, icon in (
+                    ("Use it on Predict", "pages/predict.py", "face"),
+                    ("Use it on Explain", "pages/explain.py", "visibility"),
+                ):
+                    if st.button(label, icon=f":material/{icon}:", key=label):
+                        state.use_model(row.checkpoint)
+                        st.switch_page(page)
+
+
+def _lines(row: Row) -> list[str]:
+    lines = [f"| input | {row.size} × {row.size} grey pixels |"]
+    for name, measured in MEASURES.items():
+        text = measured.text(row.values[name])
+        if name in row.intervals:
+            low, high = (f"{v * measured.factor:.3g}" for v in row.intervals[name])
+            text += f" ({low} to {high})"
+        lines.append(f"| {measured.title} | {text} |")
+    return lines

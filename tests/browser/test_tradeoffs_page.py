@@ -1,0 +1,143 @@
+"""The Trade-offs page in Chromium, on a checkout that has a second checkpoint."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from timm.models import save_for_hf
+
+import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.published import systems
+from fer_demo.weights import bundled_checkpoints, checkpoint_dir
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def app_url(serve_app, tmp_path_factory) -> Iterator[str]:
+    """The app with the best checkpoint and one of random weights beside it."""
+    if "fer_sedense_s2.fer2013" not in bundled_checkpoints():
+        pytest.skip("fer_sedense_s2.fer2013 is not bundled")
+    root = tmp_path_factory.mktemp("checkout")
+    for name in ("app.py", "pages", "fer_demo", "training", ".streamlit"):
+        (root / name).symlink_to(ROOT / name)
+    (root / "checkpoints").mkdir()
+    (root / "checkpoints" / "fer_sedense_s2.fer2013").symlink_to(checkpoint_dir("fer_sedense_s2.fer2013"))
+    torch.manual_seed(0)
+    folder = root / "checkpoints" / "fer_sedense_nano.fer2013"
+    save_for_hf(timm.create_model("fer_sedense_nano"), folder, safe_serialization=True)
+    with serve_app(root, tmp_path_factory.mktemp("served")) as url:
+        yield url
+
+
+def no_sideways(page) -> None:
+    wide = "[document.documentElement, ...document.querySelectorAll('[data-testid=stMain]')]"
+    assert page.evaluate(f"{wide}.every(e => e.scrollWidth <= e.clientWidth)"), "the page scrolls sideways"
+
+
+def still(page, locator):
+    """The middle of an element once the page has stopped moving."""
+    locator.scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def choose(page, label: str, option: str) -> None:
+    """Picks an option of a select box."""
+    box = page.get_by_role("combobox", name=label)
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)  # the list would close again while the page is still scrolling
+    box.click()
+    page.get_by_role("option", name=option, exact=True).click()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_visitor_clicks_a_point_and_changes_an_axis(visit, width):
+    visitor = visit(width=width, path="/tradeoffs")
+    page = visitor.page
+    visitor.sees("What do 0.48 million parameters buy?")
+    visitor.sees("0.48 M parameters give 70.7")
+    page.get_by_role("heading", name="SE-Dense (this paper)", exact=True).wait_for()  # its card is open from the start
+    points = page.locator(".js-plotly-plot .scatterlayer .points path.point")
+    points.first.wait_for()
+    assert points.count() == sum(len(s.results) for s in systems()) + 1  # and the checkpoint that has an accuracy
+    page.mouse.click(*still(page, points.nth(1)))
+    page.get_by_role("heading", name="Tang 2013").wait_for()
+    visitor.sees("fer_demo/models/tang_svm.py")
+    choose(page, "Across", "multiply-accumulates")
+    page.locator(".js-plotly-plot .xtitle", has_text="multiply-accumulates (M)").first.wait_for()
+    page.get_by_role("heading", name="Tang 2013").wait_for()  # the card stays
+    no_sideways(page)
+    # Streamlit probes two paths below a page's own address, which answer 404; anything else would be ours.
+    assert [p for p in visitor.problems if "404" not in p] == []
+
+
+def test_a_visitor_asks_the_calculator(visit):
+    visitor = visit(path="/tradeoffs")
+    page = visitor.page
+    visitor.sees("The limit on latency is left out")
+    visitor.sees("Most accurate: 69.5")
+    size = page.get_by_role("spinbutton", name="File size, MB")
+    size.fill("1")
+    size.press("Enter")
+    visitor.sees("Most accurate: 66.0")
+    visitor.sees("None of those that fit has weights here.")
+    size.fill("0.1")
+    size.press("Enter")
+    visitor.sees("without the one on file size")
+    for name in ("File size, MB", "Multiply-accumulates, M"):  # empty for no limit
+        field = page.get_by_role("spinbutton", name=name)
+        field.fill("")
+        field.press("Enter")
+    visitor.sees("Most accurate: 72.7")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download figure").first.click()
+    html = Path(download.value.path()).read_text()
+    assert "Plotly.newPlot" in html and "multiply" not in html[:2000] and "http://" not in html[:300]
+
+
+def test_two_models_look_at_a_photo(visit):
+    visitor = visit(path="/tradeoffs")
+    page = visitor.page
+    visitor.sees("Eileen Collins (NASA")
+    page.get_by_role("img", name="fer_sedense_s2.fer2013: Grad-CAM for happy").wait_for()
+    page.get_by_role("img", name="fer_sedense_nano.fer2013: Grad-CAM for").wait_for()
+    visitor.sees("They are furthest apart on happy")
+    visitor.sees("They disagree")
+    assert page.get_by_text(" ms.").count() == 2
+    assert [p for p in visitor.problems if "404" not in p] == []
+
+
+def test_the_chosen_checkpoint_answers_on_the_other_pages(visit):
+    visitor = visit(path="/tradeoffs")
+    page = visitor.page
+    visitor.sees("Eileen Collins (NASA")
+    choose(page, "Card of", "fer_sedense_nano.fer2013 · FER2013 · not trained")
+    page.get_by_role("heading", name="fer_sedense_nano.fer2013").wait_for()
+    page.get_by_role("button", name="Use it on Explain").click()
+    visitor.sees("answers, as you chose")
+    visitor.sees("The network's answer: unsure")
+    page.get_by_role("link", name="Predict").click()
+    visitor.sees("answers, as you chose")
+    page.get_by_role("button", name="Back to the best one").click()
+    visitor.sees("looks happy")
+    assert page.get_by_text("answers, as you chose").count() == 0
+
+
+def test_measuring_shows_progress_and_can_be_stopped(visit, tmp_path_factory):
+    visitor = visit(path="/tradeoffs")
+    page = visitor.page
+    visitor.sees("not measured yet")
+    page.get_by_role("button", name="Measure speed on this machine").click()
+    page.get_by_text(re.compile(r"at \d+ pixels, [2-9] of 15")).wait_for()  # the first network is done
+    page.get_by_role("button", name="Stop").click()
+    visitor.sees("of 15 networks measured")
+    assert page.get_by_role("button", name="Stop").count() == 0
+    (kept,) = tmp_path_factory.getbasetemp().glob("served0/cache/benchmark.json")
+    timings = json.loads(kept.read_text())[0]["timings"]
+    assert 1 <= len(timings) < 15 and timings[0]["latency"]["median"] > 0
