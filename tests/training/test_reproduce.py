@@ -104,8 +104,8 @@ def test_the_ablation_table_shows_the_records():
     from training.runlog import RUNS, read_runs
 
     text = (RUNS.parent / "README.md").read_text(encoding="utf-8")
-    rows = [run for run in read_runs() if run.name.startswith("ablation-")]
-    assert len(rows) >= 7
+    rows = [run for run in read_runs() if run.name.startswith(("ablation-", "arch-"))]
+    assert len(rows) >= 10
     for run in rows:
         figure = f"{run.record['public']['accuracy']:.1%}".replace("%", " %")
         assert figure in text, f"{run.name}: {figure}"
