@@ -24,7 +24,7 @@ const size = network.inputs[0].shape[2];
 
 function classify(pictures) {
   const scores = tf.tidy(() => {
-    const images = tf.stack(pictures.map((p) => tf.tensor3d(p, [timing.SIDE, timing.SIDE, 3]))).div(255);
+    const images = tf.div(tf.stack(pictures.map((p) => tf.tensor3d(p, [timing.SIDE, timing.SIDE, 3]))), 255);
     const resized = tf.image.resizeBilinear(images, [size, size], false);
     const grey = tf.sum(tf.mul(resized, rgb), 3, true);
     return network.execute(tf.mul(tf.sub(grey, 0.5), 2));
