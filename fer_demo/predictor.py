@@ -1,24 +1,23 @@
 """Photo in, one answer for each face out."""
 
-import math
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import timm
-import torch
-import torch.nn as nn
 
-import fer_demo.models  # noqa: F401  (registers the models with timm)
-from fer_demo.emotions import LABELS
+from fer_demo.engines import make_engine
 from fer_demo.faces import DetectedFace, FaceDetector, align_face, square_crop, whole_picture
 from fer_demo.images import ImageSource, open_image
-from fer_demo.preprocess import data_config, prepare
-from fer_demo.weights import bundled_checkpoints, checkpoint_metrics
+from fer_demo.model_info import ModelError, check_temperature
+from fer_demo.preprocess import prepare_array
 from fer_demo.wording import describe
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn as nn
 
 __all__ = ["FacePrediction", "ModelError", "Predictor"]
 
@@ -26,10 +25,6 @@ BATCH_SIZE = 64
 
 Box = Sequence[float]
 """x, y, width, height in pixels of the picture."""
-
-
-class ModelError(ValueError):
-    """A model cannot be used; the message is one sentence that a user can act on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,49 +77,76 @@ class Predictor:
 
     Args:
         model: A bundled checkpoint's name, ``<architecture>.<tag>``; or the folder of a timm ``local-dir`` checkpoint;
-            or a timm model, which is put into evaluation mode and moved to `device`. None is the bundled checkpoint
-            of the highest validation accuracy (FER2013 PublicTest).
+            or an ONNX file of ``python -m fer_demo export``; or a timm model, which is put into evaluation mode and
+            moved to `device`. None is the bundled checkpoint of the highest validation accuracy (FER2013 PublicTest).
+        engine: What runs the network: "onnx" for ONNX Runtime, which needs no PyTorch and is the faster one on a CPU,
+            or "torch". None is "onnx" where it can be: on the CPU, for a checkpoint that has an ONNX file.
         detector: None is a `FaceDetector` with its defaults, made when it is first needed.
-        device: Where the network runs, as ``torch.device`` takes it.
-        temperature: The logits are divided by it before the softmax; None is the checkpoint's own, from its
-            ``metrics.json``, or 1.
+        device: Where the network runs, as ``torch.device`` takes it; the engine "onnx" runs on the CPU only.
+        temperature: The logits are divided by it before the softmax; None is the checkpoint's own, or 1.
+        threads: Threads that the network may use; None is ``OMP_NUM_THREADS``, or else one for each core. The engine
+            "torch" has one such setting for the whole process, which this changes.
 
     Raises:
-        ModelError: If there is no such checkpoint, it cannot be loaded, it is no classifier of grey square pictures
-            into the seven classes, or the device is not there.
+        ModelError: If there is no such checkpoint or engine, it cannot be loaded, it is no classifier of grey square
+            pictures into the seven classes, or the device is not there.
     """
 
     def __init__(
         self,
-        model: str | Path | nn.Module | None = None,
+        model: "str | os.PathLike | nn.Module | None" = None,
         *,
+        engine: str | None = None,
         detector: FaceDetector | None = None,
-        device: str | torch.device = "cpu",
+        device: "str | torch.device" = "cpu",
         temperature: float | None = None,
+        threads: int | None = None,
     ) -> None:
-        if model is None:
-            model = _best_checkpoint()
-        self.name, metrics = type(model).__name__, {}
-        if not isinstance(model, nn.Module):
-            self.name = Path(model).resolve().name
-            model, metrics = _load(model)
-        self.temperature = float(temperature if temperature is not None else metrics.get("temperature") or 1.0)
-        if not 0 < self.temperature < math.inf:
-            raise ModelError(f"The temperature must be greater than 0, but is {self.temperature:g}.")
-        self._config = _checked_config(model, self.name)
-        self.labels: tuple[str, ...] = tuple(model.pretrained_cfg.get("label_names") or LABELS)
-        try:
-            self.device = torch.device(device)
-            self.model = model.to(self.device).eval()
-        except (RuntimeError, AssertionError) as error:  # the second where torch was built without CUDA
-            raise ModelError(f"The device {str(device)!r} cannot be used ({error}); use 'cpu'.") from error
+        self._engine = make_engine(model, engine, device=device, threads=threads)
+        self._source, self._threads = model, threads
+        info = self._engine.info
+        self.temperature = check_temperature(info.temperature if temperature is None else temperature)
         self._detector = detector
+        self._explainable = self._engine if self._engine.kind == "torch" else None
         self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name, or the class of a model that was given as an object."""
+        return self._engine.info.name
+
+    @property
+    def engine(self) -> str:
+        """What runs the network: "onnx" or "torch"."""
+        return self._engine.kind
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names in the order of the network's outputs."""
+        return self._engine.info.labels
+
+    @property
+    def device(self) -> "str | torch.device":
+        """Where the network runs."""
+        return self._engine.device
+
+    @property
+    def model(self) -> "nn.Module":
+        """The network as a timm model, which explanations look into; loaded at the first use if the engine is "onnx".
+
+        Raises:
+            ModelError: If PyTorch is not installed, or the predictor was made from an ONNX file.
+        """
+        with self._lock:
+            if self._explainable is None:
+                source = self.name if self._source is None else self._source
+                self._explainable = make_engine(source, "torch", threads=self._threads)
+            return self._explainable.model
 
     @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the crops that the network takes, in pixels."""
-        return self._config["size"]
+        return self._engine.info.size
 
     @property
     def detector(self) -> FaceDetector:
@@ -182,7 +204,7 @@ class Predictor:
         ]
         return answers if many else answers[0]
 
-    def classify(self, crops: Sequence[np.ndarray] | np.ndarray | torch.Tensor) -> np.ndarray:
+    def classify(self, crops: "Sequence[np.ndarray] | np.ndarray | torch.Tensor") -> np.ndarray:
         """Class probabilities of face crops.
 
         Args:
@@ -196,10 +218,9 @@ class Predictor:
             ValueError: If a crop is not grey.
         """
         results = [np.empty((0, len(self.labels)), np.float32)]
-        with torch.inference_mode():
-            for start in range(0, len(crops), BATCH_SIZE):
-                x = prepare(crops[start : start + BATCH_SIZE], **self._config).to(self.device)
-                results.append((self.model(x).float() / self.temperature).softmax(dim=1).cpu().numpy())
+        for start in range(0, len(crops), BATCH_SIZE):
+            x = prepare_array(crops[start : start + BATCH_SIZE], **self._engine.info.preprocessing)
+            results.append(_softmax(self._engine.logits(x) / np.float32(self.temperature)))
         return np.concatenate(results)
 
     def _crops(self, image: np.ndarray, whole: bool, boxes: Sequence[Box] | None, turned: bool) -> list[tuple]:
@@ -214,38 +235,6 @@ class Predictor:
         return [(f.box, f.landmarks, f.score, align_face(image, f.landmarks, size)) for f in faces]
 
 
-def _best_checkpoint() -> str:
-    names = bundled_checkpoints()
-    if not names:
-        raise ModelError("No trained model is bundled; give the folder of a checkpoint or train one first.")
-    return max(names, key=lambda name: checkpoint_metrics(name).get("PublicTest", {}).get("accuracy", 0.0))
-
-
-def _load(model: str | Path) -> tuple[nn.Module, dict]:
-    """Makes a model with its trained weights, and reads its metrics."""
-    folder = Path(model)
-    try:
-        if folder.is_dir():
-            # An absolute path stands for itself when it is joined to the folder of the bundled ones.
-            return timm.create_model(f"local-dir:{folder}", pretrained=True), checkpoint_metrics(str(folder.resolve()))
-        name = str(model)
-        if name in bundled_checkpoints():
-            return timm.create_model(name, pretrained=True), checkpoint_metrics(name)
-    except Exception as error:  # timm, json and safetensors raise many kinds for files that do not fit
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"The model {model} cannot be loaded ({reason}); check its folder.") from error
-    known = ", ".join(bundled_checkpoints()) or "none"
-    raise ModelError(f"There is no model {str(model)!r}; give a checkpoint's folder or a bundled name ({known}).")
-
-
-def _checked_config(model: nn.Module, name: str) -> dict:
-    cfg = getattr(model, "pretrained_cfg", None)
-    if not cfg or not cfg.get("input_size"):
-        raise ModelError(f"The model {name} has no pretrained_cfg with an input_size; make it with timm.create_model.")
-    channels, height, width = cfg["input_size"]
-    if channels != 1 or height != width:
-        raise ModelError(f"The model {name} takes {channels} x {height} x {width} input, but must take a grey square.")
-    labels = cfg.get("label_names") or LABELS
-    if getattr(model, "num_classes", None) != len(LABELS) or set(labels) != set(LABELS):
-        raise ModelError(f"The model {name} does not have the outputs {', '.join(LABELS)}; choose another one.")
-    return data_config(model)
+def _softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)

@@ -2,8 +2,6 @@
 
 import threading
 
-import torch
-
 from fer_demo.faces import FaceDetectorError
 from fer_demo.images import ImageError
 from fer_demo.predictor import ModelError, Predictor
@@ -27,6 +25,5 @@ def shared_predictor(model: str | None = None) -> Predictor:
     with _lock:
         if model not in _predictors:
             # A face takes one core a few milliseconds; several cores mostly wait for each other, on a busy server long.
-            torch.set_num_threads(1)
-            _predictors[model] = Predictor(model)
+            _predictors[model] = Predictor(model, threads=1)
         return _predictors[model]

@@ -1,23 +1,27 @@
-"""From grey face crops to the model's input tensor: the one function that training, evaluation and the app share.
+"""From grey face crops to the model's input: the one definition that training, evaluation and the app share.
 
 Wrong answers on one's own photos mostly come from preparing them differently from the training pictures; so nothing
-else in this project scales pixels or resizes crops.
+else in this project scales pixels or resizes crops. NumPy arrays need no PyTorch; tensors stay on their device. Both
+give the very same pixels, on any processor.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
+
+if TYPE_CHECKING:
+    import torch
 
 
 def prepare(
-    images: torch.Tensor | np.ndarray | Sequence[np.ndarray],
+    images: "torch.Tensor | np.ndarray | Sequence[np.ndarray]",
     *,
     size: tuple[int, int],
     mean: Sequence[float] = (0.0,),
     std: Sequence[float] = (1.0,),
-) -> torch.Tensor:
+) -> "torch.Tensor":
     """Resizes grey pictures and scales their pixels.
 
     Pictures larger or smaller than `size` are resized with antialiased bilinear interpolation (as Pillow's BILINEAR);
@@ -37,41 +41,101 @@ def prepare(
         TypeError: If the pixels are not uint8.
         ValueError: If a picture is not grey, i.e. has more than one channel.
     """
-    if isinstance(images, np.ndarray):
-        images = torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1) if images.ndim == 3 else list(images)
-    if isinstance(images, torch.Tensor):
-        x = _resize(images, size)
+    import torch
+
+    if not isinstance(images, torch.Tensor):
+        return torch.from_numpy(prepare_array(images, size=size, mean=mean, std=std))
+    _check(images.dtype == torch.uint8, images.dtype, images.ndim == 4 and images.shape[1] == 1, images.shape)
+    x = images
+    if tuple(x.shape[-2:]) != tuple(size):
+        # MPS has no float64; the pictures are small.
+        place = "cpu" if x.device.type == "mps" else x.device
+        rows, columns = (torch.from_numpy(w).to(place) for w in _weights_for(x.shape, size))
+        x = _resize(x.to(place, torch.float64), rows, columns).to(images.device, torch.float32)
+    return normalize(x.float() / 255, mean, std).contiguous()
+
+
+def prepare_array(
+    images: Any, *, size: tuple[int, int], mean: Sequence[float] = (0.0,), std: Sequence[float] = (1.0,)
+) -> np.ndarray:
+    """`prepare` without PyTorch.
+
+    Args:
+        images: As for `prepare`; a tensor must be on the CPU.
+        size: As for `prepare`.
+        mean: As for `prepare`.
+        std: As for `prepare`.
+
+    Returns:
+        C-contiguous float32 array (N, 1, height, width).
+
+    Raises:
+        TypeError: As for `prepare`.
+        ValueError: As for `prepare`.
+    """
+    if hasattr(images, "detach"):  # a tensor
+        images = np.asarray(images)
+        _check(images.dtype == np.uint8, images.dtype, images.ndim == 4 and images.shape[1] == 1, images.shape)
+        images = images[:, 0]
+    if isinstance(images, np.ndarray) and images.ndim == 3:
+        x = _resized(images, size)
     elif len(images) == 0:
-        x = torch.empty(0, 1, *size)
+        x = np.empty((0, *size), np.uint8)
     else:
-        x = torch.cat([_resize(_as_tensor(image), size) for image in images])
-    return normalize(x / 255, mean, std).contiguous()
+        x = np.concatenate([_resized(_one(image), size) for image in images])
+    return normalize(x[:, None].astype(np.float32) / np.float32(255), mean, std)
 
 
-def normalize(x: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+def normalize(x: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
     """``(x - mean) / std`` for float pixels in [0, 1], one grey channel; exact for mean 0 and std 1."""
     return x if mean[0] == 0.0 and std[0] == 1.0 else (x - mean[0]) / std[0]
 
 
-def _as_tensor(image: np.ndarray) -> torch.Tensor:
+def _one(image: np.ndarray) -> np.ndarray:
     if image.ndim != 2:
         raise ValueError(f"A face crop must be grey, (height, width), but has shape {image.shape}; convert it first.")
-    return torch.from_numpy(np.ascontiguousarray(image))[None, None]
+    return image[None]
 
 
-def _resize(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    if x.dtype != torch.uint8:
-        raise TypeError(f"Pictures must be uint8 with values 0 to 255, but are {x.dtype}.")
-    if x.ndim != 4 or x.shape[1] != 1:
-        raise ValueError(f"Pictures must be grey, (N, 1, height, width), but have shape {tuple(x.shape)}.")
-    x = x.float()
-    if tuple(x.shape[-2:]) != tuple(size):
-        # Rounded back to whole grey levels: the crop that is shown and the crop the network saw are then the same.
-        x = F.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False).round_().clamp_(0, 255)
-    return x
+def _check(is_uint8: bool, dtype: Any, is_grey: bool, shape: Sequence[int]) -> None:
+    if not is_uint8:
+        raise TypeError(f"Pictures must be uint8 with values 0 to 255, but are {dtype}.")
+    if not is_grey:
+        raise ValueError(f"Pictures must be grey, (N, 1, height, width), but have shape {tuple(shape)}.")
 
 
-def data_config(model: torch.nn.Module) -> dict:
+def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    _check(images.dtype == np.uint8, images.dtype, True, images.shape)
+    if tuple(images.shape[-2:]) == tuple(size):
+        return images
+    return _resize(images.astype(np.float64), *_weights_for(images.shape, size)).astype(np.uint8)
+
+
+def _resize(x: Any, rows: Any, columns: Any) -> Any:
+    """Weighted means of rows and columns of arrays or tensors (..., H, W); whole grey levels in float64."""
+    # Rounded to whole grey levels: the crop that is shown and the crop the network saw are then the same. Weights are
+    # multiples of 2**-20, so that all sums are exact in float64 and no processor rounds a tie another way.
+    return (rows @ x @ columns).round()
+
+
+def _weights_for(shape: Sequence[int], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    return _resize_weights(shape[-2], size[0]), _resize_weights(shape[-1], size[1]).T.copy()
+
+
+@lru_cache(maxsize=64)
+def _resize_weights(old: int, new: int) -> np.ndarray:
+    """float64 (new, old): each new pixel's weights of the old ones, a triangle as wide as the reduction; sums are 1."""
+    scale = old / new
+    support = max(scale, 1.0)
+    centres = (np.arange(new) + 0.5) * scale
+    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(old) + 0.5 - centres[:, None]) / support)
+    weights = np.round(weights / weights.sum(axis=1, keepdims=True) * 2**20)
+    largest = weights.argmax(axis=1)
+    weights[np.arange(new), largest] += 2**20 - weights.sum(axis=1)
+    return weights / 2**20
+
+
+def data_config(model: "torch.nn.Module") -> dict:
     """The keyword arguments of `prepare` that belong to a model.
 
     Args:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 WEIGHTS_FILE = "model.safetensors"
+ONNX_FILE = "model.onnx"
+"""The same network for ONNX Runtime, beside `WEIGHTS_FILE`."""
 
 
 def checkpoints_dir() -> Path:

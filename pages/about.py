@@ -20,7 +20,8 @@ them. Do not use this for decisions about people.
     ":material/lock: Your photos": """
 Photos are read in this server's memory and go when you leave the page. A photo from the upload box touches a temporary
 file while it arrives; that is deleted before the answer appears. No account, no cookies for tracking, no telemetry,
-nothing fetched from other servers.
+nothing fetched from other servers. Who would rather keep photos off this server too: `python -m fer_demo export --web
+page/` writes a page that does it all in your own browser.
 """,
 }
 

@@ -114,7 +114,7 @@ def test_many_faces_are_folded(app, predictor, astronaut):
 
 
 def test_a_missing_model_is_one_sentence(app, monkeypatch):
-    def none_bundled(*_):
+    def none_bundled(*_, **__):
         raise ModelError("No trained model is bundled.")
 
     monkeypatch.setattr(predictors, "_predictors", {})

@@ -1,6 +1,7 @@
 """From a finished run to a checkpoint folder that timm loads as a ``local-dir``."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import timm
 import torch
 
 import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.export import export_model
+from fer_demo.model_info import ModelError, model_info
 from fer_demo.preprocess import data_config
+from fer_demo.weights import ONNX_FILE, WEIGHTS_FILE
 from training.card import data_set, model_card
 from training.channels import channel_means
 from training.data import Faces
@@ -19,7 +23,7 @@ from training.train import ALIGNED, BEST, LAST, build_model, resume_config
 
 
 def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str, ...] = VIEWS) -> dict[str, Any]:
-    """Writes weights, config.json, metrics.json, channels.json and the model card.
+    """Writes weights, ONNX file, config.json, metrics.json, channels.json and the model card.
 
     Args:
         run_dir: A run of `training.train.Trainer`.
@@ -54,8 +58,12 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
     options = {"model_args": config.model_args} if config.model_args else {}
     model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
     timm.models.save_for_hf(model, out, model_config=names | options, safe_serialization=True)
-    (out / "model.safetensors").chmod(0o644)  # safetensors writes files that only their owner can read
+    (out / WEIGHTS_FILE).chmod(0o644)  # safetensors writes files that only their owner can read
     atomic_write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    try:
+        export_model(model, model_info(model, out.name, metrics), out / ONNX_FILE)
+    except ModelError as error:  # PyTorch then runs it; covariance pooling has no ONNX form
+        print(f"no {ONNX_FILE}: {error}", file=sys.stderr)
     means = channel_means(model.eval(), faces.split("PublicTest"))
     atomic_write_text(out / "channels.json", json.dumps(means) + "\n")
     atomic_write_text(out / "README.md", model_card(out.name, metrics, config.to_dict(), best))

@@ -14,15 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import timm
-
-from training.config import load_config
+from training.config import TrainConfig, load_config
 from training.data import Faces, load_faces
 from training.evaluate import evaluate
 from training.export import export
 from training.runlog import LOG
 from training.storage import atomic_write_text
-from training.train import BEST, LAST
+from training.train import BEST, LAST, build_model
 
 RESULTS = "results.json"
 
@@ -131,7 +129,7 @@ def full(
     faces = load_faces(data)
     results: dict[str, Any] = {}
     for generation, folders in (("teachers", teachers), ("students", students)):
-        figures = [_figures(config.model, run, faces) for run in folders]
+        figures = [_figures(config, run, faces) for run in folders]
         results[generation] = {"runs": figures} | {
             split: {
                 "mean": statistics.mean(f[split] for f in figures),
@@ -148,6 +146,6 @@ def full(
     return results
 
 
-def _figures(name: str, run: Path, faces: Faces) -> dict[str, Any]:
-    metrics = evaluate(timm.create_model(name, checkpoint_path=str(run / BEST)), faces)
+def _figures(config: TrainConfig, run: Path, faces: Faces) -> dict[str, Any]:
+    metrics = evaluate(build_model(config, checkpoint_path=str(run / BEST)), faces)
     return {"run": run.name} | {split: metrics[split]["accuracy"] for split in ("PublicTest", "PrivateTest")}

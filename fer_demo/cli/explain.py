@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--against", metavar="NAME", help="explain it rather than this expression")
     parser.add_argument("--model", metavar="NAME", help="as for predict")
     parser.add_argument("--whole-image", action="store_true", help="take the photo as one face, cut out already")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,6 +36,10 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 1 if there was no face or something failed.
     """
+    from fer_demo.engines import installed
+
+    if not installed("torch", "timm", "captum"):
+        args.error("explanations need PyTorch; run `pip install 'fer-demo[torch]'`")
     from fer_demo.explain.report import report
     from fer_demo.faces import FaceDetectorError
     from fer_demo.images import ImageError, open_image

@@ -37,7 +37,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--model",
         metavar="NAME",
-        help="bundled checkpoint (architecture.tag) or folder of one; by default the most accurate bundled one",
+        help="bundled checkpoint (architecture.tag), folder of one, or exported ONNX file; by default the most "
+        "accurate bundled one",
+    )
+    parser.add_argument(
+        "--engine", choices=["onnx", "torch"], help="what runs the network (default: onnx where there is a file for it)"
     )
     parser.add_argument("--whole-image", action="store_true", help="take each photo as one face, cut out already")
     parser.add_argument("--device", default="cpu", help="where the network runs, e.g. cuda (default: %(default)s)")
@@ -63,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if not photos:
         args.error(f"there are no pictures in {', '.join(args.photos)}")
     try:
-        predictor = Predictor(args.model, device=args.device)
+        predictor = Predictor(args.model, engine=args.engine, device=args.device)
         if not args.whole_image:
             _ = predictor.detector  # a missing detector is one error, not one for each photo
     except (ModelError, FaceDetectorError) as error:

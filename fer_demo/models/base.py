@@ -259,6 +259,10 @@ class StagedNet(nn.Module):
     def _start(self, x: torch.Tensor) -> torch.Tensor:
         # A picture of one channel has the same strides in both memory formats, and PyTorch then answers channels-first:
         # the whole first stage, often the dearest one, would be computed and concatenated in the slower format.
+        # An exported graph has no memory format; there it would only turn the final flattening into a gather.
+        if not torch.jit.is_scripting():
+            if torch.compiler.is_exporting():
+                return self.stem(x)
         return self.stem(x).contiguous(memory_format=torch.channels_last)
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:

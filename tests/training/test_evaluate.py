@@ -7,7 +7,7 @@ import pytest
 import timm
 import torch
 
-import fer_demo  # noqa: F401
+from fer_demo import Predictor
 from training.__main__ import main
 from training.data import Faces
 from training.data.audit import duplicates_of_training
@@ -86,13 +86,19 @@ def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
     folder = tmp_path / "fer_sedense_s2.fer2013"
     metrics = export(tmp_path / "run", folder, faces)
     assert {p.name for p in folder.iterdir()} == {
-        "README.md", "channels.json", "config.json", "metrics.json", "model.safetensors",
+        "README.md", "channels.json", "config.json", "metrics.json", "model.onnx", "model.safetensors",
     }  # fmt: skip
     written = json.loads((folder / "metrics.json").read_text())
     assert written["PrivateTest"]["correct"] == metrics["PrivateTest"]["correct"]
     assert set(written["views"]) == {"flip", "ten_crop"}
     card = (folder / "README.md").read_text()
     assert f"{metrics['PrivateTest']['accuracy']:.2%}" in card and "expression" in card
+
+    # Both engines answer alike, with the temperature that was fitted.
+    onnx, torch_ = (Predictor(folder, engine=engine) for engine in ("onnx", "torch"))
+    assert onnx.temperature == torch_.temperature == metrics["temperature"]
+    crops = faces.split("PrivateTest").images[:, 0].numpy()
+    np.testing.assert_allclose(onnx.classify(crops), torch_.classify(crops), atol=1e-4)
 
     # Another process's figures from the folder alone.
     out = tmp_path / "again.json"

@@ -1,0 +1,162 @@
+"""``python -m fer_demo export``: a trained model as one file for other programs, or as a page for the browser."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+# Faces that show the ranges of the activations; more change them no longer.
+CALIBRATION_FACES = 512
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the subcommand ``export``."""
+    parser = subparsers.add_parser(
+        "export",
+        help="write a model as ONNX, TorchScript or .pt2, or as a page that runs in the browser",
+        description="Writes a trained model to a file, which carries class names, normalisation, input size and "
+        "temperature, after comparing it with PyTorch on real faces.",
+    )
+    parser.add_argument(
+        "model",
+        nargs="?",
+        metavar="NAME",
+        help="bundled checkpoint (architecture.tag), an architecture that has one, or folder of one; by default the "
+        "most accurate bundled one",
+    )
+    parser.add_argument("--format", choices=["onnx", "torchscript", "pt2"], help="what to write (default: onnx)")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, metavar="FILE", help="the file to write")
+    where.add_argument(
+        "--web", type=Path, metavar="DIR", help="write a page instead that does everything in the visitor's browser"
+    )
+    parser.add_argument(
+        "--runtime", metavar="PATH", help="for --web: the npm package onnxruntime-web (default: npm fetches it)"
+    )
+    precision = parser.add_mutually_exclusive_group()
+    precision.add_argument("--fp16", action="store_true", help="half precision (ONNX only)")
+    precision.add_argument(
+        "--int8", action="store_true", help="8-bit integers (ONNX only), calibrated on Training faces of --data"
+    )
+    parser.add_argument(
+        "--data",
+        default=os.environ.get("FER2013_DIR"),
+        help="for --int8: fer2013.csv or the folder that holds it (default: $FER2013_DIR)",
+    )
+    parser.add_argument(
+        "--untrained", action="store_true", help="export an architecture with random weights, to measure its speed"
+    )
+    parser.set_defaults(run=run, error=parser.error)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Runs the subcommand; see ``add_parser`` for the arguments.
+
+    Returns:
+        0; 1 if the export failed. Usage errors leave through ``args.error`` with 2.
+    """
+    from fer_demo.engines import installed
+    from fer_demo.faces import FaceDetectorError
+    from fer_demo.model_info import ModelError
+
+    if not installed("torch", "timm", "onnx"):
+        args.error("exporting needs PyTorch; run `pip install 'fer-demo[torch]'`")
+    if args.web and (args.format or args.fp16 or args.int8 or args.untrained):
+        args.error("--web goes with none of --format, --fp16, --int8 and --untrained")
+    try:
+        return _page(args) if args.web else _file(args)
+    except (ModelError, FaceDetectorError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _page(args: argparse.Namespace) -> int:
+    from fer_demo.export.web import export_web
+
+    page = export_web(_trained(args.model), args.web, args.runtime)
+    size = sum(p.stat().st_size for p in args.web.rglob("*") if p.is_file()) / 1e6
+    print(f"{page}: {size:.1f} MB in all; see it with `python -m http.server --directory {args.web}`")
+    return 0
+
+
+def _file(args: argparse.Namespace) -> int:
+    from fer_demo.export import export_model
+
+    precision = "int8" if args.int8 else "fp16" if args.fp16 else "fp32"
+    model, info = _model(args.model, args.untrained)
+    calibration, test = _data(args) if args.int8 else (None, None)
+    done = export_model(
+        model, info, args.out, format=args.format or "onnx", precision=precision, calibration=calibration
+    )
+    print(
+        f"{done.file}: {done.size / 1e6:.2f} MB, {precision}; on {done.faces} crops of real faces logits differ from "
+        f"PyTorch's by at most {done.difference:.1e}, probabilities by {done.probability_difference:.1e}"
+    )
+    if test is not None:
+        _print_accuracies(model, done.file, *test)
+    return 0
+
+
+def _model(name: str | None, untrained: bool):
+    """The network and what is to be known about it."""
+    import timm
+
+    from fer_demo.model_info import ModelError, model_info
+    from fer_demo.torch_engine import load_model
+
+    if untrained:
+        if not name or not timm.is_model(name):
+            raise ModelError(f"--untrained needs the name of a registered architecture, which {name!r} is not.")
+        return (model := timm.create_model(name)), model_info(model, name)
+    return load_model(_trained(name))
+
+
+def _trained(name: str | None) -> str:
+    """A checkpoint's name or folder; an architecture stands for its first bundled checkpoint."""
+    import timm
+
+    from fer_demo.engines import best_checkpoint
+    from fer_demo.model_info import ModelError
+    from fer_demo.weights import bundled_checkpoints
+
+    name = name or best_checkpoint()
+    if Path(name).is_dir() or name in bundled_checkpoints() or not timm.is_model(name):
+        return name
+    trained = [known for known in bundled_checkpoints() if known.split(".")[0] == name]
+    if not trained:
+        raise ModelError(f"{name} has no trained weights; give the folder of a checkpoint, or add --untrained.")
+    return trained[0]
+
+
+def _data(args: argparse.Namespace) -> "tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]":
+    """Faces of Training to calibrate on, and pictures and labels of PublicTest."""
+    import numpy as np
+
+    from fer_demo.model_info import ModelError
+
+    if not args.data:
+        raise ModelError("--int8 is calibrated on real faces: give --data PATH or set FER2013_DIR to FER2013's path.")
+    try:
+        from training.data import load_faces  # the readers live with the trainer, which an install does not bring
+    except ImportError:
+        raise ModelError("--int8 reads FER2013 with the package training; run it in a checkout.") from None
+    try:
+        faces = load_faces(args.data)
+    except ValueError as error:
+        raise ModelError(str(error)) from None
+    training, public = faces.split("Training"), faces.split("PublicTest")
+    order = np.random.default_rng(0).permutation(len(training.images))[:CALIBRATION_FACES]
+    return training.images[order, 0].numpy(), (public.images[:, 0].numpy(), np.asarray(public.labels))
+
+
+def _print_accuracies(model, file: Path, images: "np.ndarray", labels: "np.ndarray") -> None:
+    from fer_demo.predictor import Predictor
+
+    for title, predictor in (("fp32", Predictor(model)), ("int8", Predictor(file))):
+        right = int((predictor.classify(images).argmax(axis=1) == labels).sum())
+        print(f"PublicTest, {title}: {right / len(labels):.2%} ({right}/{len(labels)})")

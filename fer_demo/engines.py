@@ -1,0 +1,158 @@
+"""What runs the network: ONNX Runtime, which needs no PyTorch, or PyTorch itself."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from fer_demo.model_info import ModelError, ModelInfo
+from fer_demo.weights import ONNX_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+
+ENGINES = ("onnx", "torch")
+
+PIECE = 8
+"""Faces that ONNX Runtime gets at a time: the intermediate maps of more leave the processor's caches."""
+
+
+class Engine(Protocol):
+    """A network that is ready to run.
+
+    Attributes:
+        kind: One of `ENGINES`.
+        info: What it takes and answers.
+        device: Where it runs, as ``torch.device`` takes it.
+    """
+
+    kind: str
+    info: ModelInfo
+    device: Any
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Runs the network on float32 (N, 1, H, W) as `prepare_array` gives it; float32 (N, 7). Thread-safe."""
+        ...
+
+
+class OnnxEngine:
+    """A network in an ONNX file that ``python -m fer_demo export`` wrote, run by ONNX Runtime on the CPU.
+
+    Args:
+        file: The ONNX file.
+        threads: Threads that one call may use; None is ``OMP_NUM_THREADS``, or else one for each core.
+
+    Raises:
+        ModelError: If onnxruntime is not installed, or the file cannot be loaded or lacks its metadata.
+    """
+
+    kind = "onnx"
+    device = "cpu"
+
+    def __init__(self, file: str | os.PathLike, threads: int | None = None) -> None:
+        if not installed("onnxruntime"):
+            raise ModelError("The engine 'onnx' needs onnxruntime; run `pip install onnxruntime`.")
+        import onnxruntime as ort
+
+        ort.disable_telemetry_events()  # Microsoft's builds for Windows report to it otherwise
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or _default_threads()
+        # Threads that wait by spinning would take the cores from the detector and from other requests.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(os.fspath(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's own exceptions have no common base
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(f"The model {file} cannot be loaded ({reason}); export it again.") from error
+        self.info = ModelInfo.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
+        self._input = self._session.get_inputs()[0].name
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """See `Engine.logits`."""
+        if len(x) <= PIECE:
+            return self._session.run(None, {self._input: x})[0]
+        return np.concatenate([self.logits(x[start : start + PIECE]) for start in range(0, len(x), PIECE)])
+
+
+def make_engine(
+    model: Any = None, engine: str | None = None, *, device: Any = "cpu", threads: int | None = None
+) -> Engine:
+    """Loads a model.
+
+    Args:
+        model: A bundled checkpoint's name, the folder of a checkpoint, an exported ONNX file, or a timm model. None is
+            the bundled checkpoint of the highest validation accuracy (FER2013 PublicTest).
+        engine: One of `ENGINES`; None is "onnx" on the CPU where there is a file for it and onnxruntime is installed,
+            and "torch" otherwise.
+        device: Where the network runs, as ``torch.device`` takes it; "onnx" runs on the CPU only.
+        threads: As for `OnnxEngine`; "torch" has one setting for the whole process, which this changes.
+
+    Raises:
+        ModelError: If there is no such model or it cannot be used so.
+    """
+    if engine not in (None, *ENGINES):
+        raise ModelError(f"There is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
+    on_cpu = str(device) == "cpu"
+    if engine == "onnx" and not on_cpu:
+        raise ModelError(f"The engine 'onnx' runs on the CPU; use the engine 'torch' for the device {str(device)!r}.")
+    if model is None:
+        model = best_checkpoint()
+    if isinstance(model, (str, os.PathLike)):
+        folder, file = _find(model)
+        if folder is None or (engine != "torch" and on_cpu and file and (engine or installed("onnxruntime"))):
+            if engine == "torch" or not on_cpu:
+                raise ModelError(f"{model} is an ONNX file, which runs with the engine 'onnx' on the CPU alone.")
+            return OnnxEngine(file, threads)
+        if engine == "onnx":
+            raise ModelError(
+                f"The model {model} has no {ONNX_FILE}; run `python -m fer_demo export {model} --format onnx --out "
+                f"{folder / ONNX_FILE}`, or use the engine 'torch'."
+            )
+    elif engine == "onnx":
+        raise ModelError("The engine 'onnx' takes a file; export the model with `fer_demo.export.export_model` first.")
+    if not installed("torch", "timm"):
+        raise ModelError(f"{model} runs with PyTorch, which is not installed; run `pip install 'fer-demo[torch]'`.")
+    from fer_demo.torch_engine import TorchEngine
+
+    return TorchEngine(model, device=device, threads=threads)
+
+
+def installed(*packages: str) -> bool:
+    """Whether packages are there, without importing them."""
+    try:
+        return all(importlib.util.find_spec(package) for package in packages)
+    except (ImportError, ValueError):
+        return False
+
+
+def best_checkpoint() -> str:
+    """The bundled checkpoint of the highest accuracy on PublicTest.
+
+    Raises:
+        ModelError: If none is bundled.
+    """
+    names = bundled_checkpoints()
+    if not names:
+        raise ModelError("No trained model is bundled; give the folder of a checkpoint or train one first.")
+    return max(names, key=lambda name: checkpoint_metrics(name).get("PublicTest", {}).get("accuracy", 0.0))
+
+
+def _find(model: str | os.PathLike) -> tuple[Path | None, Path | None]:
+    """A checkpoint's folder and its ONNX file, if it has them."""
+    path = Path(model)
+    if path.suffix == ".onnx" and path.is_file():
+        return None, path
+    folder = path if path.is_dir() else checkpoint_dir(str(model)) if str(model) in bundled_checkpoints() else None
+    if folder is None:
+        known = ", ".join(bundled_checkpoints()) or "none"
+        raise ModelError(
+            f"There is no model {str(model)!r}; give a checkpoint's folder, an ONNX file or a bundled name ({known})."
+        )
+    file = folder / ONNX_FILE
+    return folder, file if file.is_file() else None
+
+
+def _default_threads() -> int:
+    # 0 lets ONNX Runtime choose, which does not look at OMP_NUM_THREADS.
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdigit() else 0

@@ -1,0 +1,110 @@
+"""Writes a trained network as one file that other programs use: ONNX, TorchScript or PyTorch's own ``.pt2``.
+
+Class names, normalisation, input size and temperature travel in the file (`fer_demo.model_info.ModelInfo`). Before a
+file takes its place it is loaded again and compared with PyTorch on real faces.
+"""
+
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch.nn as nn
+
+from fer_demo.export.check import MAX_DIFFERENCE, sample_crops, torch_logits
+from fer_demo.export.formats import FORMATS
+from fer_demo.model_info import ModelError, ModelInfo
+from fer_demo.preprocess import prepare_array
+
+__all__ = ["FORMATS", "PRECISIONS", "Exported", "export_model"]
+
+PRECISIONS = ("fp32", "fp16", "int8")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        file: The file.
+        size: Its bytes.
+        faces: How many crops of real faces it was compared on.
+        difference: The largest absolute difference of a logit from PyTorch's.
+        probability_difference: The same for the probabilities.
+    """
+
+    file: Path
+    size: int
+    faces: int
+    difference: float
+    probability_difference: float
+
+
+def export_model(
+    model: nn.Module,
+    info: ModelInfo,
+    file: str | os.PathLike,
+    *,
+    format: str = "onnx",
+    precision: str = "fp32",
+    calibration: np.ndarray | None = None,
+) -> Exported:
+    """Writes a network to a file and checks the file against PyTorch.
+
+    Args:
+        model: A timm model on the CPU; put into evaluation mode.
+        info: What `fer_demo.model_info.model_info` says of it.
+        file: Where to; a file that is there is replaced once the new one has passed.
+        format: One of `FORMATS`.
+        precision: One of `PRECISIONS`; all but "fp32" go with the format "onnx".
+        calibration: uint8 (N, H, W) grey face crops, needed for "int8": from them come the ranges of the activations.
+
+    Returns:
+        Size and differences.
+
+    Raises:
+        ModelError: If the combination is not possible, or the file answers differently: for "fp32" by more than
+            `fer_demo.export.check.MAX_DIFFERENCE`.
+    """
+    if format not in FORMATS or precision not in PRECISIONS:
+        raise ModelError(f"The format must be one of {', '.join(FORMATS)}, the precision of {', '.join(PRECISIONS)}.")
+    if precision != "fp32" and format != "onnx":
+        raise ModelError(f"The precision {precision} goes with the format onnx, not with {format}.")
+    if precision == "int8" and (calibration is None or len(calibration) == 0):
+        raise ModelError("The precision int8 is calibrated on real faces; give some.")
+    file, info = Path(file), replace(info, precision=precision)
+    model = model.eval()
+    write, load = FORMATS[format]
+    x = prepare_array(sample_crops(info.size[0]), **info.preprocessing)
+    expected = torch_logits(model, x)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.stem}-") as folder:
+        written = Path(folder) / file.name
+        write(model, info, written)
+        if precision != "fp32":
+            from fer_demo.export.quantize import to_fp16, to_int8
+
+            if precision == "fp16":
+                to_fp16(written)
+            else:
+                to_int8(written, prepare_array(calibration, **info.preprocessing))
+        run, read = load(written)
+        if read != info:
+            raise ModelError(f"{file} was not written: its metadata reads as {read} instead of {info}.")
+        found = run(x)
+        difference = float(np.abs(found - expected).max())
+        softer = float(np.abs(_softmax(found / info.temperature) - _softmax(expected / info.temperature)).max())
+        if not (difference <= MAX_DIFFERENCE if precision == "fp32" else np.isfinite(found).all()):
+            raise ModelError(
+                f"{file} was not written: its logits differ from PyTorch's by {difference:.2g}, more than "
+                f"{MAX_DIFFERENCE:g}; choose another format."
+            )
+        size = written.stat().st_size
+        os.replace(written, file)
+    return Exported(file, size, len(x), difference, softer)
+
+
+def _softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)

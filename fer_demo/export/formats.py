@@ -1,0 +1,119 @@
+"""One pair of functions for each file format: write a model, and load a file for comparison."""
+
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn as nn
+
+from fer_demo.engines import OnnxEngine
+from fer_demo.model_info import ModelError, ModelInfo
+
+EXTRA_FILE = "fer_demo.json"
+"""Name of the metadata inside TorchScript and .pt2 files: a JSON object as `ModelInfo.to_metadata` gives it."""
+
+INPUT, OUTPUT = "input", "logits"
+
+Run = Callable[[np.ndarray], np.ndarray]
+
+
+def _example(info: ModelInfo) -> torch.Tensor:
+    # Two pictures: torch.export takes a dimension of 1 for a constant.
+    return torch.rand(2, 1, *info.size, generator=torch.Generator().manual_seed(0))
+
+
+def write_onnx(model: nn.Module, info: ModelInfo, file: Path) -> None:
+    """Writes ONNX for any batch size, with batch normalisation folded into the convolutions.
+
+    For float32 the graph is rewritten as well; see `fer_demo.export.optimize`.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  (torch.onnx needs it)
+    except ImportError as error:
+        raise ModelError(f"Writing ONNX needs {error.name}; run `pip install 'fer-demo[torch]'`.") from None
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's notes to PyTorch's own developers
+        try:
+            program = torch.onnx.export(
+                model, (_example(info),), dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )  # fmt: skip
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise ModelError(
+                f"{info.name} has operations that ONNX does not have; choose pt2 or torchscript."
+            ) from error
+    proto = program.model_proto
+    # Notes of the exporter: a quarter of the file, with paths of the machine that wrote it.
+    for part in (proto, proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for initializer in proto.graph.initializer:
+        initializer.ClearField("doc_string")
+        initializer.ClearField("metadata_props")
+    proto.graph.ClearField("value_info")
+    if info.precision == "fp32":  # the others have no blocked layout, and are converted from the plain graph
+        from fer_demo.export.optimize import optimize
+
+        proto = optimize(proto)
+    proto.graph.name = info.name
+    onnx.helper.set_model_props(proto, info.to_metadata())
+    onnx.checker.check_model(proto)
+    onnx.save(proto, file)
+
+
+def load_onnx(file: Path) -> tuple[Run, ModelInfo]:
+    """Loads what `write_onnx` wrote."""
+    engine = OnnxEngine(file)
+    return engine.logits, engine.info
+
+
+def write_torchscript(model: nn.Module, info: ModelInfo, file: Path) -> None:
+    """Writes frozen TorchScript; ``torch.jit.load`` gives the metadata with ``_extra_files={EXTRA_FILE: ""}``."""
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # PyTorch calls it deprecated in favour of .pt2
+        traced = torch.jit.freeze(torch.jit.trace(model, _example(info), check_trace=False))
+        torch.jit.save(traced, str(file), _extra_files={EXTRA_FILE: json.dumps(info.to_metadata())})
+
+
+def load_torchscript(file: Path) -> tuple[Run, ModelInfo]:
+    """Loads what `write_torchscript` wrote."""
+    extra = {EXTRA_FILE: ""}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = torch.jit.load(str(file), _extra_files=extra)
+    return _runner(module), ModelInfo.from_metadata(json.loads(extra[EXTRA_FILE]), str(file))
+
+
+def write_pt2(model: nn.Module, info: ModelInfo, file: Path) -> None:
+    """Writes an ``ExportedProgram``; ``torch.export.load`` gives the metadata with ``extra_files={EXTRA_FILE: ""}``."""
+    program = torch.export.export(model, (_example(info),), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    torch.export.save(program, file, extra_files={EXTRA_FILE: json.dumps(info.to_metadata())})
+
+
+def load_pt2(file: Path) -> tuple[Run, ModelInfo]:
+    """Loads what `write_pt2` wrote."""
+    extra = {EXTRA_FILE: ""}
+    module = torch.export.load(file, extra_files=extra).module()
+    return _runner(module), ModelInfo.from_metadata(json.loads(extra[EXTRA_FILE]), str(file))
+
+
+def _runner(module: nn.Module) -> Run:
+    @torch.no_grad()
+    def run(x: np.ndarray) -> np.ndarray:
+        return module(torch.from_numpy(x)).numpy()
+
+    return run
+
+
+FORMATS: dict[str, tuple[Callable[[nn.Module, ModelInfo, Path], None], Callable[[Path], tuple[Run, ModelInfo]]]] = {
+    "onnx": (write_onnx, load_onnx),
+    "torchscript": (write_torchscript, load_torchscript),
+    "pt2": (write_pt2, load_pt2),
+}
+"""Name to how to write and how to load."""

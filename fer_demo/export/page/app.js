@@ -1,0 +1,187 @@
+// The page: a photo or the camera in, a guess about each face out. Nothing is sent anywhere.
+
+import * as ort from "./ort/ort.wasm.min.mjs";
+import { Detector } from "./detect.js";
+import { crop, similarity, squareMatrix } from "./geometry.js";
+
+const LONGEST = 1600; // larger photos are reduced once, which faces do not need to be found and read
+const byId = (id) => document.getElementById(id);
+const [status, canvas, answers, video, wholeButton] = ["status", "picture", "answers", "video", "whole"].map(byId);
+
+ort.env.wasm.numThreads = 1; // threads need headers that a plain file server does not send
+ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
+ort.env.logLevel = "error";
+
+const say = (text, error = false) => {
+  status.textContent = text;
+  status.classList.toggle("error", error);
+};
+
+const model = await (await fetch("model.json")).json();
+byId("disclaimer").textContent = model.disclaimer;
+byId("about").textContent = `Model: ${model.name}. Runtime: ONNX Runtime Web (MIT).`;
+const load = (file) => ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
+const classifier = await load("model.onnx");
+const detector = new Detector(ort, await load("yunet.onnx"), model.detection);
+
+const percent = (p) => `${Math.round(100 * p)}\u00a0%`;
+
+/** As fer_demo/wording.py. */
+function describe(probabilities) {
+  const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+  const [[first, p], [second, q]] = order.map((i) => [i, probabilities[i]]);
+  if (p < model.sureFrom || p - q < model.clearLead) {
+    return `unsure: ${model.labels[first]} (${percent(p)}) or ${model.labels[second]} (${percent(q)})`;
+  }
+  return `${model.looks[first]} (${percent(p)})`;
+}
+
+/** Probabilities for grey crops, all in one batch. */
+async function classify(crops) {
+  const size = model.size[0];
+  const input = new Float32Array(crops.length * size * size);
+  crops.forEach((pixels, n) => {
+    for (let i = 0; i < pixels.length; i++) input[n * pixels.length + i] = (pixels[i] / 255 - model.mean) / model.std;
+  });
+  const { logits } = await classifier.run({ input: new ort.Tensor("float32", input, [crops.length, 1, size, size]) });
+  return crops.map((_, n) => {
+    const scores = [...logits.data.subarray(7 * n, 7 * n + 7)].map((value) => value / model.temperature);
+    const powers = scores.map((value) => Math.exp(value - Math.max(...scores)));
+    const sum = powers.reduce((a, b) => a + b);
+    return powers.map((value) => value / sum);
+  });
+}
+
+/** Faces and answers of one picture (ImageData). */
+async function read(picture, { whole = false, turned = true } = {}) {
+  const size = model.size[0];
+  const target = model.detection.template.map(([x, y]) => [x * size, y * size]);
+  const all = { x: 0, y: 0, width: picture.width, height: picture.height };
+  const faces = whole
+    ? [{ box: all, crop: crop(picture, squareMatrix(all, size), size) }]
+    : (await detector.detect(picture, turned)).map((face) => ({
+        box: face.box, crop: crop(picture, similarity(face.landmarks, target), size),
+      }));
+  if (faces.length) (await classify(faces.map((f) => f.crop))).forEach((p, i) => (faces[i].probabilities = p));
+  return faces;
+}
+
+function element(name, text = "", properties = {}) {
+  return Object.assign(document.createElement(name), { textContent: text }, properties);
+}
+
+function thumbnail(pixels) {
+  const size = model.size[0];
+  const small = element("canvas", "", { width: size, height: size });
+  const image = new ImageData(size, size);
+  pixels.forEach((value, i) => image.data.set([value, value, value, 255], 4 * i));
+  small.getContext("2d").putImageData(image, 0, 0);
+  small.setAttribute("role", "img");
+  small.setAttribute("aria-label", "What the network saw");
+  return small;
+}
+
+function show(picture, faces, whole) {
+  const context = canvas.getContext("2d");
+  Object.assign(canvas, { width: picture.width, height: picture.height, hidden: false });
+  context.putImageData(picture, 0, 0);
+  const unit = Math.max(picture.width, picture.height) / 300;
+  answers.replaceChildren();
+  faces.forEach(({ box, crop: pixels, probabilities }, n) => {
+    const best = probabilities.indexOf(Math.max(...probabilities));
+    if (!whole) {
+      Object.assign(context, { lineWidth: unit, strokeStyle: model.colors[best], fillStyle: model.colors[best] });
+      context.strokeRect(box.x, box.y, box.width, box.height);
+      context.font = `bold ${Math.round(10 * unit)}px sans-serif`;
+      context.fillText(n + 1, box.x + 2 * unit, box.y + 10 * unit);
+    }
+    const item = element("li");
+    item.dataset.label = model.labels[best];
+    item.dataset.probabilities = JSON.stringify(probabilities);
+    item.dataset.box = JSON.stringify(box);
+    const list = element("dl");
+    for (const i of [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a])) {
+      const bar = element("dd");
+      bar.append(element("meter", "", { value: probabilities[i], max: 1 }));
+      list.append(element("dt", `${model.symbols[i]} ${model.labels[i]}`), bar, element("dd", percent(probabilities[i])));
+    }
+    item.append(thumbnail(pixels), element("strong", describe(probabilities)), list);
+    answers.append(item);
+  });
+}
+
+let current = null; // the photo that is shown
+
+async function answer(picture, whole = false) {
+  say("Looking for faces …");
+  await new Promise(requestAnimationFrame); // so that the sentence above is seen
+  const faces = await read(picture, { whole });
+  current = picture;
+  show(picture, faces, whole);
+  wholeButton.hidden = whole || faces.length > 0;
+  const count = faces.length === 1 ? "1 face" : `${faces.length} faces`;
+  say(whole ? "The whole picture was taken as one face." : faces.length ? `${count} found.` : "No face was found.");
+}
+
+function pixels(source, width, height) {
+  const scale = Math.min(1, LONGEST / Math.max(width, height));
+  const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
+  const context = new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true });
+  context.imageSmoothingQuality = "high";
+  context.fillStyle = "white";
+  context.fillRect(0, 0, w, h);
+  context.drawImage(source, 0, 0, w, h);
+  return context.getImageData(0, 0, w, h);
+}
+
+async function openFile(file) {
+  stopCamera();
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file); // applies the EXIF orientation
+  } catch {
+    return say(`${file.name || "The file"} is no picture that this browser can open; save it as JPEG or PNG.`, true);
+  }
+  await answer(pixels(bitmap, bitmap.width, bitmap.height));
+}
+
+let stream = null;
+
+function stopCamera() {
+  stream?.getTracks().forEach((track) => track.stop());
+  stream = null;
+  byId("camera").textContent = "Use the camera";
+}
+
+async function startCamera() {
+  try {
+    stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
+  } catch (error) {
+    return say(`The camera cannot be used (${error.message}); allow it, or choose a photo.`, true);
+  }
+  byId("camera").textContent = "Stop the camera";
+  wholeButton.hidden = true;
+  video.srcObject = stream;
+  await video.play();
+  while (stream) {
+    const start = performance.now();
+    const picture = pixels(video, video.videoWidth, video.videoHeight);
+    const faces = await read(picture, { turned: false });
+    if (!stream) break;
+    show(picture, faces, false);
+    const rate = Math.round(1000 / (performance.now() - start));
+    say(`${faces.length ? "" : "No face in view. "}${rate} pictures a second`);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
+byId("file").addEventListener("change", ({ target }) => target.files[0] && openFile(target.files[0]));
+byId("camera").addEventListener("click", () => (stream ? stopCamera() : startCamera()));
+wholeButton.addEventListener("click", () => current && answer(current, true));
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  if (event.dataTransfer.files[0]) openFile(event.dataTransfer.files[0]);
+});
+document.addEventListener("paste", ({ clipboardData }) => clipboardData.files[0] && openFile(clipboardData.files[0]));
+say("Add a photo.");

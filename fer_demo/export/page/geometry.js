@@ -1,0 +1,84 @@
+// The picture arithmetic of fer_demo/align.py. A picture is {data, width, height}, RGBA as in ImageData. Coordinates
+// count from the outer corner of the top left pixel. A matrix is [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
+
+const MAX_MULTIPLE = 8;
+
+/** The rotation, scaling and shift that takes points nearest to others (Umeyama without reflection). */
+export function similarity(source, target) {
+  const mean = (points) => points.reduce(([x, y], p) => [x + p[0] / points.length, y + p[1] / points.length], [0, 0]);
+  const [p, q] = [mean(source), mean(target)];
+  let [real, imaginary, spread] = [0, 0, 0];
+  source.forEach(([x, y], i) => {
+    const [u, v, s, t] = [x - p[0], y - p[1], target[i][0] - q[0], target[i][1] - q[1]];
+    real += u * s + v * t;
+    imaginary += u * t - v * s;
+    spread += u * u + v * v;
+  });
+  const [a, b] = [real / spread, imaginary / spread];
+  return [a, -b, q[0] - a * p[0] + b * p[1], b, a, q[1] - b * p[0] - a * p[1]];
+}
+
+export const apply = (m, [x, y]) => [m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]];
+
+export function invert([a, b, c, d, e, f]) {
+  const det = a * e - b * d;
+  return [e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det];
+}
+
+/** A copy of other size, turned, or a part: without aliasing; `outside` is a grey level, or null to repeat the border. */
+export function warp(picture, matrix, width, height, outside = null) {
+  const { data, width: w, height: h } = picture;
+  const back = invert(matrix);
+  const reduction = Math.hypot(back[0], back[3]);
+  const multiple = Math.max(1, Math.min(MAX_MULTIPLE, Math.ceil(reduction - 1e-6)));
+  const out = new Uint8ClampedArray(4 * width * height).fill(255);
+  const clamp = (value, limit) => (value < 0 ? 0 : value > limit ? limit : value);
+  const sum = [0, 0, 0];
+  for (let row = 0, o = 0; row < height; row++) {
+    for (let column = 0; column < width; column++, o += 4) {
+      sum.fill(0);
+      for (let i = 0; i < multiple; i++) {
+        for (let j = 0; j < multiple; j++) {
+          const u = column + (j + 0.5) / multiple;
+          const v = row + (i + 0.5) / multiple;
+          const x = back[0] * u + back[1] * v + back[2];
+          const y = back[3] * u + back[4] * v + back[5];
+          if (outside !== null && (x < 0 || y < 0 || x > w || y > h)) {
+            for (let k = 0; k < 3; k++) sum[k] += outside;
+            continue;
+          }
+          const left = Math.floor(x - 0.5);
+          const top = Math.floor(y - 0.5);
+          const fx = x - 0.5 - left;
+          const fy = y - 0.5 - top;
+          const x0 = 4 * clamp(left, w - 1);
+          const x1 = 4 * clamp(left + 1, w - 1);
+          const y0 = 4 * w * clamp(top, h - 1);
+          const y1 = 4 * w * clamp(top + 1, h - 1);
+          for (let k = 0; k < 3; k++) {
+            const upper = data[y0 + x0 + k] * (1 - fx) + data[y0 + x1 + k] * fx;
+            const lower = data[y1 + x0 + k] * (1 - fx) + data[y1 + x1 + k] * fx;
+            sum[k] += upper * (1 - fy) + lower * fy;
+          }
+        }
+      }
+      for (let k = 0; k < 3; k++) out[o + k] = sum[k] / (multiple * multiple); // a clamped array rounds
+    }
+  }
+  return { data: out, width, height };
+}
+
+/** A face's crop as the network sees it: grey levels, Uint8Array (size * size). */
+export function crop(picture, matrix, size) {
+  const { data } = warp(picture, matrix, size, size);
+  return Uint8Array.from({ length: size * size }, (_, i) =>
+    Math.round(0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]),
+  );
+}
+
+/** From the picture to the crop around a box {x, y, width, height}: the square of the same centre. */
+export function squareMatrix({ x, y, width, height }, size) {
+  const side = Math.max(width, height);
+  const scale = size / side;
+  return [scale, 0, -scale * (x + (width - side) / 2), 0, scale, -scale * (y + (height - side) / 2)];
+}

@@ -1,0 +1,161 @@
+"""A static page that finds faces and reads their expressions in the visitor's own browser."""
+
+import importlib.resources
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from fer_demo import faces
+from fer_demo.align import TEMPLATE
+from fer_demo.emotions import DISCLAIMER, EMOTIONS
+from fer_demo.export import export_model
+from fer_demo.model_info import ModelError
+from fer_demo.torch_engine import load_model
+from fer_demo.wording import CLEAR_LEAD, SURE_FROM
+
+RUNTIME_PACKAGE = "onnxruntime-web@^1.30.0"
+"""What npm fetches: ONNX Runtime compiled to WebAssembly, under the MIT licence."""
+
+RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+MARKER = "model.json"
+
+
+def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str | os.PathLike | None = None) -> Path:
+    """Writes the page with everything it needs; any web server can serve the folder.
+
+    Args:
+        model: A bundled checkpoint's name or the folder of one.
+        folder: Where to; must be new, empty or an earlier export, which is replaced.
+        runtime: The npm package onnxruntime-web: its ``.tgz``, its folder or that folder's ``dist``. None lets npm
+            fetch it, which takes a connection.
+
+    Returns:
+        The page's ``index.html``.
+
+    Raises:
+        ModelError: If the folder holds other files, the model cannot be exported, or the runtime cannot be had.
+        FaceDetectorError: If the detector's model file is missing.
+    """
+    folder = Path(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise ModelError(f"{folder} holds other files; name a new folder.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        made = Path(temporary) / "page"
+        for file in importlib.resources.files("fer_demo.export").joinpath("page").iterdir():
+            _write(made / file.name, file.read_bytes())
+        _copy_runtime(made / "ort", runtime)
+        network, info = load_model(model)
+        export_model(network, info, made / "model.onnx")
+        onnx.save(_browser_yunet(faces.find_model(None)), made / "yunet.onnx")
+        about = {
+            "name": info.name, "labels": info.labels, "size": info.size, "mean": info.mean, "std": info.std,
+            "temperature": info.temperature, "disclaimer": DISCLAIMER, "sureFrom": SURE_FROM, "clearLead": CLEAR_LEAD,
+            "detection": _detection(),
+        }  # fmt: skip
+        shown = {emotion.name: emotion for emotion in EMOTIONS}
+        for key in ("looks", "color", "symbol"):
+            about[key if key == "looks" else f"{key}s"] = [getattr(shown[label], key) for label in info.labels]
+        _write(made / MARKER, json.dumps(about, ensure_ascii=False, indent=1).encode())
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        shutil.move(made, folder)
+    return folder / "index.html"
+
+
+def _write(file: Path, content: bytes) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+
+
+def _detection() -> dict:
+    """The constants of `fer_demo.faces`, so that both detectors look alike."""
+    return {
+        "template": TEMPLATE.tolist(), "longestSide": faces.LONGEST_SIDE, "closeUpSide": faces.CLOSE_UP_SIDE,
+        "turns": faces.TURNS, "lookSize": faces.LOOK_SIZE, "lookFill": faces.LOOK_FILL,
+        "lookAngles": faces.LOOK_ANGLES, "lookScore": faces.LOOK_SCORE,
+        "scoreThreshold": faces.SCORE_THRESHOLD, "nmsThreshold": faces.NMS_THRESHOLD,
+    }  # fmt: skip
+
+
+def _copy_runtime(target: Path, given: str | os.PathLike | None) -> None:
+    with tempfile.TemporaryDirectory() as temporary:
+        package = Path(given) if given else _fetch_runtime(Path(temporary))
+        if package.is_file():
+            try:
+                with tarfile.open(package) as archive:
+                    archive.extractall(temporary, filter="data")
+            except tarfile.TarError as error:
+                raise ModelError(
+                    f"{package} is no npm package ({error}); get it with `npm pack {RUNTIME_PACKAGE}`."
+                ) from None
+            package = Path(temporary) / "package"
+        dist = package / "dist" if (package / "dist").is_dir() else package
+        missing = [name for name in RUNTIME_FILES if not (dist / name).is_file()]
+        if missing:
+            raise ModelError(f"{given} holds no {missing[0]}; give the npm package onnxruntime-web, 1.30 or newer.")
+        for name in RUNTIME_FILES:
+            _write(target / name, (dist / name).read_bytes())
+
+
+_ELSEWHERE = f"run `npm pack {RUNTIME_PACKAGE}` where there is a connection, and give the file with --runtime"
+
+
+def _fetch_runtime(folder: Path) -> Path:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ModelError(f"The browser's ONNX Runtime comes from npm, which is not installed; {_ELSEWHERE}.")
+    command = [npm, "pack", "--silent", "--fetch-retries=1", "--fetch-timeout=60000", RUNTIME_PACKAGE]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    packages = list(folder.glob("*.tgz"))
+    if done.returncode != 0 or not packages:
+        raise ModelError(f"npm could not fetch {RUNTIME_PACKAGE}; {_ELSEWHERE}.")
+    return packages[0]
+
+
+def _browser_yunet(file: str) -> onnx.ModelProto:
+    """YuNet as ONNX Runtime takes it: with plain weights, and for pictures of any size.
+
+    The file that OpenCV reads keeps 8-bit weights with scales for blocks, and for some with attributes that do not fit
+    each other, which ONNX Runtime refuses; it is made for 640 x 640 pixels, which OpenCV ignores.
+    """
+    model = onnx.load(file)
+    graph = model.graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    kept = []
+    for node in graph.node:
+        if node.input and all(name in constants for name in node.input):
+            values = [constants[name] for name in node.input]
+            if node.op_type == "DequantizeLinear":
+                constants[node.output[0]] = _dequantized(*values)
+                continue
+            if node.op_type == "Reshape":
+                constants[node.output[0]] = values[0].reshape(values[1])
+                continue
+        kept.append(node)
+    used = {name for node in kept for name in node.input}
+    del graph.node[:], graph.initializer[:], graph.value_info[:]
+    graph.node.extend(kept)
+    graph.initializer.extend(numpy_helper.from_array(v, name) for name, v in constants.items() if name in used)
+    for value in (*graph.input, *graph.output):
+        for i, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if dimension.dim_value >= 400:  # a side of the picture, or the number of its cells
+                dimension.dim_param = f"{value.name}_{i}"
+    return model
+
+
+def _dequantized(values: np.ndarray, scales: np.ndarray, zeros: np.ndarray) -> np.ndarray:
+    if scales.size > 1:  # each scale is for a block of neighbours
+        for axis, (whole, parts) in enumerate(zip(values.shape, scales.shape, strict=True)):
+            scales, zeros = (np.repeat(a, -(-whole // parts), axis).take(range(whole), axis) for a in (scales, zeros))
+    else:
+        scales, zeros = scales.reshape(()), zeros.reshape(())
+    return ((values.astype(np.float32) - zeros.astype(np.float32)) * scales).astype(np.float32)

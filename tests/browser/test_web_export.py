@@ -1,0 +1,207 @@
+"""The exported page in a real browser: the same answers as here, and nothing leaves the machine."""
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_demo import ModelError, Predictor
+from fer_demo.__main__ import main
+from fer_demo.export.web import RUNTIME_PACKAGE, export_web
+from fer_demo.samples import SAMPLES
+
+NAME = "fer_sedense_s2.fer2013"
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory) -> Path:
+    """The npm package onnxruntime-web: $FER_DEMO_ORT_WEB, or fetched."""
+    if given := os.environ.get("FER_DEMO_ORT_WEB"):
+        return Path(given)
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed, and FER_DEMO_ORT_WEB names no copy of onnxruntime-web")
+    folder = tmp_path_factory.mktemp("npm")
+    command = ["npm", "pack", "--silent", "--fetch-retries=0", "--fetch-timeout=30000", RUNTIME_PACKAGE]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip("onnxruntime-web cannot be fetched: no network, and FER_DEMO_ORT_WEB names no copy of it")
+    return next(folder.glob("*.tgz"))
+
+
+@pytest.fixture(scope="session")
+def exported(runtime, tmp_path_factory) -> Path:
+    return export_web(NAME, tmp_path_factory.mktemp("web") / "page", runtime).parent
+
+
+@pytest.fixture(scope="session")
+def address(exported) -> Iterator[str]:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=exported))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture
+def page(browser, address):
+    context = browser.new_context(permissions=["camera"])
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.requests, page.problems = [], []
+    page.on("request", lambda request: page.requests.append((request.method, request.url)))
+    page.on("console", lambda m: page.problems.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.goto(address)
+    page.get_by_text("Add a photo.", exact=True).wait_for()
+    yield page
+    assert all(method == "GET" and url.startswith((address, "blob:", "data:")) for method, url in page.requests)
+    assert not page.problems
+    context.close()
+
+
+def answers(page) -> list[dict]:
+    return [
+        {key: json.loads(item.get_attribute(f"data-{key}")) for key in ("probabilities", "box")}
+        | {"label": item.get_attribute("data-label"), "sentence": item.locator("strong").inner_text()}
+        for item in page.locator("#answers li").all()
+    ]
+
+
+def test_the_same_answers_as_in_python(page, tmp_path):
+    # Two faces, of which one is turned as no detector of upright faces finds it.
+    hopper = np.asarray(Image.fromarray(SAMPLES[1].load()[:512]).rotate(35, fillcolor=(128, 128, 128)))
+    both = np.concatenate([SAMPLES[0].load(), hopper], axis=1)
+    Image.fromarray(both).save(tmp_path / "both.png")
+    before = len(page.requests)
+    page.locator("#file").set_input_files(tmp_path / "both.png")
+    page.get_by_text("2 faces found.").wait_for()
+    assert [url for _, url in page.requests[before:] if not url.startswith(("blob:", "data:"))] == []
+    found, expected = answers(page), Predictor(NAME).predict(both)
+    assert len(found) == len(expected) == 2
+    for one in found:
+        other = min(expected, key=lambda f: abs(f.box[0] - one["box"]["x"]))
+        assert np.allclose(list(one["box"].values()), other.box, atol=0.05 * other.box[2])
+        assert one["label"] == other.label
+        # Browsers and OpenCV round pixels differently, which moves the landmarks a little.
+        assert np.allclose(one["probabilities"], list(other.probabilities.values()), atol=0.06)
+
+
+def test_the_whole_picture(page, tmp_path):
+    crop = Predictor(NAME).predict(SAMPLES[0].load())[0].crop
+    Image.fromarray(crop).save(tmp_path / "crop.png")
+    Image.fromarray(np.full((90, 120), 200, np.uint8)).save(tmp_path / "nobody.png")
+    page.locator("#file").set_input_files(tmp_path / "nobody.png")
+    page.get_by_text("No face was found.").wait_for()
+    page.get_by_text("Take the whole picture as one face").click()
+    page.get_by_text("The whole picture was taken as one face.").wait_for()
+    assert len(answers(page)) == 1
+
+
+def test_the_very_same_pixels_have_the_very_same_answer(page, tmp_path):
+    crop = Predictor(NAME).predict(SAMPLES[0].load())[0].crop
+    found = page.evaluate(
+        """async (grey) => {
+            const { crop, squareMatrix } = await import("./geometry.js");
+            const data = Uint8ClampedArray.from({length: 4 * grey.length}, (_, i) => i % 4 == 3 ? 255 : grey[i >> 2]);
+            const box = {x: 0, y: 0, width: 48, height: 48};
+            const ort = await import("./ort/ort.wasm.min.mjs");
+            const pixels = crop({data, width: 48, height: 48}, squareMatrix(box, 48), 48);
+            const session = await ort.InferenceSession.create("model.onnx");
+            const input = new ort.Tensor("float32", Float32Array.from(pixels, (v) => v / 255), [1, 1, 48, 48]);
+            return [[...pixels], [...(await session.run({input})).logits.data]];
+        }""",
+        crop.ravel().tolist(),
+    )
+    assert found[0] == crop.ravel().tolist()
+    logits = np.array(found[1])
+    predictor = Predictor(NAME)
+    scaled = np.exp(logits / predictor.temperature)
+    np.testing.assert_allclose(scaled / scaled.sum(), predictor.classify([crop])[0], atol=1e-4)
+
+
+def test_a_file_that_is_no_picture(page, tmp_path):
+    (tmp_path / "notes.png").write_text("no picture")
+    page.locator("#file").set_input_files(tmp_path / "notes.png")
+    page.get_by_text("notes.png is no picture that this browser can open").wait_for()
+
+
+def test_the_camera(page):
+    page.get_by_text("Use the camera").click()  # Chromium's own fake one, which shows no face
+    page.get_by_text("pictures a second").wait_for()
+    page.get_by_text("Stop the camera").click()
+    page.get_by_text("Use the camera").wait_for()
+
+
+class TestExport:
+    def test_again_into_the_same_folder(self, exported, runtime, tmp_path):
+        copy = Path(shutil.copytree(exported, tmp_path / "again"))
+        (copy / "app.js").write_text("old")
+        export_web(NAME, copy, runtime)
+        assert (copy / "app.js").read_bytes() == (exported / "app.js").read_bytes()
+        assert [p.name for p in tmp_path.iterdir()] == ["again"]
+
+    def test_not_into_a_folder_of_other_things(self, runtime, tmp_path):
+        (tmp_path / "thesis.txt").write_text("mine")
+        with pytest.raises(ModelError, match="holds other files"):
+            export_web(NAME, tmp_path, runtime)
+        assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_the_detector_answers_as_the_file_that_opencv_reads():
+    import cv2
+    import onnxruntime
+
+    from fer_demo.export.web import _browser_yunet
+    from fer_demo.faces import find_model
+
+    picture = cv2.cvtColor(SAMPLES[0].load(), cv2.COLOR_RGB2BGR)[:480, :320]  # no size the file was made for
+    session = onnxruntime.InferenceSession(_browser_yunet(find_model(None)).SerializeToString())
+    net = cv2.dnn.readNet(find_model(None))
+    blob = cv2.dnn.blobFromImage(picture)
+    net.setInput(blob)
+    names = [output.name for output in session.get_outputs()]
+    for name, ours, theirs in zip(names, session.run(names, {"input": blob}), net.forward(names), strict=True):
+        np.testing.assert_allclose(ours.ravel(), theirs.ravel(), atol=2e-3, err_msg=name)
+
+
+class TestErrors:
+    def test_offline(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+        if not shutil.which("npm"):
+            pytest.skip("npm is not installed")
+        assert main(["export", "--web", str(tmp_path / "page")]) == 1
+        said = capsys.readouterr().err
+        assert "npm could not fetch" in said and "--runtime" in said and said.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
+
+    def test_no_npm(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.setattr("fer_demo.export.web.shutil.which", lambda name: None)
+        assert main(["export", "--web", str(tmp_path / "page")]) == 1
+        assert "npm, which is not installed" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("content", [None, "text"])
+    def test_a_runtime_that_is_none(self, content, tmp_path, capsys):
+        given = tmp_path / "package.tgz"
+        if content:
+            given.write_text(content)
+        assert main(["export", "--web", str(tmp_path / "page"), "--runtime", str(given)]) == 1
+        said = capsys.readouterr().err
+        assert "npm" in said and "Traceback" not in said
+        assert not (tmp_path / "page").exists()
+
+    def test_options_of_files(self, tmp_path, capsys):
+        with pytest.raises(SystemExit):
+            main(["export", "--web", str(tmp_path), "--int8"])
+        assert "goes with none of" in capsys.readouterr().err

@@ -1,0 +1,117 @@
+"""Rewritten graphs: the same answers, and nothing left that takes ONNX Runtime out of its blocked layout."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from fer_demo.export.optimize import optimize
+
+
+def conv(name: str, source: str, out: int, channels: int, kernel: int = 1, bias: bool = True) -> tuple:
+    rng = np.random.default_rng(len(name) + out)
+    tensors = [
+        numpy_helper.from_array(rng.normal(size=(out, channels, kernel, kernel)).astype(np.float32), f"{name}.w")
+    ]
+    if bias:
+        tensors.append(numpy_helper.from_array(rng.normal(size=out).astype(np.float32), f"{name}.b"))
+    pads = [kernel // 2] * 4
+    return helper.make_node("Conv", [source, *(t.name for t in tensors)], [name], name=f"n_{name}", pads=pads), tensors
+
+
+def block(end: str, hidden: int = 2, bias: bool = True) -> onnx.ModelProto:
+    """Squeeze-and-excitation with concatenation, and what comes after it."""
+    tensors = [numpy_helper.from_array(np.array([2, 3]), "axes")]
+    nodes = []
+    for item in (
+        conv("f", "input", 16, 1, 3),
+        helper.make_node("ReduceMean", ["f", "axes"], ["mean"], name="n_mean", keepdims=1),
+        conv("down", "mean", hidden, 16, bias=bias),
+        helper.make_node("Relu", ["down"], ["relu"], name="n_relu"),
+        conv("up", "relu", 16, hidden, bias=bias),
+        helper.make_node("Sigmoid", ["up"], ["gate"], name="n_gate"),
+        helper.make_node("Mul", ["f", "gate"], ["scaled"], name="n_scaled"),
+        helper.make_node("Concat", ["f", "scaled"], ["both"], name="n_both", axis=1),
+        *{
+            "pool": (helper.make_node("AveragePool", ["both"], ["output"], kernel_shape=[2, 2], strides=[2, 2]),),
+            "mean": (helper.make_node("ReduceMean", ["both", "axes"], ["output"], keepdims=1),),
+            "conv": (conv("output", "both", 8, 32),),
+            "used twice": (
+                helper.make_node("AveragePool", ["both"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
+                helper.make_node("GlobalAveragePool", ["both"], ["one"]),
+                helper.make_node("Add", ["small", "one"], ["output"]),
+            ),
+        }[end],
+    ):
+        node, more = item if isinstance(item, tuple) else (item, [])
+        nodes.append(node)
+        tensors += more
+    graph = helper.make_graph(
+        nodes, "block", [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 8, 8])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)], tensors,
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
+    return onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": x})[0]
+
+
+def run_layout(model: onnx.ModelProto, file) -> Counter:
+    """The operators that ONNX Runtime makes of it."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(file)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(model.SerializeToString(), options)
+    return Counter(node.op_type for node in onnx.load(file).graph.node)
+
+
+@pytest.mark.parametrize("end", ["pool", "mean", "conv", "used twice"])
+@pytest.mark.parametrize("hidden, bias", [(2, True), (2, False), (16, True)])
+def test_the_answers_stay(end, hidden, bias):
+    model = block(end, hidden, bias)
+    new = optimize(onnx.ModelProto.FromString(model.SerializeToString()))
+    for count in (1, 3):
+        x = np.random.default_rng(count).random((count, 1, 8, 8), dtype=np.float32)
+        np.testing.assert_allclose(run(new, x), run(model, x), rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_rewritten():
+    kinds = {end: Counter(n.op_type for n in optimize(block(end)).graph.node) for end in ("pool", "mean", "used twice")}
+    assert not any("ReduceMean" in found for found in kinds.values())
+    # The product is taken after pooling: of single values, which need not be spread, or of a quarter of them.
+    assert kinds["mean"]["Resize"] == 0 and kinds["pool"]["Resize"] == 1
+    (spread,) = (i for i in optimize(block("pool")).graph.initializer if i.name.startswith("scales"))
+    assert numpy_helper.to_array(spread).tolist() == [1, 1, 4, 4]
+    assert kinds["used twice"]["Concat"] == 1  # whoever else uses it still has it
+    down, up = (next(i for i in optimize(block("conv")).graph.initializer if i.name == n) for n in ("down.w", "up.w"))
+    assert down.dims[0] == up.dims[1] == 16
+
+
+def test_the_layout_is_kept(tmp_path):
+    before, after = (
+        run_layout(block("conv"), tmp_path / "a.onnx"),
+        run_layout(optimize(block("conv")), tmp_path / "b.onnx"),
+    )
+    if not before["ReorderOutput"]:
+        pytest.skip("ONNX Runtime has no blocked layout on this processor")
+    # One for the graph's output remains.
+    assert before["ReorderInput"] > 0 == after["ReorderInput"] and after["ReorderOutput"] == 1
+
+
+def test_weights_in_two_places_are_left_alone():
+    model = block("conv")
+    graph = model.graph
+    names = [node.name for node in graph.node]
+    graph.node[names.index("n_down")].input[2] = "shared"
+    graph.initializer.append(numpy_helper.from_array(np.ones(2, np.float32), "shared"))
+    extra = helper.make_node("Mul", ["shared", "shared"], ["unused"], name="n_extra")
+    graph.node.insert(0, extra)
+    graph.output.append(helper.make_tensor_value_info("unused", TensorProto.FLOAT, [2]))
+    x = np.ones((1, 1, 8, 8), np.float32)
+    np.testing.assert_allclose(
+        run(optimize(onnx.ModelProto.FromString(model.SerializeToString())), x), run(model, x), rtol=1e-5
+    )
