@@ -30,7 +30,9 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_the_whole_package(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     sources = {
-        str(p.relative_to(ROOT)) for s in ("*.py", "*.css", "*.js", "*.html") for p in (ROOT / "fer_demo").rglob(s)
+        str(p.relative_to(ROOT))
+        for s in ("*.py", "*.css", "*.js", "*.mjs", "*.html")
+        for p in (ROOT / "fer_demo").rglob(s)
     }
     assert sources <= held
     weights = {f"fer_demo/_checkpoints/{p.parent.name}/{p.name}" for p in checkpoints_dir().glob("*/*")}

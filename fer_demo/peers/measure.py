@@ -1,7 +1,6 @@
 """Runs every system on the same faces, one after the other, each in a process of its own on one core."""
 
 import contextlib
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_demo.engines import installed
 from fer_demo.peers.environment import default_cache, last_error
 from fer_demo.peers.registry import PEERS, Peer
 from fer_demo.peers.results import PeerError, PeerResult, score
-from fer_demo.weights import bundled_checkpoints, checkpoint_dir
+from fer_demo.weights import ONNX_FILE, bundled_checkpoints, checkpoint_dir
 
 RUNNERS = Path(__file__).parent / "runners"
 SIDE = 48
@@ -97,17 +97,11 @@ def each_system(
 
 def own_systems() -> list[tuple[str, str]]:
     """Checkpoint and engine ("torch" or "onnx") of all that can be run here."""
-
-    def here(*packages: str) -> bool:
-        return all(importlib.util.find_spec(package) for package in packages)
-
-    # The module that runs ONNX files may be missing from older versions of this package.
-    onnx = here("onnxruntime") and (Path(__file__).parent.parent / "engines.py").is_file()
     systems = []
     for name in bundled_checkpoints():
-        if here("torch", "timm"):
+        if installed("torch", "timm"):
             systems.append((name, "torch"))
-        if onnx and (checkpoint_dir(name) / "model.onnx").is_file():
+        if installed("onnxruntime") and (checkpoint_dir(name) / ONNX_FILE).is_file():
             systems.append((name, "onnx"))
     return systems
 

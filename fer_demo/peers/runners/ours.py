@@ -1,7 +1,6 @@
 """Runs a bundled checkpoint of this project: ``ours.py FACES CHECKPOINT ENGINE``, with "torch" or "onnx"."""
 
 import importlib
-import inspect
 import json
 import sys
 
@@ -9,9 +8,9 @@ import timing
 
 import fer_demo
 from fer_demo.predictor import Predictor
-from fer_demo.weights import checkpoint_dir, checkpoint_metrics
+from fer_demo.weights import ONNX_FILE, WEIGHTS_FILE, checkpoint_dir, checkpoint_metrics
 
-PACKAGES = {"torch": ("PyTorch", "torch", "model.safetensors"), "onnx": ("ONNX Runtime", "onnxruntime", "model.onnx")}
+PACKAGES = {"torch": ("PyTorch", "torch", WEIGHTS_FILE), "onnx": ("ONNX Runtime", "onnxruntime", ONNX_FILE)}
 
 
 def main() -> None:
@@ -19,11 +18,7 @@ def main() -> None:
     faces, checkpoint = timing.arguments()
     engine = sys.argv[3]
     title, package, file = PACKAGES[engine]
-    if "engine" in inspect.signature(Predictor).parameters:
-        predictor = Predictor(checkpoint, engine=engine, threads=1)
-    else:
-        importlib.import_module("torch").set_num_threads(1)
-        predictor = Predictor(checkpoint)
+    predictor = Predictor(checkpoint, engine=engine, threads=1)
     found = timing.measure(predictor.classify, timing.read_faces(faces), [1, 8, 32, 64])
     facts = {
         "version": fer_demo.__version__,
