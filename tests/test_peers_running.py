@@ -154,7 +154,8 @@ def test_an_environment_is_built_once_and_again_for_other_versions(tmp_path):
 
 def test_last_error():
     npm = "npm error code ENOTFOUND\nnpm error request failed, reason: no such host\nnpm error is your proxy set?\n"
-    assert last_error(npm) == "npm error request failed, reason: no such host"
+    pip = "WARNING: Retrying after connection broken by 'E()'\nERROR: No matching distribution found for a==1\n"
+    assert last_error(npm) == last_error(pip) == "the package registry could not be reached"
     assert last_error("Traceback\nValueError: no.\n") == "ValueError: no"
     assert last_error("") == "it gave no reason"
 

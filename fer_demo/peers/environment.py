@@ -12,6 +12,9 @@ from fer_demo.peers.results import PeerError
 MINUTES = 30
 """How long an installation may take."""
 
+UNREACHABLE = ("connection broken by", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH")
+"""What pip and npm print when there is no network; the errors that follow say something else."""
+
 
 def default_cache() -> Path:
     """``peers`` in ``FER_DEMO_CACHE``, or in ``fer_demo`` in the user's cache folder."""
@@ -94,6 +97,7 @@ class PythonEnvironment(Environment):
     def _install(self, folder: Path) -> None:
         _call([sys.executable, "-m", "venv", str(folder)], "the virtual environment could not be made")
         pip = [str(_python(folder)), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+        pip += ["--retries", "2"]  # without a network the default waits for minutes
         for options in (list(self.requirements), ["--no-deps", *self.alone] if self.alone else []):
             if options:
                 _call([*pip, *options], f"pip could not install {', '.join(self.requirements + self.alone)}")
@@ -115,7 +119,7 @@ class NodeEnvironment(Environment):
     def _install(self, folder: Path) -> None:
         _find("node")
         (folder / "package.json").write_text('{"private": true}\n', encoding="utf-8")
-        quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
+        quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error", "--fetch-retries=1"]
         # No install scripts: one of them would fetch native code that the wasm backend does not need.
         command = [_find("npm"), "install", *quiet, "--ignore-scripts", "--save-exact", "--prefix", str(folder)]
         _call([*command, *self.packages], f"npm could not install {', '.join(self.packages)}", folder)
@@ -147,8 +151,9 @@ def _call(command: list[str], failure: str, folder: Path | None = None) -> None:
 
 def last_error(text: str) -> str:
     """The line of a program's output that says most about why it failed, without a full stop."""
+    if any(sign in text for sign in UNREACHABLE):
+        return "the package registry could not be reached"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
-    reasons = [line for line in errors if "reason:" in line]  # npm's; general advice follows it
-    chosen = (reasons or errors or lines or ["it gave no reason"])[-1]
+    chosen = (errors or lines or ["it gave no reason"])[-1]
     return chosen[:300].rstrip(".")
