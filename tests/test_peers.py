@@ -98,6 +98,7 @@ def test_the_table():
     assert cells[3][4] == "–"
     assert lines[-1] == "- Good: as it does."
     assert "not bound to a core" in table([good], 4, MACHINE | {"pinned": False})
+    assert "busy" not in text and "the machine was busy (load 3.5)" in table([good], 4, MACHINE | {"load": 3.5})
 
 
 def _command(*argv: str) -> int:

@@ -213,5 +213,5 @@ def test_real_peers_reach_what_is_known_of_them(fer2013, tmp_path):
     if left_out:
         pytest.skip(" ".join(left_out))
     accuracy = {result.name: result.accuracy for result in results if not result.ours}
-    for known, name in zip((0.659, 0.668, 0.588), accuracy, strict=True):
+    for known, name in zip((0.658, 0.666, 0.589), accuracy, strict=True):
         assert accuracy[name] == pytest.approx(known, abs=0.04), name

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         through ``args.error``.
     """
     from fer_demo.peers.measure import each_system
-    from fer_demo.peers.results import PeerError, table, this_machine
+    from fer_demo.peers.results import PeerError, is_busy, table, this_machine
 
     if not args.data:
         args.error("--peers needs --data, the path of FER2013")
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     machine, results, left_out = this_machine(), [], []
-    if machine["load"] is not None and machine["load"] > machine["cpus"] - 1:
+    if is_busy(machine):
         _say(f"This machine is busy (load {machine['load']} on {machine['cpus']} CPUs): speeds will be too low.")
     try:
         images, labels = faces.images[:, 0].numpy(), faces.labels.numpy()
