@@ -29,7 +29,7 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_holds_the_whole_package(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
-    kinds = ("*.py", "*.css", "*.js", "*.html", "*.json")
+    kinds = ("*.py", "*.css", "*.js", "*.mjs", "*.html", "*.json")
     sources = {str(p.relative_to(ROOT)) for kind in kinds for p in (ROOT / "fer_demo").rglob(kind)}
     assert sources <= held
     weights = {f"fer_demo/_checkpoints/{p.parent.name}/{p.name}" for p in checkpoints_dir().glob("*/*")}

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_demo.peers.command import add_arguments
+
 if TYPE_CHECKING:
     from fer_demo.tradeoffs import Benchmark, Row
 
@@ -28,6 +30,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--seconds", type=float, default=1.0, metavar="S", help="how long to measure each number (default: %(default)s)"
     )
     parser.add_argument("--cached", action="store_true", help="measure nothing: print what was measured before")
+    peers = parser.add_argument_group(
+        "comparison with other packages",
+        "Accuracy and speed of the bundled checkpoints beside packages that bring their weights, on FER2013's "
+        "PrivateTest and one core. They are fetched from PyPI and npm into a folder of their own.",
+    )
+    peers.add_argument("--peers", action="store_true", help="compare with other packages; needs --data")
+    add_arguments(peers)
     parser.set_defaults(run=run, error=parser.error)
 
 
@@ -39,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
     """
     from fer_demo.engines import installed
 
+    if args.peers:
+        from fer_demo.peers.command import run as compare
+
+        return compare(args)
     if not installed("torch", "timm"):
         args.error("networks are measured with PyTorch; run `pip install 'fer-demo[torch]'`")
     from fer_demo.tradeoffs import load_benchmark, networks_of, rows_csv, tradeoff_rows
