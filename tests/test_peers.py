@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from fer_demo.emotions import LABELS
 from fer_demo.__main__ import main
+from fer_demo.emotions import LABELS
 from fer_demo.peers import PeerError, measure, table, wilson_interval
 from fer_demo.peers.results import score, this_machine, to_classes
 
