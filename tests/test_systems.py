@@ -9,19 +9,9 @@ import fer_demo  # noqa: F401
 from fer_demo.models.acharya_covpool import BiMap, covariance, rectify, symmetric_log
 from fer_demo.models.pramerdorfer import InceptionModule
 from fer_demo.models.sedense import SEDense
+from fer_demo.published import systems
 
-PRINTED = {
-    "fer_tang_svm": 12.0e6,
-    "fer_guo_relativity": 2.6e6,
-    "fer_kim_fusion": 1.7e6,
-    "fer_pramerdorfer_vgg": 1.8e6,
-    "fer_pramerdorfer_resnet": 5.3e6,
-    "fer_pramerdorfer_inception": 1.2e6,
-    "fer_acharya_covpool": 6.7e6,
-    "fer_vielzeuf_occam": 2e6,
-    "fer_li_dlp": 74.9e6,
-    "fer_sedense_gc": 0.39e6,
-}
+PRINTED = {s.model: s.parameters for s in systems() if s.parameters and s.model != "fer_mini_xception"}
 
 
 def build(name, **kwargs):
@@ -47,7 +37,7 @@ def test_mini_xception_is_the_published_file():
 
 
 def depth(model):
-    """Weighted layers on the longest way from picture to answer."""
+    """Weighted layers from picture to answer, two for each Inception module."""
     longest = 0
     for module in model.modules():
         if isinstance(module, InceptionModule):
@@ -67,6 +57,23 @@ def test_pramerdorfer_depths(name, printed):
 
 def test_nano_is_small():
     assert parameters(build("fer_sedense_nano")) == 80_997
+
+
+@pytest.mark.parametrize("name", ["fer_tang_svm", "fer_pramerdorfer_vgg", "fer_acharya_covpool"])
+def test_another_pooling_replaces_the_hidden_layer(name):
+    model = build(name)
+    model.reset_classifier(7, "avg")
+    assert model.head_hidden_size == model.num_features and model(torch.rand(1, 1, 48, 48)).shape == (1, 7)
+    with pytest.raises((AssertionError, ValueError)):
+        model.reset_classifier(7, "nonsense")
+
+
+@pytest.mark.parametrize("name", ["fer_sedense", "fer_tang_svm", "fer_mini_xception"])
+def test_nothing_is_classified_without_pooling(name):
+    model = build(name)
+    model.reset_classifier(0, "")
+    with pytest.raises(ValueError, match="Without pooling there is nothing to classify"):
+        model.reset_classifier(7)
 
 
 class TestKim:
@@ -120,6 +127,16 @@ class TestCovariancePooling:
                     d[j, i] += step / 2
                     numeric[i, j] = ((function(a + d) - function(a - d)) * weight).sum() / (2 * step)
         torch.testing.assert_close(ours[0], numeric, rtol=1e-5, atol=1e-6)
+
+    def test_bimap_is_continuous(self):
+        """LAPACK's QR flips a column where a leading element of the weight passes through 0."""
+        bimap, a = BiMap(6, 3), covariance(torch.rand(1, 6, 5, 5))
+        outputs = []
+        for value in (-1e-7, 1e-7):
+            with torch.no_grad():
+                bimap.weight[0, 0] = value
+                outputs.append(bimap(a))
+        torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-4, atol=1e-6)
 
     def test_bimap_stays_on_the_manifold(self):
         bimap = BiMap(6, 3)

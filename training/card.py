@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_demo.emotions import DISCLAIMER, LABELS
+from fer_demo.published import systems
 from training.config import TrainConfig
 from training.reproduce import VIEW_TITLES, by_view, percent
 
@@ -14,12 +15,14 @@ class DataSet:
 
     Attributes:
         title: The data set's name.
-        compare: What others reach on it.
+        paper: What the SE-Dense paper prints of its network.
+        compare: What others reach on it; ``{paper}`` is a published figure of the same network.
         limits: What its pictures and labels cannot support.
         licence: Under what terms it is given out.
     """
 
     title: str
+    paper: str
     compare: str
     limits: str
     licence: str
@@ -28,15 +31,16 @@ class DataSet:
 DATA_SETS = {
     "fer2013": DataSet(
         title="FER2013",
-        compare="The paper prints 70.69% for its network; people reach 65 ± 5 % on these pictures (Goodfellow et al. "
-        "2013).",
+        paper="70.69%",
+        compare="{paper}; people reach 65 ± 5 % on these pictures (Goodfellow et al. 2013).",
         limits="FER2013 comes from a web image search of 2013, its labels are noisy, and it says nothing about age, "
         "gender or skin colour, so no statement about fairness can be made.",
         licence="FER2013 was published for research and education without a clear licence for the pictures",
     ),
     "raf_single": DataSet(
         title="RAF-DB's single-label set",
-        compare="The paper prints 85.4% for its network. RAF-DB has no validation split: PublicTest is every tenth "
+        paper="85.4%",
+        compare="{paper}. RAF-DB has no validation split: PublicTest is every tenth "
         "training picture of a class, and PrivateTest is the official test set.",
         limits="RAF-DB comes from web photo albums; its labels are the majority of some forty annotators each.",
         licence="RAF-DB is given out on request, for research that is not commercial",
@@ -96,8 +100,7 @@ tags: [facial-expression-recognition, timm]
 
 Seven expressions from a grey {height}×{width} face crop, with {metrics["parameters"]:,} parameters. {DISCLAIMER}
 
-The network follows Lee, Yoon, Ko and Jo (KIISE 2019), reconstructed from what the paper prints and from the authors'
-public demo; the module `fer_demo.models.sedense` states the evidence. These weights were trained here, from scratch,
+{_origin(name)} These weights were trained here, from scratch,
 on the Training split of {data.title} alone.
 
 ## Figures
@@ -110,7 +113,7 @@ leaves them out.
 |---|---|---|---|
 {table}
 
-Macro-F1 on PrivateTest: {private["macro_f1"]:.4f}. {data.compare}
+Macro-F1 on PrivateTest: {private["macro_f1"]:.4f}. {data.compare.format(paper=_published(name, data))}
 
 | expression | PrivateTest pictures | recall |
 |---|---|---|
@@ -144,9 +147,41 @@ Licence: {data.licence}; treat the weights likewise.
 """
 
 
+def _published(name: str, data: DataSet) -> str:
+    """What is published of a checkpoint's network on its data."""
+    model, _, tag = name.rpartition(".")
+    if model in ("fer_sedense", "fer_sedense_s2"):
+        return f"The paper prints {data.paper} for its network"
+    for system in systems():
+        for result in system.results if system.model == model else ():
+            if result.data == tag:
+                return f"{result.accuracy:.2%} are published for this network"
+    return "Nothing is published of this network"
+
+
+def _origin(name: str) -> str:
+    """Where a checkpoint's network comes from."""
+    system = next((s for s in systems() if s.model == name.rpartition(".")[0]), None)
+    if system is None or name.startswith("fer_sedense"):
+        return (
+            "The network follows Lee, Yoon, Ko and Jo (KIISE 2019), reconstructed from what the paper prints and from "
+            "the authors'\npublic demo; the module `fer_demo.models.sedense` states the evidence."
+        )
+    return f"The network is {system.name}, rebuilt after {system.source}; its module in\n`fer_demo.models` states how."
+
+
 def _levers(recipe: dict[str, Any]) -> str:
     """The further switches that were on, as a sentence; empty if none was."""
     words = {
+        "loss": "the squared hinge loss of an L2-SVM" if recipe["loss"] == "l2_svm" else None,
+        "triplet": f"triplet loss of weight {recipe['triplet_weight']:g}" if recipe["triplet_weight"] else None,
+        "locality": f"locality-preserving loss of weight {recipe['locality_weight']:g}"
+        if recipe["locality_weight"]
+        else None,
+        "aligned": "each picture beside its aligned twin (the figures are for single pictures)"
+        if recipe["aligned"]
+        else None,
+        "options": f"the options {recipe['model_args']}" if recipe["model_args"] else None,
         "targets": {"votes": "FER+ votes as targets", "majority": "FER+ majority as target"}.get(recipe["targets"]),
         "duplicates": "copies left out of Training" if recipe["drop_duplicates"] else None,
         "weights": f"class weights of power {recipe['class_weight_power']:g}" if recipe["class_weight_power"] else None,

@@ -125,6 +125,13 @@ class TrainConfig:
                 "triplet_weight and locality_weight must not be negative and locality_neighbors must be at least 1; "
                 f"got {self.triplet_weight}, {self.locality_weight} and {self.locality_neighbors}."
             )
+        if self.needs_features and (self.mixup or self.cutmix):
+            raise ValueError(
+                "triplet_weight and locality_weight need pictures of one class: leave out mixup and cutmix."
+            )
+        fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
+        if fixed:
+            raise ValueError(f"model_args cannot set {', '.join(sorted(fixed))}, which the trainer decides.")
         if not isinstance(self.teachers, tuple):
             raise ValueError(f"teachers must be a list of names, but is {self.teachers!r}.")
 

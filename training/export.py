@@ -16,10 +16,9 @@ from fer_demo.weights import ONNX_FILE, WEIGHTS_FILE
 from training.card import data_set, model_card
 from training.channels import channel_means
 from training.data import Faces
-from training.data.aligned import with_aligned
 from training.evaluate import VIEWS, evaluate
 from training.storage import atomic_write_text
-from training.train import ALIGNED, BEST, LAST, build_model, resume_config
+from training.train import BEST, LAST, build_model, resume_config
 
 
 def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str, ...] = VIEWS) -> dict[str, Any]:
@@ -43,6 +42,11 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
     if not (run_dir / BEST).is_file():
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
     data_set(out.name)  # before the long evaluation
+    if config.model_args and timm.is_model(out.name.rpartition(".")[0]):
+        raise ValueError(
+            f"{out.name} names a network without the options {config.model_args}: name the folder otherwise, such as "
+            f"{out.name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
+        )
     best = json.loads(torch.load(run_dir / LAST, map_location="cpu", weights_only=True)["best"])
     model = build_model(config, checkpoint_path=str(run_dir / BEST))
     side, used = config.sizes[-1][1], data_config(model)["size"]
@@ -50,11 +54,10 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
         raise ValueError(
             f"{run_dir} ended at {side} pixels, but {config.model} is used at {used[0]}: train to that size."
         )
-    if config.aligned:
-        faces = with_aligned(faces, run_dir / ALIGNED)
     metrics = evaluate(model, faces, views=views, progress=True)
     metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
+    # A network that takes views is evaluated on single pictures here, as the app and `reproduce` use it.
     options = {"model_args": config.model_args} if config.model_args else {}
     model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
     timm.models.save_for_hf(model, out, model_config=names | options, safe_serialization=True)

@@ -1,5 +1,6 @@
 """What a run minimises: targets, class weights, mixing and distillation, each a switch of `TrainConfig`."""
 
+import json
 from pathlib import Path
 
 import timm
@@ -112,7 +113,10 @@ def _load_teacher(spec: str) -> torch.nn.Module:
     if file and not Path(file).is_file():
         raise ValueError(f"The teacher {spec!r} names a file that does not exist; give NAME or NAME@FILE.safetensors.")
     try:
-        model = timm.create_model(name, checkpoint_path=file) if file else timm.create_model(name, pretrained=True)
+        run = Path(file).parent / "config.json"  # a run's own options, beside its weights
+        options = json.loads(run.read_text(encoding="utf-8")).get("model_args", {}) if file and run.is_file() else {}
+        source = {"checkpoint_path": file} if file else {"pretrained": True}
+        model = timm.create_model(name, **options, **source)
     except RuntimeError as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"The teacher {spec!r} cannot be loaded: {reason}.") from error

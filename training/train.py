@@ -37,7 +37,7 @@ from training.views import prepare_views
 
 LAST = "last.pt"
 BEST = "best.safetensors"
-ALIGNED = "aligned.npy"
+ALIGNED = "aligned.npz"
 RANGES = ("input", "forward", "backward", "optimizer")
 """The parts of a step, as a profile names them."""
 
@@ -80,9 +80,13 @@ class Trainer:
         self.log = RunLog(folders if self.world.main else [], self.quiet)
         if config.batch_size % self.world.size:
             raise ValueError(f"batch_size {config.batch_size} cannot be shared by {self.world.size} processes.")
-        faces = without_duplicates(faces) if config.drop_duplicates else faces
+        torch.manual_seed(config.seed)
+        self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
         if config.aligned:
+            if not getattr(self.model, "takes_views", False):
+                raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
             faces = with_aligned(faces, self.run_dir / ALIGNED, self.quiet)
+        faces = without_duplicates(faces) if config.drop_duplicates else faces
         self.train_set, self.public = faces.split("Training"), faces.split("PublicTest")
         self.steps_per_epoch = len(self.train_set) // config.batch_size
         if self.steps_per_epoch == 0:
@@ -90,10 +94,6 @@ class Trainer:
         self.images = self.train_set.images.to(self.device)
         self.objective = Objective(config, self.train_set, self.device)
 
-        torch.manual_seed(config.seed)
-        self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
-        if config.aligned and not getattr(self.model, "takes_views", False):
-            raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
         self.features: list[torch.Tensor] = []
         if config.needs_features:
             # A hook instead of a second output, so that the network stays the one that others call.

@@ -8,10 +8,11 @@ normalisation; the covariance of the 256 channels plus 1e-4 of its trace; BiMap 
 rectification (ReEig) at 1e-4, the matrix logarithm (LogEig), a fully connected layer of 2,000 units; 87.0 % on RAF-DB,
 6.7 M parameters.
 
-Inferred: two BiMap layers (256 to 128 to 64), the upper triangle of the symmetric logarithm instead of all of it, and
-a second fully connected layer of 512, which make 6.43 M. BiMap's weights are orthonormalised by a QR decomposition in
-each pass, so that they stay on the Stiefel manifold under any optimiser. Computed in double precision: single
-precision loses the small eigenvalues. There is no eigendecomposition in ONNX: this network cannot be exported to it.
+Inferred, to meet that size: two BiMap layers (256 to 128 to 64; the public code has one), the upper triangle of the
+symmetric logarithm instead of all of it, and a second fully connected layer of 512: 6.43 M. BiMap's weights are
+orthonormalised by a QR decomposition in each pass, so that they stay on the Stiefel manifold under any optimiser.
+Computed in double precision: single precision loses the small eigenvalues. There is no eigendecomposition in ONNX:
+this network cannot be exported to it.
 """
 
 from typing import Any
@@ -118,7 +119,9 @@ class BiMap(nn.Module):
         nn.init.orthogonal_(self.weight)
 
     def forward(self, a: torch.Tensor) -> torch.Tensor:
-        w = torch.linalg.qr(self.weight.double())[0]
+        w, r = torch.linalg.qr(self.weight.double())
+        # Unique only with a positive diagonal in R: otherwise a column could change its sign from step to step.
+        w = w * torch.where(r.diagonal() < 0, -1.0, 1.0)
         return w.transpose(0, 1) @ a @ w
 
 
@@ -157,6 +160,7 @@ class AcharyaCovPool(StagedNet):
     Arguments as in `StagedNet`; ``spd`` are the sizes after each BiMap layer, ``hidden`` the fully connected layers.
     """
 
+    own_pooling = "cov"
     paper = "Covariance Pooling for Facial Expression Recognition"
 
     def __init__(

@@ -112,6 +112,12 @@ class StagedNet(nn.Module):
     paper: ClassVar[str] = ""
     """Title of the paper that describes the network."""
 
+    own_pooling: ClassVar[str] = ""
+    """Name, as ``global_pool``, of a head that `pooling` builds; networks without one pool globally."""
+
+    takes_views: ClassVar[bool] = False
+    """Whether several views of a face may be given, one behind the other."""
+
     def __init__(self, num_classes: int, in_chans: int, global_pool: str, drop_rate: float) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -144,22 +150,20 @@ class StagedNet(nn.Module):
         self.init_weights()
 
     def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
-        """What makes a vector of the last map, and that vector's length. Global pooling unless a network says other."""
-        pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
-        return pool, self.num_features
+        """The network's own way from the last map to a vector, and that vector's length; see `own_pooling`."""
+        raise NotImplementedError(f"{type(self).__name__} has no head of its own.")
 
     def _build_head(self, **dd: Any) -> None:
-        if self.pool_type:
+        if self.pool_type and self.pool_type == self.own_pooling:
             self.global_pool, self.head_hidden_size = self.pooling(**dd)
         else:
-            if self.num_classes:
-                raise ValueError(
-                    "Without pooling there is nothing to classify: give num_classes=0 with global_pool=''."
-                )
-            self.global_pool, self.head_hidden_size = nn.Identity(), self.num_features
+            self.head_hidden_size = self.num_features
+            self.global_pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
         self.classifier = self._new_classifier(**dd)
 
     def _new_classifier(self, **dd: Any) -> nn.Module:
+        if self.num_classes and not self.pool_type:
+            raise ValueError("Without pooling there is nothing to classify: give num_classes=0 with global_pool=''.")
         return nn.Linear(self.head_hidden_size, self.num_classes, **dd) if self.num_classes else nn.Identity()
 
     @torch.jit.ignore
@@ -223,7 +227,7 @@ class StagedNet(nn.Module):
         Args:
             x: Input (N, in_chans, H, W).
             indices: Which stages: the last n if an int, these if a list, all if None.
-            norm: Unused; every map is already normalised.
+            norm: Unused: no network here normalises its last map.
             stop_early: Do not run the stages after the last one asked for.
             output_fmt: Only ``"NCHW"``.
             intermediates_only: Return only the maps.

@@ -25,6 +25,7 @@ __all__ = ["GuoRelativity"]
 class GuoRelativity(StagedNet):
     """Three convolutions and an embedding, which is the classifier's input. Arguments as in `StagedNet`."""
 
+    own_pooling = "hidden"
     paper = "Deep Neural Networks with Relativity Learning for Facial Expression Recognition"
 
     def __init__(

@@ -33,6 +33,7 @@ class KimFusion(StagedNet):
     """
 
     takes_views = True
+    own_pooling = "hidden"
     paper = (
         "Fusing Aligned and Non-Aligned Face Information for Automatic Affect Recognition in the Wild: "
         "A Deep Learning Approach"
@@ -61,7 +62,7 @@ class KimFusion(StagedNet):
                 nn.Sequential(ConvAct(second, third, 5, padding=2, **dd), nn.AvgPool2d(3, 2)),
             ],
             channels=list(widths),
-            reductions=[2, 4, 9],
+            reductions=[2, 4, 8],
             **dd,
         )
 

@@ -40,6 +40,7 @@ def dlp_stages(conv: type[nn.Module], **options: Any) -> list[nn.Module]:
 class LiDLP(StagedNet):
     """Six convolutions and a large hidden layer. Arguments as in `StagedNet`."""
 
+    own_pooling = "hidden"
     paper = "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition in the Wild"
 
     def __init__(

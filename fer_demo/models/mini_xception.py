@@ -96,8 +96,8 @@ class MiniXception(StagedNet):
         )
 
     def _new_classifier(self, **dd: Any) -> nn.Module:
-        if not self.num_classes:
-            return nn.Identity()
+        if not self.num_classes or not self.pool_type:
+            return super()._new_classifier(**dd)
         return nn.Conv2d(self.num_features, self.num_classes, 3, padding=1, **dd)
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
@@ -115,5 +115,5 @@ default_cfgs = generate_default_cfgs(
 
 @register_model
 def fer_mini_xception(pretrained: bool = False, **kwargs: Any) -> MiniXception:
-    """Arriaga et al. 2017: 56,951 parameters (58,423 printed with running statistics), 1x48x48 input."""
+    """Arriaga et al. 2017: 56,951 parameters (58,423 numbers in the authors' file), 1x48x48 input."""
     return create(MiniXception, "fer_mini_xception", pretrained, 4, **kwargs)

@@ -10,8 +10,9 @@ layer of 1,024 units. All are trained for 300 epochs from random weights by SGD 
 weight decay 1e-4, with mirroring and random crops.
 
 Inferred from the printed depths and parameter counts: the VGG's widths of 32, 64, 128 and 128 (1.77 M); the ResNet as
-ResNet-34 of half the width behind a 3x3 stem of stride 1 (5.32 M); the Inception network as a 3x3 stem and seven
-GoogLeNet modules (Szegedy et al. 2015, arXiv:1409.4842) of the widths below (1.21 M).
+ResNet-34 of half the width behind a 3x3 stem of stride 1 (5.33 M; its longest way has 34 layers, 33 without the stem);
+the Inception network as a 3x3 stem and seven GoogLeNet modules (Szegedy et al. 2015, arXiv:1409.4842) of the widths
+below (1.21 M).
 """
 
 from typing import Any
@@ -30,6 +31,7 @@ TITLE = "Facial Expression Recognition using Convolutional Neural Networks: Stat
 class PramerdorferVGG(StagedNet):
     """VGG of depth 10. Arguments as in `StagedNet`; ``drop_rate`` also holds after each block."""
 
+    own_pooling = "hidden"
     paper = TITLE
 
     def __init__(

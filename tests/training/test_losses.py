@@ -143,11 +143,25 @@ def test_model_args_reach_the_network(faces, config, tmp_path):
     assert load_config(None, ["model_args={se: none}"]).model_args == {"se": "none"}
 
 
+def test_a_teacher_with_options_and_no_export_under_another_networks_name(faces, config, tmp_path):
+    from training.export import export
+
+    settings = config(model_args={"se": "none"}, epochs=1)
+    Trainer(settings, faces, tmp_path / "a", quiet=True).fit()
+    student = config(teachers=[f"fer_sedense_s2.fer2013@{tmp_path / 'a' / 'best.safetensors'}"], epochs=1)
+    teacher = Objective(student, faces, CPU).teachers[0]
+    assert sum(p.numel() for p in teacher.parameters()) == 255_935
+    with pytest.raises(ValueError, match=r"names a network without the options \{'se': 'none'\}"):
+        export(tmp_path / "a", tmp_path / "fer_sedense_s2.fer2013", faces, ("single",))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"loss": "hinge"}, "loss must be one of cross_entropy, l2_svm; got 'hinge'"),
         ({"triplet_weight": -1.0}, "must not be negative"),
+        ({"triplet_weight": 1.0, "mixup": 0.2}, "need pictures of one class: leave out mixup and cutmix"),
+        ({"model_args": {"num_classes": 8}}, "model_args cannot set num_classes"),
         ({"model_args": {"wings": 2}}, "model_args {'wings': 2} do not fit fer_sedense_s2"),
         ({"aligned": True}, "looks at one picture: leave aligned out"),
     ],

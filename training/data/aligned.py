@@ -1,6 +1,7 @@
 """Every picture beside its aligned twin, for systems that look at both (Kim et al. 2016)."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import cv2
@@ -44,7 +45,7 @@ def with_aligned(faces: Faces, cache: str | Path | None = None, quiet: bool = Tr
 
     Args:
         faces: Square grey pictures, uint8 (N, 1, H, H).
-        cache: A .npy file that keeps the twins, since finding them takes minutes: read if it exists, else written.
+        cache: An .npz file that keeps the twins, since finding them takes minutes: read if it exists, else written.
         quiet: No progress bar.
 
     Returns:
@@ -53,18 +54,20 @@ def with_aligned(faces: Faces, cache: str | Path | None = None, quiet: bool = Tr
     Raises:
         DataError: If the cache belongs to other pictures or the pictures are not square.
     """
-    n, _, height, width = faces.images.shape
+    height, width = faces.images.shape[-2:]
     if height != width:
         raise DataError(f"Aligned views need square pictures, but these are {width} x {height}.")
     cache = Path(cache) if cache else None
+    fingerprint = hashlib.sha256(faces.images.contiguous().numpy().tobytes()).hexdigest()
     if cache is not None and cache.is_file():
-        twins = np.load(cache)
-        if twins.shape != (n, height, width):
+        with np.load(cache) as kept:
+            twins, of = kept["twins"], str(kept["of"])
+        if of != fingerprint:
             raise DataError(f"{cache} holds the aligned views of other pictures; delete it.")
     else:
         detector = FaceDetector()
         pictures = tqdm(faces.images[:, 0].numpy(), desc="aligning", unit="img", disable=quiet, leave=False)
         twins = np.stack([align_picture(detector, picture) for picture in pictures])
         if cache is not None:
-            atomic_write(cache, lambda f: np.save(f, twins))
+            atomic_write(cache, lambda f: np.savez(f, twins=twins, of=fingerprint))
     return dataclasses.replace(faces, images=torch.cat([faces.images, torch.from_numpy(twins)[:, None]], 1))
