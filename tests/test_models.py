@@ -110,7 +110,8 @@ def test_features(name):
     maps = model(x)
     assert [m.shape[1] for m in maps] == model.feature_info.channels()
     for feature, reduction in zip(maps, model.feature_info.reduction(), strict=True):
-        assert x.shape[-1] / feature.shape[-1] == pytest.approx(reduction, rel=0.15)  # odd sizes are rounded
+        # The stride, but for rounding and what unpadded convolutions cut off.
+        assert -4 < feature.shape[-1] - x.shape[-1] / reduction < 1
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -152,7 +153,8 @@ def test_fx_and_export(name):
     x = picture(model)
     torch.testing.assert_close(fx.symbolic_trace(model)(x), model(x))
     exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=64)},))
-    torch.testing.assert_close(exported.module()(picture(model, 5)), model(picture(model, 5)))
+    # The exported graph is not channels-last, so sums are rounded in another order.
+    torch.testing.assert_close(exported.module()(picture(model, 5)), model(picture(model, 5)), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", MODELS)
