@@ -117,6 +117,12 @@ def make_engine(
     return TorchEngine(model, device=device, threads=threads)
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits (N, C), row by row."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
 def installed(*packages: str) -> bool:
     """Whether packages are there, without importing them."""
     try:

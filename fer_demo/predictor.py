@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fer_demo.engines import make_engine
+from fer_demo.engines import make_engine, softmax
 from fer_demo.faces import DetectedFace, FaceDetector, align_face, square_crop, whole_picture
 from fer_demo.images import ImageSource, open_image
 from fer_demo.model_info import ModelError, check_temperature
@@ -220,7 +220,7 @@ class Predictor:
         results = [np.empty((0, len(self.labels)), np.float32)]
         for start in range(0, len(crops), BATCH_SIZE):
             x = prepare_array(crops[start : start + BATCH_SIZE], **self._engine.info.preprocessing)
-            results.append(_softmax(self._engine.logits(x) / np.float32(self.temperature)))
+            results.append(softmax(self._engine.logits(x) / np.float32(self.temperature)))
         return np.concatenate(results)
 
     def _crops(self, image: np.ndarray, whole: bool, boxes: Sequence[Box] | None, turned: bool) -> list[tuple]:
@@ -233,8 +233,3 @@ class Predictor:
             return [(tuple(map(float, b)), None, None, square_crop(image, b, size)) for b in boxes]
         faces = self.detector.detect(image, turned=turned)
         return [(f.box, f.landmarks, f.score, align_face(image, f.landmarks, size)) for f in faces]
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)

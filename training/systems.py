@@ -6,21 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import timm
-import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.published import System, systems
+from fer_demo.published import System, data_sets, systems
+from fer_demo.tradeoffs.costs import network_costs
+from fer_demo.tradeoffs.measures import NOT_TRAINED
 from fer_demo.weights import checkpoint_metrics
 from training.reproduce import percent
 from training.runlog import RUNS, read_run
 
 METRICS = "metrics.json"
 """The figures on both test sets in the record of a run under the common schedule, ``systems-<model>``."""
-
-NOT_TRAINED = "not trained"
-
-DATA_NAMES = {"fer2013": "FER2013", "raf_single": "RAF-single"}
 
 
 def built(model: str) -> tuple[int, float, str]:
@@ -29,15 +25,9 @@ def built(model: str) -> tuple[int, float, str]:
     Args:
         model: A registered name; counted at the input size of its default tag.
     """
-    with torch.device("meta"):
-        network = timm.create_model(model).eval()
-    parameters = sum(p.numel() for p in network.parameters())
-    # Counted on real weights: a decomposition of a matrix has no meta version.
-    network = timm.create_model(model).eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(torch.zeros(1, *network.pretrained_cfg["input_size"]))
-    file = Path(inspect.getfile(type(network))).name
-    return parameters, counter.get_total_flops() / 2e6, file
+    network = timm.create_model(model, device="meta")
+    costs = network_costs(model, network.pretrained_cfg["input_size"][-1])
+    return costs.parameters, costs.macs / 1e6, Path(inspect.getfile(type(network))).name
 
 
 def reached(system: System, data: str, runs: Path = RUNS) -> str:
@@ -81,7 +71,7 @@ def systems_table(runs: Path = RUNS) -> str:
     for system in systems():
         parameters, macs, file = built(system.model)
         name = f"[{system.name}]({system.source.url})" if system.source and system.source.url else system.name
-        for data in DATA_NAMES:
+        for data in data_sets():
             result = next((r for r in system.results if r.data == data), None)
             here = reached(system, data, runs)
             if result is None and here == NOT_TRAINED:
@@ -94,7 +84,7 @@ def systems_table(runs: Path = RUNS) -> str:
                 f"{printed / 1e6:.3g} M" if printed else "–",
                 f"{parameters:,}",
                 f"{macs:.1f}",
-                DATA_NAMES[data],
+                data_sets()[data]["title"],
                 f"{result.accuracy:.2%}{table}" if result else "–",
                 here,
             ]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch.nn as nn
 
+from fer_demo.engines import softmax
 from fer_demo.export.check import MAX_DIFFERENCE, sample_crops, torch_logits
 from fer_demo.export.formats import FORMATS
 from fer_demo.model_info import ModelError, ModelInfo
@@ -94,7 +95,7 @@ def export_model(
             raise ModelError(f"{file} was not written: its metadata reads as {read} instead of {info}.")
         found = run(x)
         difference = float(np.abs(found - expected).max())
-        softer = float(np.abs(_softmax(found / info.temperature) - _softmax(expected / info.temperature)).max())
+        softer = float(np.abs(softmax(found / info.temperature) - softmax(expected / info.temperature)).max())
         if not (difference <= MAX_DIFFERENCE if precision == "fp32" else np.isfinite(found).all()):
             raise ModelError(
                 f"{file} was not written: its logits differ from PyTorch's by {difference:.2g}, more than "
@@ -103,8 +104,3 @@ def export_model(
         size = written.stat().st_size
         os.replace(written, file)
     return Exported(file, size, len(x), difference, softer)
-
-
-def _softmax(x: np.ndarray) -> np.ndarray:
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer_demo.cache import cache_dir
 from fer_demo.peers.results import PeerError
 
 MINUTES = 30
@@ -17,9 +18,8 @@ UNREACHABLE = ("connection broken by", "ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED",
 
 
 def default_cache() -> Path:
-    """``peers`` in ``FER_DEMO_CACHE``, or in ``fer_demo`` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("FER_DEMO_CACHE") or Path(base) / "fer_demo") / "peers"
+    """Where the packages' environments go."""
+    return cache_dir() / "peers"
 
 
 @dataclass(frozen=True)

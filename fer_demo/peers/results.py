@@ -1,7 +1,6 @@
 """What was measured of one system, and the tables made of it."""
 
 import dataclasses
-import math
 import os
 import platform
 import statistics
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fer_demo.emotions import LABELS
+from fer_demo.proportions import wilson
 
 ALIASES = {
     "anger": "angry", "disgusted": "disgust", "fearful": "fear", "happiness": "happy", "sadness": "sad",
@@ -71,11 +71,7 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     Returns:
         Low and high end, 0 to 1.
     """
-    z = statistics.NormalDist().inv_cdf(0.975)
-    share = correct / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return wilson(correct / n, n)
 
 
 def to_classes(predicted: Sequence[int], names: Sequence[str]) -> np.ndarray:

@@ -2,14 +2,13 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import NormalDist
 from typing import Any
 
 import timm
 
+from fer_demo.proportions import wilson
 from fer_demo.published import PublishedResult, System, data_sets, systems
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
@@ -164,20 +163,6 @@ def _with_costs(row: Row, benchmark: Benchmark | None) -> Row:
             spread = getattr(timing, name)
             values[name], intervals[name] = spread.median, (spread.low, spread.high)
     return Row(**{**row.__dict__, "values": values | dict(row.values), "intervals": intervals})
-
-
-def wilson(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """The Wilson interval of a share.
-
-    Args:
-        share: From 0 to 1.
-        n: Of how many it is the share.
-        level: How often such an interval holds the true share.
-    """
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return middle - half, middle + half
 
 
 def pareto_front(rows: Iterable[Row], x: str, y: str) -> list[Row]:

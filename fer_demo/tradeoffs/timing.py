@@ -15,6 +15,7 @@ import timm
 import torch
 from torch.utils.benchmark import Timer
 
+from fer_demo.cache import cache_dir
 from fer_demo.tradeoffs.costs import network_costs
 
 BATCH = 32
@@ -148,9 +149,8 @@ def measure(
 
 
 def cache_file() -> Path:
-    """Where results are kept: ``FER_DEMO_CACHE``, or ``fer_demo`` in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("FER_DEMO_CACHE") or Path(base) / "fer_demo") / "benchmark.json"
+    """Where results are kept."""
+    return cache_dir() / "benchmark.json"
 
 
 def save_benchmark(benchmark: Benchmark) -> None:
