@@ -21,7 +21,8 @@ import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import ConvNormAct, StagedNet, cfg, create
+from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.layers import ConvNormAct
 from fer_demo.models.li_dlp import dlp_stages
 
 __all__ = ["AcharyaCovPool", "BiMap", "covariance", "rectify", "symmetric_log"]

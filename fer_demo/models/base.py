@@ -1,4 +1,4 @@
-"""What every network here shares: the contract with timm, and the few layers that several of them are made of."""
+"""The contract with timm that every network here keeps."""
 
 from typing import Any, ClassVar
 
@@ -10,89 +10,6 @@ from timm.models._features import feature_take_indices
 
 from fer_demo.emotions import LABELS
 from fer_demo.weights import weights_file
-
-
-class ConvNormAct(nn.Module):
-    """Bias-free convolution, batch normalisation, ReLU."""
-
-    def __init__(
-        self, in_chs: int, out_chs: int, kernel_size: int = 1, stride: int = 1, groups: int = 1, **dd: Any
-    ) -> None:
-        super().__init__()
-        padding = kernel_size // 2
-        self.conv = nn.Conv2d(in_chs, out_chs, kernel_size, stride, padding, groups=groups, bias=False, **dd)
-        self.bn = nn.BatchNorm2d(out_chs, **dd)
-        self.act = nn.ReLU()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.act(self.bn(self.conv(x)))
-
-
-class ConvAct(nn.Module):
-    """Convolution with bias and ReLU, as networks had it before batch normalisation."""
-
-    def __init__(self, in_chs: int, out_chs: int, kernel_size: int, padding: int, **dd: Any) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(in_chs, out_chs, kernel_size, padding=padding, **dd)
-        self.act = nn.ReLU()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.act(self.conv(x))
-
-
-class ResidualBlock(nn.Module):
-    """ResNet's basic block: two 3x3 convolutions beside a shortcut (He et al. 2016, arXiv:1512.03385)."""
-
-    def __init__(self, in_chs: int, out_chs: int, stride: int = 1, **dd: Any) -> None:
-        super().__init__()
-        self.conv1 = ConvNormAct(in_chs, out_chs, 3, stride, **dd)
-        self.conv2 = nn.Conv2d(out_chs, out_chs, 3, padding=1, bias=False, **dd)
-        self.bn2 = nn.BatchNorm2d(out_chs, **dd)
-        same = stride == 1 and in_chs == out_chs
-        self.shortcut = (
-            nn.Identity()
-            if same
-            else nn.Sequential(nn.Conv2d(in_chs, out_chs, 1, stride, bias=False, **dd), nn.BatchNorm2d(out_chs, **dd))
-        )
-        self.act = nn.ReLU()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.act(self.bn2(self.conv2(self.conv1(x))) + self.shortcut(x))
-
-
-class HiddenLayer(nn.Sequential):
-    """Flattens a map of a fixed size and passes it through a fully connected layer with ReLU.
-
-    A map of another size, from a picture of another size, is brought to the fixed one by adaptive average pooling.
-
-    Args:
-        in_chs: Channels of the map.
-        size: Its height and width.
-        out_features: Units of the layer.
-        norm: Batch normalisation before the ReLU, and then no bias.
-    """
-
-    def __init__(self, in_chs: int, size: int, out_features: int, norm: bool = False, **dd: Any) -> None:
-        layers: list[nn.Module] = [
-            nn.AdaptiveAvgPool2d(size),
-            nn.Flatten(1),
-            nn.Linear(in_chs * size * size, out_features, bias=not norm, **dd),
-        ]
-        if norm:
-            layers.append(nn.BatchNorm1d(out_features, **dd))
-        super().__init__(*layers, nn.ReLU())
-
-
-def residual_stages(widths: tuple[int, ...], depths: tuple[int, ...], in_chs: int, **dd: Any) -> list[nn.Module]:
-    """Stages of residual blocks; each but the first begins with stride 2."""
-    stages = []
-    for i, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-        blocks = nn.Sequential()
-        for j in range(depth):
-            blocks.append(ResidualBlock(in_chs, width, 2 if i > 0 and j == 0 else 1, **dd))
-            in_chs = width
-        stages.append(blocks)
-    return stages
 
 
 class StagedNet(nn.Module):

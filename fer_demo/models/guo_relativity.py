@@ -17,7 +17,8 @@ import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import ConvNormAct, HiddenLayer, StagedNet, cfg, create
+from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.layers import ConvNormAct, HiddenLayer
 
 __all__ = ["GuoRelativity"]
 

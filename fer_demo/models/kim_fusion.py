@@ -20,7 +20,8 @@ import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import ConvAct, HiddenLayer, StagedNet, cfg, create
+from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.layers import ConvAct, HiddenLayer
 
 __all__ = ["KimFusion"]
 

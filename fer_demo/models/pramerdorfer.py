@@ -21,7 +21,9 @@ import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import ConvNormAct, HiddenLayer, StagedNet, cfg, create, residual_stages
+from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.layers import ConvNormAct, HiddenLayer
+from fer_demo.models.residual import ResidualNet
 
 __all__ = ["PramerdorferInception", "PramerdorferResNet", "PramerdorferVGG"]
 
@@ -73,31 +75,10 @@ class PramerdorferVGG(StagedNet):
         return HiddenLayer(self.num_features, 3, self.hidden, norm=True, **dd), self.hidden
 
 
-class PramerdorferResNet(StagedNet):
-    """ResNet of depth 33. Arguments as in `StagedNet`."""
+class PramerdorferResNet(ResidualNet):
+    """ResNet of depth 33. Arguments as in `ResidualNet`."""
 
     paper = TITLE
-
-    def __init__(
-        self,
-        num_classes: int = 7,
-        in_chans: int = 1,
-        global_pool: str = "avg",
-        widths: tuple[int, ...] = (32, 64, 128, 256),
-        depths: tuple[int, ...] = (3, 4, 6, 3),
-        drop_rate: float = 0.0,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
-        self.assemble(
-            ConvNormAct(in_chans, widths[0], 3, **dd),
-            residual_stages(widths, depths, widths[0], **dd),
-            channels=list(widths),
-            reductions=[2**i for i in range(len(widths))],
-            **dd,
-        )
 
 
 class InceptionModule(nn.Module):
@@ -172,7 +153,8 @@ def fer_pramerdorfer_vgg(pretrained: bool = False, **kwargs: Any) -> Pramerdorfe
 @register_model
 def fer_pramerdorfer_resnet(pretrained: bool = False, **kwargs: Any) -> PramerdorferResNet:
     """Pramerdorfer and Kampel 2016, ResNet: 5.32 M parameters (5.3 M printed), 1x48x48 input."""
-    return create(PramerdorferResNet, "fer_pramerdorfer_resnet", pretrained, 4, **kwargs)
+    options = {"widths": (32, 64, 128, 256), "depths": (3, 4, 6, 3)}
+    return create(PramerdorferResNet, "fer_pramerdorfer_resnet", pretrained, 4, **(options | kwargs))
 
 
 @register_model

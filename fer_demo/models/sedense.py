@@ -20,7 +20,8 @@ import torch.nn as nn
 from timm.layers import SEModule
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import ConvNormAct, StagedNet, cfg, create
+from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.layers import ConvNormAct
 
 __all__ = ["SEDense"]
 
