@@ -3,12 +3,15 @@
 import importlib.util
 import os
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from fer_demo.model_info import ModelError, ModelInfo
 from fer_demo.weights import ONNX_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 ENGINES = ("onnx", "torch")
 
@@ -49,21 +52,10 @@ class OnnxEngine:
     device = "cpu"
 
     def __init__(self, file: str | os.PathLike, threads: int | None = None) -> None:
-        if not installed("onnxruntime"):
-            raise ModelError("The engine 'onnx' needs onnxruntime; run `pip install onnxruntime`.")
-        import onnxruntime as ort
-
-        ort.disable_telemetry_events()  # Microsoft's builds for Windows report to it otherwise
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or _default_threads()
-        # Threads that wait by spinning would take the cores from the detector and from other requests.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(os.fspath(file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own exceptions have no common base
-            reason = " ".join(str(error).split())[:200]
-            raise ModelError(f"The model {file} cannot be loaded ({reason}); export it again.") from error
+            self._session = open_session(file, threads)
+        except RuntimeError as error:
+            raise ModelError(f"The model {file} cannot be loaded ({error}); export it again.") from error
         self.info = ModelInfo.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
         self._input = self._session.get_inputs()[0].name
 
@@ -72,6 +64,34 @@ class OnnxEngine:
         if len(x) <= PIECE:
             return self._session.run(None, {self._input: x})[0]
         return np.concatenate([self.logits(x[start : start + PIECE]) for start in range(0, len(x), PIECE)])
+
+
+def open_session(model: str | os.PathLike | bytes, threads: int | None = None) -> "onnxruntime.InferenceSession":
+    """Loads an ONNX model into ONNX Runtime, for the CPU.
+
+    Args:
+        model: A file, or its content.
+        threads: Threads that one call may use; None is ``OMP_NUM_THREADS``, or else one for each core.
+
+    Raises:
+        ModelError: If onnxruntime is not installed.
+        RuntimeError: If ONNX Runtime cannot load the model; the message is its reason in one line.
+    """
+    if not installed("onnxruntime"):
+        raise ModelError("The engine 'onnx' needs onnxruntime; run `pip install onnxruntime`.")
+    import onnxruntime as ort
+
+    ort.disable_telemetry_events()  # Microsoft's builds for Windows report to it otherwise
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or _default_threads()
+    # Threads that wait by spinning would take the cores from other requests.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        source = model if isinstance(model, bytes) else os.fspath(model)
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions have no common base
+        raise RuntimeError(" ".join(str(error).split())[:200]) from error
 
 
 def make_engine(

