@@ -46,6 +46,8 @@ class TrainConfig:
             its own size.
         distill_weight: Share of the loss that follows the teachers; the rest follows `targets`.
         distill_temperature: Softens the teachers' and the student's answers.
+        teacher_cycle: Repeat the order and the augmentation of the first so many epochs, for which the teachers then
+            answer only once; 0 draws anew in every epoch. For students that are much faster than their teachers.
         drop_rate: Dropout before the classifier.
         clip_grad: Largest gradient norm, or 0 for no clipping.
         ema_decay: Decay of the averaged weights, or 0 for none.
@@ -86,6 +88,7 @@ class TrainConfig:
     teachers: tuple[str, ...] = ()
     distill_weight: float = 0.5
     distill_temperature: float = 2.0
+    teacher_cycle: int = 0
     drop_rate: float = 0.0
     clip_grad: float = 0.0
     ema_decay: float = 0.0
@@ -132,6 +135,8 @@ class TrainConfig:
         fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
         if fixed:
             raise ValueError(f"model_args cannot set {', '.join(sorted(fixed))}, which the trainer decides.")
+        if self.teacher_cycle < 0 or (self.teacher_cycle and not self.teachers):
+            raise ValueError(f"teacher_cycle must not be negative and needs teachers; got {self.teacher_cycle}.")
         if not isinstance(self.teachers, tuple):
             raise ValueError(f"teachers must be a list of names, but is {self.teachers!r}.")
 

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.preprocess import data_config, normalize
-from training.augment import augment, draw
+from training.augment import Draws, augment, draw
 from training.config import TrainConfig, from_dict
 from training.data import DataError, Faces
 from training.data.aligned import with_aligned
@@ -94,6 +94,7 @@ class Trainer:
         self.images = self.train_set.images.to(self.device)
         self.objective = Objective(config, self.train_set, self.device)
 
+        self.answers: dict[tuple[int, int], torch.Tensor] = {}
         self.features: list[torch.Tensor] = []
         if config.needs_features:
             # A hook instead of a second output, so that the network stays the one that others call.
@@ -151,7 +152,7 @@ class Trainer:
 
     def _train_epoch(self) -> None:
         config, device = self.config, self.device
-        generator = _generator("cpu", config.seed, self.epoch, 0)
+        generator = _generator("cpu", config.seed, self._drawn_epoch, 0)
         order = torch.randperm(len(self.images), generator=generator).to(device)
         self.network.train()
         bar = tqdm(
@@ -199,15 +200,30 @@ class Trainer:
     def _input(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's part of a batch, augmented, and its targets."""
         config, part, side = self.config, self.world.part, self.config.size_at(self.epoch)
-        generator = _generator(self.device, config.seed, self.epoch, self.step + 1)
-        torch.manual_seed(generator.initial_seed())  # for mixing and dropout, which take no generator
+        # Mixing and dropout take no generator.
+        torch.manual_seed(_generator(self.device, config.seed, self.epoch, self.step + 1).initial_seed())
+        generator = _generator(self.device, config.seed, self._drawn_epoch, self.step + 1)
         draws = draw(len(batch), config.augment, generator)[part]
         images, targets = self.images[batch[part]], self.objective.targets[batch[part]]
         views = prepare_views(images, size=(side, side)).split(1, dim=1)
         x = normalize(torch.cat([augment(v, draws) for v in views], 1), self.data["mean"], self.data["std"])
-        taught = self.objective.teach(images, draws)
+        taught = self._taught(images, draws)
         x, targets = self.objective.mix(x, targets if taught is None else torch.cat([targets, taught], 1))
         return (x.contiguous(memory_format=torch.channels_last) if config.channels_last else x), targets
+
+    @property
+    def _drawn_epoch(self) -> int:
+        """The epoch whose order and augmentation are used."""
+        return self.epoch % self.config.teacher_cycle if self.config.teacher_cycle else self.epoch
+
+    def _taught(self, images: torch.Tensor, draws: Draws) -> torch.Tensor | None:
+        """The teachers' answers, as `Objective.teach` gives them, kept for as long as they are asked for again."""
+        if not self.config.teacher_cycle:
+            return self.objective.teach(images, draws)
+        key = self._drawn_epoch, self.step
+        if key not in self.answers:
+            self.answers[key] = self.objective.teach(images, draws)
+        return self.answers[key]
 
     def _finish_epoch(self) -> None:
         train_loss = float(self.loss_sum) / self.steps_per_epoch

@@ -167,3 +167,35 @@ def test_duplicates_leave_training(faces, config, tmp_path):
 def test_wrong_levers(config, override, message):
     with pytest.raises(ValueError, match=message):
         config(**override)
+
+
+def test_teachers_answer_once_for_a_cycle(faces, config, teacher, tmp_path, monkeypatch):
+    asked, seen = [], []
+    teach, loss = Objective.teach, Objective.loss
+    monkeypatch.setattr(Objective, "teach", lambda self, images, draws: asked.append(1) or teach(self, images, draws))
+
+    def spy(self, logits, targets, features=None):
+        seen.append(targets.clone())
+        return loss(self, logits, targets, features)
+
+    monkeypatch.setattr(Objective, "loss", spy)
+    trainer = Trainer(config(teachers=[teacher], teacher_cycle=2, epochs=4), faces, tmp_path, quiet=True)
+    trainer.fit()
+    steps = trainer.steps_per_epoch
+    assert len(asked) == 2 * steps and len(seen) == 4 * steps
+    assert all(torch.equal(a, b) for a, b in zip(seen[: 2 * steps], seen[2 * steps :], strict=True))
+    assert not torch.equal(seen[0], seen[steps])
+
+
+def test_a_cycle_as_long_as_the_run_changes_nothing(faces, config, teacher, tmp_path):
+    losses = []
+    for cycle in (0, 3):
+        trainer = Trainer(config(teachers=[teacher], teacher_cycle=cycle, epochs=3), faces, tmp_path / str(cycle))
+        trainer.fit()
+        losses.append([row["train_loss"] for row in trainer.history])
+    assert losses[0] == losses[1]
+
+
+def test_a_cycle_without_teachers_is_refused(config):
+    with pytest.raises(ValueError, match="teacher_cycle"):
+        config(teacher_cycle=3)
