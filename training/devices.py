@@ -34,7 +34,8 @@ def keep_freed_memory() -> bool:
     """Lets glibc reuse a step's memory for the next step instead of returning it to the system in between.
 
     A training step on a CPU allocates hundreds of megabytes. By default each large tensor is mapped afresh and the
-    system clears its pages first, which took a tenth to a sixth of the time of `fer_sedense`'s steps at 48 pixels.
+    system clears its pages first: on two cores `fer_sedense` then learns from 72 instead of 105 pictures a second at
+    32 pixels, and from 29 instead of 54 at 48.
 
     Returns:
         Whether it was set: False on systems without glibc.
