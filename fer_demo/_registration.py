@@ -8,13 +8,18 @@ from types import ModuleType
 
 
 class _AfterTimm(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Stands in for timm's loader once and imports `fer_demo.models` when timm is complete."""
+    """Stands in for timm's loader and imports `fer_demo.models` when timm is complete."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != "timm":
+        # Whoever only asks whether timm is there comes by here too, so it stays in place until timm is imported.
+        if name != "timm" or self not in sys.meta_path:
             return None
+        place = sys.meta_path.index(self)
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(place, self)
         if spec is not None and spec.loader is not None:
             self._loader = spec.loader
             spec.loader = self
@@ -25,6 +30,7 @@ class _AfterTimm(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         # As if it had been found without a detour: others ask a module's loader for its files.
+        sys.meta_path.remove(self)
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
         importlib.import_module("fer_demo.models")

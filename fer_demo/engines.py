@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 ENGINES = ("onnx", "torch")
 
 PIECE = 8
-"""Faces that ONNX Runtime gets at a time: the intermediate maps of more leave the processor's caches."""
+"""Most faces that ONNX Runtime gets at a time."""
+
+PIECE_BYTES = 3 << 20
+"""What the largest maps of the faces that it gets at a time may take: larger ones leave the processor's caches."""
+
+MAP_BYTES = "fer_demo.map_bytes"
+"""Key in the file's metadata: bytes of the largest map of one picture."""
 
 
 class Engine(Protocol):
@@ -58,12 +64,16 @@ class OnnxEngine:
             raise ModelError(f"The model {file} cannot be loaded ({error}); export it again.") from error
         self.info = ModelInfo.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
         self._input = self._session.get_inputs()[0].name
+        map_bytes = self._session.get_modelmeta().custom_metadata_map.get(MAP_BYTES, "")
+        fitting = PIECE_BYTES // int(map_bytes) if map_bytes.isdigit() and int(map_bytes) else PIECE
+        self._piece = min(PIECE, max(1, fitting))
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """See `Engine.logits`."""
-        if len(x) <= PIECE:
+        if len(x) <= self._piece:
             return self._session.run(None, {self._input: x})[0]
-        return np.concatenate([self.logits(x[start : start + PIECE]) for start in range(0, len(x), PIECE)])
+        pieces = range(0, len(x), self._piece)
+        return np.concatenate([self.logits(x[start : start + self._piece]) for start in pieces])
 
 
 def open_session(model: str | os.PathLike | bytes, threads: int | None = None) -> "onnxruntime.InferenceSession":

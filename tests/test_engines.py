@@ -13,7 +13,7 @@ import timm
 import torch
 
 from fer_demo import ModelError, Predictor
-from fer_demo.engines import OnnxEngine, make_engine
+from fer_demo.engines import MAP_BYTES, OnnxEngine, make_engine
 from fer_demo.export import export_model
 from fer_demo.export.check import sample_crops
 from fer_demo.model_info import model_info
@@ -89,6 +89,27 @@ def test_many_batches_and_many_threads():
             np.testing.assert_allclose(rows, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "map_bytes, longest", [(None, 8), ("nonsense", 8), ("0", 8), ("1000", 8), (str(1 << 20), 3), (str(1 << 30), 1)]
+)
+def test_large_maps_come_a_few_at_a_time(file, map_bytes, longest, monkeypatch):
+    model = onnx.load(file)
+    properties = {p.key: p.value for p in model.metadata_props if p.key != MAP_BYTES}
+    onnx.helper.set_model_props(model, properties | ({MAP_BYTES: map_bytes} if map_bytes else {}))
+    onnx.save(model, file)
+    engine, lengths = OnnxEngine(file), []
+
+    class Spy:
+        def __init__(self, session):
+            self.run = lambda names, feed: lengths.append(len(*feed.values())) or session.run(names, feed)
+
+    x = np.random.default_rng(0).random((20, 1, 48, 48), dtype=np.float32)
+    expected = np.concatenate([engine.logits(one[None]) for one in x])
+    monkeypatch.setattr(engine, "_session", Spy(engine._session))
+    np.testing.assert_allclose(engine.logits(x), expected, atol=1e-4)
+    assert max(lengths) == longest and sum(lengths) == 20
+
+
 def test_number_of_threads(file, monkeypatch):
     def threads(engine: OnnxEngine) -> int:
         return engine._session.get_session_options().intra_op_num_threads
@@ -156,6 +177,7 @@ class TestErrors:
         "import timm, fer_demo",
         "import fer_demo, timm.layers, timm",
         "import fer_demo.models, timm",
+        "import fer_demo, importlib.util; importlib.util.find_spec('timm'); import timm",
     ],
 )
 def test_models_are_registered_with_timm(imports):

@@ -87,6 +87,7 @@ def test_the_file_is_enough(onnx_file, info):
     # As a program without this package uses it.
     session = onnxruntime.InferenceSession(onnx_file)
     metadata = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()}
+    assert metadata.pop("fer_demo.map_bytes") == 4 * 160 * 24 * 24  # the widest concatenation
     assert metadata == {
         "fer_demo.name": NAME, "fer_demo.labels": list(LABELS), "fer_demo.size": [48, 48], "fer_demo.mean": 0.0,
         "fer_demo.std": 1.0, "fer_demo.temperature": 1.25, "fer_demo.precision": "fp32",

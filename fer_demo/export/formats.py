@@ -2,16 +2,21 @@
 
 import json
 import logging
+import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn as nn
 
-from fer_demo.engines import OnnxEngine
+from fer_demo.engines import MAP_BYTES, OnnxEngine
 from fer_demo.model_info import ModelError, ModelInfo
+
+if TYPE_CHECKING:
+    import onnx
 
 EXTRA_FILE = "fer_demo.json"
 """Name of the metadata inside TorchScript and .pt2 files: a JSON object as `ModelInfo.to_metadata` gives it."""
@@ -62,9 +67,18 @@ def write_onnx(model: nn.Module, info: ModelInfo, file: Path) -> None:
 
         proto = optimize(proto)
     proto.graph.name = info.name
-    onnx.helper.set_model_props(proto, info.to_metadata())
+    onnx.helper.set_model_props(proto, info.to_metadata() | {MAP_BYTES: str(_largest_map(proto))})
     onnx.checker.check_model(proto)
     onnx.save(proto, file)
+
+
+def _largest_map(model: "onnx.ModelProto") -> int:
+    """Bytes of the largest tensor that is computed for one picture, as float32."""
+    import onnx
+
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    shapes = [[d.dim_value for d in v.type.tensor_type.shape.dim[1:]] for v in (*graph.value_info, *graph.output)]
+    return 4 * max(math.prod(shape) for shape in shapes)
 
 
 def load_onnx(file: Path) -> tuple[Run, ModelInfo]:

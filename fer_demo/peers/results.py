@@ -156,6 +156,12 @@ def is_busy(machine: Mapping[str, Any]) -> bool:
     return machine["load"] is not None and machine["load"] > machine["cpus"] - 1
 
 
+def busy_note(machine: Mapping[str, Any]) -> str:
+    """A sentence to add to a measurement on a busy machine; empty otherwise."""
+    # CPU time leaves out waiting, but not what neighbours do to caches and clock.
+    return f" Speeds are too low: the machine was busy (load {machine['load']})." if is_busy(machine) else ""
+
+
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -174,13 +180,10 @@ def table(results: Sequence[PeerResult], faces: int, machine: Mapping[str, Any] 
         machine: As `this_machine` gives it; None is this machine.
     """
     machine = machine or this_machine()
-    load = machine["load"]
-    # CPU time leaves out waiting, but not what neighbours do to caches and clock.
-    busy = f" Speeds are too low: the machine was busy (load {load})." if is_busy(machine) else ""
     core = "one thread on one core" if machine["pinned"] else "one thread, not bound to a core"
     lines = [
         f"{faces:,} faces of FER2013's PrivateTest, 48x48 grey; {machine['processor']}, {machine['system']}, Python "
-        f"{machine['python']}; {core}.{busy}",
+        f"{machine['python']}; {core}.{busy_note(machine)}",
         "",
         "| system | version | run by | licence | parameters | weights | accuracy (95 %) | faces per CPU second "
         "(slowest to fastest of 3) | batch |",
