@@ -46,6 +46,7 @@ else:
     from starlette.routing import Mount
     from streamlit.runtime.pages_manager import PagesManager
 
+    from fer_demo.browser_page import ADDRESS, BrowserPage
     from fer_demo.upload import build_gradio
 
     # Until the first st.navigation, Streamlit takes every file in pages/ for a page of its own making. A visitor whose
@@ -60,4 +61,5 @@ else:
         async with upload.router.lifespan_context(upload):
             yield
 
-    app = st.App(__file__, routes=[Mount("/upload", app=upload)], lifespan=lifespan)
+    routes = [Mount("/upload", app=upload), Mount(ADDRESS.rstrip("/"), app=BrowserPage())]
+    app = st.App(__file__, routes=routes, lifespan=lifespan)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from fer_demo.browser_page import ADDRESS, has_browser_page
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.predictors import USER_ERRORS
 from pages.common import state
@@ -21,8 +22,7 @@ them. Do not use this for decisions about people.
     ":material/lock: Your photos": """
 Photos are read in this server's memory and go when you leave the page. A photo from the upload box touches a temporary
 file while it arrives; that is deleted before the answer appears. No account, no cookies for tracking, no telemetry,
-nothing fetched from other servers. Who would rather keep photos off this server too: `python -m fer_demo export --web
-page/` writes a page that does it all in your own browser.
+nothing fetched from other servers.
 """,
 }
 
@@ -33,6 +33,19 @@ for column, (title, text) in zip(st.columns(len(NOTES)), NOTES.items(), strict=T
     with column.container(border=True, height="stretch"):
         st.subheader(title, anchor=False)
         st.markdown(text)
+with st.container(border=True, horizontal=True, vertical_alignment="center"):
+    if has_browser_page():
+        st.markdown(
+            ":material/devices: **On your own machine alone.** Detector and model also run inside your browser: photos "
+            "and camera pictures are not even sent to this server."
+        )
+        st.link_button("Open that page", ADDRESS, icon=":material/open_in_new:")
+    else:
+        st.markdown(
+            ":material/devices: **On your own machine alone.** Detector and model can also run inside the browser, "
+            "so that photos are not even sent to this server. Whoever runs it writes that page with "
+            "`python -m fer_demo export --web`; it is then linked here."
+        )
 
 try:
     name = state.predictor().name

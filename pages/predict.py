@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from fer_demo.browser_page import ADDRESS, has_browser_page
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.results import result_csv, result_json
 from fer_demo.samples import SAMPLES
@@ -39,7 +40,10 @@ def add_a_photo() -> None:
     columns = st.columns(len(SAMPLES))
     for column, sample in zip(columns, SAMPLES, strict=True):
         column.button(sample.title, key=sample.name, on_click=state.ask_sample, args=(sample,), width="stretch")
-    st.caption(":material/lock: Photos stay in this server's memory until you leave. None is kept or passed on.")
+    alone = f" [Keep them on your own machine]({ADDRESS})." if has_browser_page() else ""
+    st.caption(
+        f":material/lock: Photos stay in this server's memory until you leave. None is kept or passed on.{alone}"
+    )
 
 
 def downloads(photo: state.Photo) -> None:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fer_demo.cache import web_page_dir
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -33,7 +35,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", type=Path, metavar="FILE", help="the file to write")
     where.add_argument(
-        "--web", type=Path, metavar="DIR", help="write a page instead that does everything in the visitor's browser"
+        "--web",
+        type=Path,
+        nargs="?",
+        const=web_page_dir(),
+        metavar="DIR",
+        help="write a page instead that does everything in the visitor's browser (default: %(const)s, from where the "
+        "app serves it too)",
     )
     parser.add_argument(
         "--runtime", metavar="PATH", help="for --web: the npm package onnxruntime-web (default: npm fetches it)"
@@ -80,7 +88,8 @@ def _page(args: argparse.Namespace) -> int:
 
     page = export_web(_trained(args.model), args.web, args.runtime)
     size = sum(p.stat().st_size for p in args.web.rglob("*") if p.is_file()) / 1e6
-    print(f"{page}: {size:.1f} MB in all; see it with `python -m http.server --directory {args.web}`")
+    served = " and in the app under About" if args.web == web_page_dir() else ""
+    print(f"{page}: {size:.1f} MB in all; see it with `python -m http.server --directory {args.web}`{served}")
     return 0
 
 
