@@ -17,7 +17,7 @@ import timm
 import torch
 from tqdm import tqdm
 
-from training.devices import cpu_capabilities
+from fer_demo.machine import processor
 from training.storage import atomic_write_text
 
 RUNS = Path(__file__).parent / "runs"
@@ -77,7 +77,7 @@ def machine() -> dict[str, Any]:
     """Processor or GPU, thread count and versions, as a figure's reader needs them."""
     cuda = torch.cuda.is_available()
     return {
-        "device": torch.cuda.get_device_name() if cuda else cpu_capabilities().get("cpu_name", "CPU"),
+        "device": torch.cuda.get_device_name() if cuda else processor(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -5,12 +5,12 @@ import os
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fer_demo.emotions import LABELS
+from fer_demo.machine import processor
 from fer_demo.proportions import wilson
 
 ALIASES = {
@@ -142,7 +142,7 @@ def this_machine() -> dict[str, Any]:
     ``load`` is the number of processes that wanted a CPU over the last minute; None where the system does not say.
     """
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cpus": os.cpu_count() or 1,
         "pinned": hasattr(os, "sched_setaffinity"),
         "system": f"{platform.system()} {platform.machine()}",
@@ -160,15 +160,6 @@ def busy_note(machine: Mapping[str, Any]) -> str:
     """A sentence to add to a measurement on a busy machine; empty otherwise."""
     # CPU time leaves out waiting, but not what neighbours do to caches and clock.
     return f" Speeds are too low: the machine was busy (load {machine['load']})." if is_busy(machine) else ""
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine() or "unknown processor"
 
 
 def table(results: Sequence[PeerResult], faces: int, machine: Mapping[str, Any] | None = None) -> str:

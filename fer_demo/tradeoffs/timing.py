@@ -16,6 +16,7 @@ import torch
 from torch.utils.benchmark import Timer
 
 from fer_demo.cache import cache_dir
+from fer_demo.machine import processor
 from fer_demo.tradeoffs.costs import network_costs
 
 BATCH = 32
@@ -75,9 +76,8 @@ class Benchmark:
 
 def this_machine(threads: int = 1) -> dict[str, Any]:
     """What a figure's reader needs to know of this machine; no name of its owner or of the computer."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return {
-        "processor": capabilities.get("cpu_name") or platform.processor() or platform.machine() or "unknown processor",
+        "processor": processor(),
         "threads": threads,
         "system": platform.system(),
         "python": platform.python_version(),
