@@ -233,7 +233,7 @@ def test_the_command_measures_and_prints_what_the_page_shows(capsys, cache):
     assert main(["benchmark", "--cached"]) == 0
     text = capsys.readouterr().out
     assert (
-        "not trained" in text
+        "reproduced here" in text
         and "Tang 2013" in text
         and "1 thread; PyTorch" in text
         and "71.2\N{NO-BREAK SPACE}%" in text

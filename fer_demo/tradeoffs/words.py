@@ -199,7 +199,14 @@ def what_it_does_not_buy(rows: Sequence[Row]) -> str:
     rivals = [row for row in here if row.data == ours.data and row is not ours]
     fewer = [row for row in rivals if row.values["macs"] < ours.values["macs"]]
     count = f"all {len(rivals)}" if len(fewer) == len(rivals) else f"{len(fewer)} of {len(rivals)}"
-    variants = [r for r in rows if r.data == ours.data and r.kind == REPRODUCED and "sedense" in r.model]
+    variants = [
+        row
+        for row in rows
+        if row.data == ours.data
+        and row.kind == REPRODUCED
+        and "sedense" in row.model
+        and abs(row.values["parameters"] / ours.values["parameters"] - 1) < 0.02  # not a smaller network
+    ]
     words = (
         f"It buys a **small file**, {MEASURES['file_bytes'].text(ours.values['file_bytes'])}, not little arithmetic: "
         f"one face takes {MEASURES['macs'].text(ours.values['macs'])} multiply-accumulates, and {count} rivals "
