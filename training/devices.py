@@ -16,13 +16,16 @@ def pick_device(name: str) -> torch.device:
 
 
 def use_bf16(choice: str, device: torch.device) -> bool:
-    """Whether to autocast to bfloat16: ``"on"``, ``"off"``, or ``"auto"`` for where the hardware computes in it."""
+    """Whether to autocast to bfloat16: ``"on"``, ``"off"``, or ``"auto"`` for where it is faster.
+
+    On a CPU that is one with AMX. AVX-512 multiplies bfloat16 too, but no faster than float32, and the conversions cost:
+    two cores of such a Xeon trained `fer_sedense` at 32 pixels on 143 pictures a second with it and 165 without.
+    """
     if choice != "auto":
         return choice == "on"
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    able = cpu_capabilities()
-    return device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return device.type == "cpu" and bool(cpu_capabilities().get("amx_bf16"))
 
 
 def cpu_capabilities() -> dict:

@@ -14,6 +14,8 @@ def test_bf16_only_where_it_is_computed_in(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
     assert not use_bf16("auto", cpu)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert not use_bf16("auto", cpu)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
     assert use_bf16("auto", cpu)
     assert not use_bf16("auto", torch.device("mps"))
 
