@@ -9,7 +9,7 @@ from torch import fx
 
 import fer_demo  # noqa: F401
 from fer_demo.emotions import LABELS
-from fer_demo.models.sedense import DenseBlock, HalvingPool, Transition
+from fer_demo.models.dense_block import DenseBlock, HalvingPool, Transition
 
 MODELS = timm.list_models("fer_*")
 

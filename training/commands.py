@@ -33,8 +33,9 @@ def train(args: argparse.Namespace) -> None:
     from training.compare import PLACES
     from training.config import load_config
     from training.distributed import leave
+    from training.run_folder import LAST, resume_config
     from training.runlog import CONFIG, RUNS
-    from training.train import LAST, Trainer, resume_config
+    from training.train import Trainer
 
     if args.resume:
         import dataclasses

@@ -18,7 +18,7 @@ def pick_device(name: str) -> torch.device:
 def use_bf16(choice: str, device: torch.device) -> bool:
     """Whether to autocast to bfloat16: ``"on"``, ``"off"``, or ``"auto"`` for where it is faster.
 
-    On a CPU that is one with AMX. AVX-512 multiplies bfloat16 too, but no faster than float32, and the conversions cost:
+    On a CPU that is one with AMX. AVX-512 multiplies bfloat16 no faster than float32, and conversions cost:
     two cores of such a Xeon trained `fer_sedense` at 32 pixels on 143 pictures a second with it and 165 without.
     """
     if choice != "auto":

@@ -17,8 +17,8 @@ from training.card import data_set, model_card
 from training.channels import channel_means
 from training.data import Faces
 from training.evaluate import VIEWS, evaluate
+from training.run_folder import BEST, LAST, build_model, resume_config
 from training.storage import atomic_write_text
-from training.train import BEST, LAST, build_model, resume_config
 
 
 def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str, ...] = VIEWS) -> dict[str, Any]:

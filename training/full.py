@@ -18,9 +18,9 @@ from training.config import TrainConfig, load_config
 from training.data import Faces, load_faces
 from training.evaluate import evaluate
 from training.export import export
+from training.run_folder import BEST, LAST, build_model
 from training.runlog import LOG
 from training.storage import atomic_write_text
-from training.train import BEST, LAST, build_model
 
 RESULTS = "results.json"
 

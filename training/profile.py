@@ -33,7 +33,7 @@ def profile_steps(config: TrainConfig, faces: Faces, steps: int = 50, epoch: int
         trainer = Trainer(config, faces, folder, quiet=True)
     trainer.epoch = epoch
     trainer.network.train()
-    order = torch.randperm(len(trainer.images), device=trainer.device)
+    order = torch.randperm(len(trainer.batches.images), device=trainer.device)
     batches = order[: len(order) // config.batch_size * config.batch_size].view(-1, config.batch_size)
     for batch in batches[:WARMUP_STEPS]:
         trainer._train_step(batch)
@@ -49,7 +49,7 @@ def profile_steps(config: TrainConfig, faces: Faces, steps: int = 50, epoch: int
                 torch.cuda.synchronize()
         return profiler.key_averages()
 
-    whole, alone = measure(trainer._train_step), measure(trainer._input)
+    whole, alone = measure(trainer._train_step), measure(lambda batch: trainer.batches.make(batch, epoch, trainer.step))
     attribute = "device_time_total" if cuda else "cpu_time_total"
     times = {event.key: event for event in whole}
     pipeline = next(event for event in alone if event.key == "all").cpu_time_total

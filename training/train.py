@@ -1,6 +1,5 @@
-"""The trainer: one readable loop whose every random draw follows from the seed and the step.
+"""The trainer: one readable loop whose every random draw follows from the seed and the step (`training.batches`).
 
-Nothing random is carried from step to step: order, augmentation and dropout are drawn afresh from (seed, epoch, step).
 So a run that was killed in the middle of an epoch and resumed computes what the uninterrupted run computes.
 """
 
@@ -10,7 +9,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from safetensors.torch import save as safetensors_bytes
 from timm.optim import create_optimizer_v2
@@ -19,11 +17,10 @@ from timm.utils import ModelEmaV3
 from torch.profiler import record_function
 from tqdm import tqdm
 
-import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.preprocess import data_config, normalize
-from training.augment import Draws, augment, draw
-from training.config import TrainConfig, from_dict
-from training.data import DataError, Faces
+from fer_demo.preprocess import data_config
+from training.batches import Batches
+from training.config import TrainConfig
+from training.data import Faces
 from training.data.aligned import with_aligned
 from training.data.audit import without_duplicates
 from training.devices import keep_freed_memory, pick_device, use_bf16
@@ -31,13 +28,10 @@ from training.distributed import World, join
 from training.evaluate import predict_logits
 from training.metrics import classification_metrics
 from training.objective import Objective
+from training.run_folder import ALIGNED, BEST, LAST, build_model
 from training.runlog import RunLog
 from training.storage import atomic_write
-from training.views import prepare_views
 
-LAST = "last.pt"
-BEST = "best.safetensors"
-ALIGNED = "aligned.npz"
 RANGES = ("input", "forward", "backward", "optimizer")
 """The parts of a step, as a profile names them."""
 
@@ -88,13 +82,9 @@ class Trainer:
             faces = with_aligned(faces, self.run_dir / ALIGNED, self.quiet)
         faces = without_duplicates(faces) if config.drop_duplicates else faces
         self.train_set, self.public = faces.split("Training"), faces.split("PublicTest")
-        self.steps_per_epoch = len(self.train_set) // config.batch_size
-        if self.steps_per_epoch == 0:
-            raise DataError(f"{len(self.train_set)} Training pictures do not fill a batch of {config.batch_size}.")
-        self.images = self.train_set.images.to(self.device)
         self.objective = Objective(config, self.train_set, self.device)
-
-        self.answers: dict[tuple[int, int], torch.Tensor] = {}
+        self.batches = Batches(config, self.train_set, self.objective, self.world, data_config(self.model))
+        self.steps_per_epoch = self.batches.steps_per_epoch
         self.features: list[torch.Tensor] = []
         if config.needs_features:
             # A hook instead of a second output, so that the network stays the one that others call.
@@ -106,7 +96,6 @@ class Trainer:
         # Shares the model's parameters, which therefore stay free of wrappers' names.
         self.network = self.world.wrap(torch.compile(self.model) if config.compile else self.model)
         self.bf16 = use_bf16(config.bf16, self.device)
-        self.data = data_config(self.model)
         self.optimizer = create_optimizer_v2(
             self.model, opt=config.opt, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
         )
@@ -151,9 +140,8 @@ class Trainer:
         return self.best
 
     def _train_epoch(self) -> None:
-        config, device = self.config, self.device
-        generator = _generator("cpu", config.seed, self._drawn_epoch, 0)
-        order = torch.randperm(len(self.images), generator=generator).to(device)
+        config = self.config
+        order = self.batches.order(self.epoch)
         self.network.train()
         bar = tqdm(
             total=self.steps_per_epoch * config.batch_size,
@@ -178,7 +166,7 @@ class Trainer:
     def _train_step(self, batch: torch.Tensor) -> None:
         self.scheduler.step_update(self.epoch * self.steps_per_epoch + self.step)
         with record_function("input"):
-            x, targets = self._input(batch)
+            x, targets = self.batches.make(batch, self.epoch, self.step)
         autocast = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
         with record_function("forward"):
             with autocast:
@@ -196,34 +184,6 @@ class Trainer:
         self.step += 1
         if self.ema is not None:
             self.ema.update(self.model, step=self.epoch * self.steps_per_epoch + self.step)
-
-    def _input(self, batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """This process's part of a batch, augmented, and its targets."""
-        config, part, side = self.config, self.world.part, self.config.size_at(self.epoch)
-        # Mixing and dropout take no generator.
-        torch.manual_seed(_generator(self.device, config.seed, self.epoch, self.step + 1).initial_seed())
-        generator = _generator(self.device, config.seed, self._drawn_epoch, self.step + 1)
-        draws = draw(len(batch), config.augment, generator)[part]
-        images, targets = self.images[batch[part]], self.objective.targets[batch[part]]
-        views = prepare_views(images, size=(side, side)).split(1, dim=1)
-        x = normalize(torch.cat([augment(v, draws) for v in views], 1), self.data["mean"], self.data["std"])
-        taught = self._taught(images, draws)
-        x, targets = self.objective.mix(x, targets if taught is None else torch.cat([targets, taught], 1))
-        return (x.contiguous(memory_format=torch.channels_last) if config.channels_last else x), targets
-
-    @property
-    def _drawn_epoch(self) -> int:
-        """The epoch whose order and augmentation are used."""
-        return self.epoch % self.config.teacher_cycle if self.config.teacher_cycle else self.epoch
-
-    def _taught(self, images: torch.Tensor, draws: Draws) -> torch.Tensor | None:
-        """The teachers' answers, as `Objective.teach` gives them, kept for as long as they are asked for again."""
-        if not self.config.teacher_cycle:
-            return self.objective.teach(images, draws)
-        key = self._drawn_epoch, self.step
-        if key not in self.answers:
-            self.answers[key] = self.objective.teach(images, draws)
-        return self.answers[key]
 
     def _finish_epoch(self) -> None:
         train_loss = float(self.loss_sum) / self.steps_per_epoch
@@ -308,36 +268,3 @@ class Trainer:
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         self.loss_sum = state["loss_sum"].to(self.device)
         self.history, self.best = json.loads(state["history"]), json.loads(state["best"])
-
-
-def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
-    """The network that a configuration names.
-
-    Args:
-        config: The settings.
-        **kwargs: Further arguments of ``timm.create_model``.
-
-    Raises:
-        ValueError: If the model has no such option.
-    """
-    try:
-        return timm.create_model(config.model, **config.model_args, **kwargs)
-    except TypeError as error:
-        raise ValueError(f"model_args {config.model_args} do not fit {config.model}: {error}.") from error
-
-
-def _generator(device: torch.device | str, seed: int, epoch: int, step: int) -> torch.Generator:
-    # Distinct for every (seed, epoch, step) that can occur: an epoch has fewer than 2^24 steps.
-    return torch.Generator(device=device).manual_seed((seed << 40) + (epoch << 24) + step)
-
-
-def resume_config(run_dir: str | Path) -> TrainConfig:
-    """The settings with which a run was started.
-
-    Raises:
-        ValueError: If the folder holds no run.
-    """
-    path = Path(run_dir) / "config.json"
-    if not path.is_file() or not (Path(run_dir) / LAST).is_file():
-        raise ValueError(f"{run_dir} holds no run to resume ({path.name} and {LAST}); start one without --resume.")
-    return from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))

@@ -13,129 +13,19 @@ facts pin those down: the parameter count; the first author's public web demo, w
 The block's ingredients are options of the class, so that each can be taken away: see `SEDense`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn as nn
-from timm.layers import SEModule
 from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.dense_block import Stage
 from fer_demo.models.layers import ConvNormAct
 
 __all__ = ["SEDense"]
 
 SE_CHOICES = ("concat", "replace", "none")
-
-
-class SeparableConvNormAct(nn.Module):
-    """Depthwise 3x3 convolution, pointwise 1x1 convolution, batch normalisation, ReLU."""
-
-    def __init__(self, in_chs: int, out_chs: int, groups: int = 1, **dd: Any) -> None:
-        super().__init__()
-        self.conv_dw = nn.Conv2d(in_chs, in_chs, 3, padding=1, groups=in_chs, bias=False, **dd)
-        self.conv_pw = nn.Conv2d(in_chs, out_chs, 1, groups=groups, bias=False, **dd)
-        self.bn = nn.BatchNorm2d(out_chs, **dd)
-        self.act = nn.ReLU()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.act(self.bn(self.conv_pw(self.conv_dw(x))))
-
-
-class DenseBlock(nn.Module):
-    """``x -> concat(x, f, SE(f))``, where f are the new features: ``2 * growth_rate`` channels more than x has.
-
-    ``se.gate`` outputs the channel weights, shape (N, growth_rate, 1, 1), each in (0, 1). The options are those of
-    `SEDense`. ``out_chs`` is the number of channels the block answers with.
-    """
-
-    def __init__(
-        self,
-        in_chs: int,
-        growth_rate: int,
-        bottleneck: int,
-        se_ratio: float,
-        se: str = "concat",
-        skip: bool = True,
-        separable: bool = True,
-        groups: int = 1,
-        **dd: Any,
-    ) -> None:
-        super().__init__()
-        self.conv1 = ConvNormAct(in_chs, bottleneck, **dd) if bottleneck else nn.Identity()
-        width = bottleneck or in_chs
-        if separable:
-            self.conv2 = SeparableConvNormAct(width, growth_rate, groups, **dd)
-        else:
-            self.conv2 = ConvNormAct(width, growth_rate, 3, **dd)
-        if se == "none":
-            self.se = nn.Identity()
-        else:
-            # rd_divisor=1: timm's default of 8 would round the hidden width of 2 up and change the parameter count.
-            self.se = SEModule(growth_rate, rd_ratio=se_ratio, rd_divisor=1, **dd)
-            self.se.act.inplace = False  # Captum's module-backward methods break on in-place activations
-        self.both = se == "concat"
-        self.skip = skip
-        self.out_chs = (in_chs if skip else 0) + growth_rate * (2 if self.both else 1)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        f = self.conv2(self.conv1(x))
-        gated = self.se(f)
-        if self.both:
-            return torch.cat([x, f, gated] if self.skip else [f, gated], dim=1)
-        return torch.cat([x, gated], dim=1) if self.skip else gated
-
-
-class HalvingPool(nn.AvgPool2d):
-    """2x2 average pooling whose backward pass is fast on a CPU.
-
-    PyTorch's ``avg_pool2d`` gives its gradient in another memory format than its channels-last input, and whatever lies
-    before it then copies; ``adaptive_avg_pool2d`` keeps the format. On even sizes both compute the same values.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h, w = x.shape[-2], x.shape[-1]
-        if self.training and h % 2 == 0 and w % 2 == 0:
-            return nn.functional.adaptive_avg_pool2d(x, (h // 2, w // 2))
-        return nn.functional.avg_pool2d(x, 2)
-
-
-class Transition(nn.Module):
-    """2x2 average pooling and a 1x1 convolution with batch normalisation and ReLU: halves channels and size.
-
-    The paper convolves first. Average pooling commutes with a bias-free 1x1 convolution, so this order is the same
-    function at a quarter of the arithmetic.
-    """
-
-    def __init__(self, in_chs: int, out_chs: int, groups: int = 1, **dd: Any) -> None:
-        super().__init__()
-        self.pool = HalvingPool()
-        self.conv = ConvNormAct(in_chs, out_chs, groups=groups, **dd)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(self.pool(x))
-
-
-class Stage(nn.Module):
-    """An optional transition, then dense blocks; the options are those of `DenseBlock`."""
-
-    def __init__(self, in_chs: int, depth: int, transition: bool, **options: Any) -> None:
-        super().__init__()
-        chs = in_chs // 2 if transition else in_chs
-        dd = {k: options[k] for k in ("device", "dtype")}
-        self.transition = Transition(in_chs, chs, options["groups"], **dd) if transition else nn.Identity()
-        self.blocks = nn.Sequential()
-        for i in range(depth):
-            block = DenseBlock(chs, **options)
-            self.blocks.add_module(str(i), block)
-            chs = block.out_chs
-        self.out_chs = chs
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.blocks(self.transition(x))
 
 
 class SEDense(StagedNet):
@@ -152,8 +42,8 @@ class SEDense(StagedNet):
         stem_kernel: 1 for the paper's FER2013 stem, 3 for its RAF-single stem.
         stem_stride: 1 or 2, likewise.
         depths: Dense blocks in each stage.
-        growth_rate: New channels per block; their SE output adds as many again.
-        bottleneck: Channels of the 1x1 bottleneck, or 0 for none.
+        growth_rate: New channels per block, one number or one per stage; their SE output adds as many again.
+        bottleneck: Channels of the 1x1 bottleneck, one number or one per stage, or 0 for none.
         se_ratio: Hidden width of SE as a fraction of its channels.
         se: ``"concat"`` adds the SE output to the new features, as the paper does; ``"replace"`` lets it take their
             place, as SE networks do (Hu et al. 2018, arXiv:1709.01507); ``"none"`` leaves SE out.
@@ -163,7 +53,7 @@ class SEDense(StagedNet):
         drop_rate: Dropout before the classifier.
 
     Raises:
-        ValueError: For an unknown `se`.
+        ValueError: For an unknown `se`, or widths for another number of stages than there are.
     """
 
     paper = (
@@ -180,8 +70,8 @@ class SEDense(StagedNet):
         stem_kernel: int = 1,
         stem_stride: int = 1,
         depths: tuple[int, ...] = (3, 3, 3, 3),
-        growth_rate: int = 32,
-        bottleneck: int = 128,
+        growth_rate: int | Sequence[int] = 32,
+        bottleneck: int | Sequence[int] = 128,
         se_ratio: float = 1 / 16,
         se: str = "concat",
         skip: bool = True,
@@ -195,9 +85,9 @@ class SEDense(StagedNet):
         if se not in SE_CHOICES:
             raise ValueError(f"se must be one of {', '.join(SE_CHOICES)}; got {se!r}.")
         dd = {"device": device, "dtype": dtype}
+        growth = _per_stage("growth_rate", growth_rate, len(depths))
+        narrow = _per_stage("bottleneck", bottleneck, len(depths))
         options = {
-            "growth_rate": growth_rate,
-            "bottleneck": bottleneck,
             "se_ratio": se_ratio,
             "se": se,
             "skip": skip,
@@ -207,7 +97,8 @@ class SEDense(StagedNet):
         chs = stem_width
         stages = []
         for i, depth in enumerate(depths):
-            stages.append(Stage(chs, depth, transition=i > 0, **options, **dd))
+            widths = {"growth_rate": growth[i], "bottleneck": narrow[i]}
+            stages.append(Stage(chs, depth, transition=i > 0, **widths, **options, **dd))
             chs = stages[-1].out_chs
         self.assemble(
             ConvNormAct(in_chans, stem_width, stem_kernel, stem_stride, **dd),
@@ -224,6 +115,13 @@ class SEDense(StagedNet):
             return super().group_matcher(coarse)
         blocks = [(r"^stages\.(\d+)\.transition", (0,)), (r"^stages\.(\d+)\.blocks\.(\d+)", None)]
         return {"stem": r"^stem", "blocks": blocks}
+
+
+def _per_stage(name: str, width: int | Sequence[int], stages: int) -> tuple[int, ...]:
+    widths = (width,) * stages if isinstance(width, int) else tuple(width)
+    if len(widths) != stages:
+        raise ValueError(f"{name} gives {len(widths)} widths for {stages} stages; give one number, or one per stage.")
+    return widths
 
 
 # A tag's input size is the one its weights were trained at; the networks are fully convolutional and take others.

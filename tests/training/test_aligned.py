@@ -12,7 +12,8 @@ from fer_demo.samples import SAMPLES
 from training.data.aligned import align_picture, with_aligned
 from training.data.faces import DataError, Faces
 from training.evaluate import evaluate
-from training.train import ALIGNED, Trainer
+from training.run_folder import ALIGNED
+from training.train import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_a_network_of_two_views_is_trained_and_exported(faces, config, tmp_path)
 
     settings = config(model="fer_kim_fusion.fer2013", aligned=True, sizes=[[0, 48]], lr=0.01, epochs=1)
     trainer = Trainer(settings, faces, tmp_path / "run", quiet=True)
-    assert trainer.images.shape[1] == 2 and (tmp_path / "run" / ALIGNED).is_file()
+    assert trainer.batches.images.shape[1] == 2 and (tmp_path / "run" / ALIGNED).is_file()
     seen = []
     trainer.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
     trainer.fit()
@@ -97,4 +98,4 @@ def test_another_network_is_refused_before_the_long_work(faces, config, tmp_path
 def test_duplicates_may_be_left_out_as_well(faces, config, tmp_path):
     settings = config(model="fer_kim_fusion.fer2013", aligned=True, drop_duplicates=True, sizes=[[0, 48]], epochs=1)
     trainer = Trainer(settings, faces, tmp_path, quiet=True)
-    assert len(np.load(tmp_path / ALIGNED)["twins"]) == len(faces) and trainer.images.shape[1] == 2
+    assert len(np.load(tmp_path / ALIGNED)["twins"]) == len(faces) and trainer.batches.images.shape[1] == 2

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from training import storage
 from training.config import TrainConfig, from_dict, load_config
 from training.data import DataError
+from training.run_folder import BEST, LAST, resume_config
 from training.runlog import LOG
-from training.train import BEST, LAST, Trainer, resume_config
+from training.train import Trainer
 
 
 def weights(trainer):
