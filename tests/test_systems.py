@@ -182,5 +182,14 @@ class TestAblations:
         with pytest.raises(ValueError, match=r"concat, replace, none; got 'add'"):
             SEDense(se="add")
 
+    def test_each_stage_may_have_its_own_width(self):
+        model = SEDense(stem_width=16, growth_rate=[8, 16, 32, 48], bottleneck=(24, 48, 96, 0))
+        assert [info["num_chs"] for info in model.feature_info] == [64, 128, 256, 416]
+        assert model.stages[2].blocks[0].conv1.conv.out_channels == 96
+        assert isinstance(model.stages[3].blocks[0].conv1, torch.nn.Identity)
+        assert model.eval()(torch.rand(1, 1, 48, 48)).shape == (1, 7)
+        with pytest.raises(ValueError, match="growth_rate gives 2 widths for 4 stages"):
+            SEDense(growth_rate=(8, 16))
+
     def test_options_reach_timm(self):
         assert parameters(timm.create_model("fer_sedense_s2", se="none")) == 255_935
