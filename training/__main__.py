@@ -76,6 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("model", help="a bundled checkpoint, or local-dir:FOLDER")
     _data_argument(p)
     p.add_argument("--faces", type=int, default=200)
+    p.add_argument("--threads", type=int, default=0)
     p.add_argument("--out", type=Path, help="write faithfulness.json here")
     p.set_defaults(run=run.faithfulness)
 

@@ -12,6 +12,16 @@ def _data_path(args: argparse.Namespace) -> str:
     return args.data
 
 
+def _prepare_cpu(threads: int = 0) -> None:
+    import torch
+
+    from training.devices import keep_freed_memory
+
+    keep_freed_memory()
+    if threads:
+        torch.set_num_threads(threads)
+
+
 def _load(args: argparse.Namespace):
     from training.data import BadRows, load_faces
 
@@ -111,13 +121,11 @@ def profile(args: argparse.Namespace) -> None:
 def evaluate(args: argparse.Namespace) -> None:
     """Prints a checkpoint's figures and optionally writes them."""
     import timm
-    import torch
 
     import fer_demo  # noqa: F401
     from training.evaluate import evaluate as run
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    _prepare_cpu(args.threads)
     faces = _load(args)
     if args.aligned:
         from training.data.aligned import with_aligned
@@ -150,6 +158,7 @@ def faithfulness(args: argparse.Namespace) -> None:
     from training.faithfulness import faithfulness as run
     from training.faithfulness import table
 
+    _prepare_cpu(args.threads)
     model = timm.create_model(args.model, pretrained=True).eval()
     temperature = checkpoint_metrics(args.model).get("temperature", 1.0)
     faces = _load(args).split("PublicTest")
@@ -163,13 +172,11 @@ def faithfulness(args: argparse.Namespace) -> None:
 
 def reproduce(args: argparse.Namespace) -> None:
     """Computes every published figure again; fails if one differs."""
-    import torch
 
     from training.reproduce import reproduce as run
     from training.reproduce import results_table
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    _prepare_cpu(args.threads)
     figures, problems = run(_load(args), args.names or None)
     print(results_table(figures))
     readme = Path(__file__).parent.parent / "README.md"
@@ -198,11 +205,9 @@ def audit(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Turns a run into a checkpoint folder."""
-    import torch
 
     from training.export import export as run
 
-    if args.threads:
-        torch.set_num_threads(args.threads)
+    _prepare_cpu(args.threads)
     metrics = run(args.run_dir, args.out, _load(args), _views(args.views))
     print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
