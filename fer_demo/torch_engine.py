@@ -11,6 +11,7 @@ import torch.nn as nn
 
 import fer_demo.models  # noqa: F401  (registers the models with timm)
 from fer_demo.model_info import ModelError, ModelInfo, model_info
+from fer_demo.torch_lock import lock
 from fer_demo.weights import bundled_checkpoints, checkpoint_metrics
 
 
@@ -38,7 +39,9 @@ class TorchEngine:
     @torch.inference_mode()
     def logits(self, x: np.ndarray) -> np.ndarray:
         """See `fer_demo.engines.Engine.logits`."""
-        return self.model(torch.from_numpy(x).to(self.device)).float().cpu().numpy()
+        batch = torch.from_numpy(x).to(self.device)
+        with lock(self.model):
+            return self.model(batch).float().cpu().numpy()
 
 
 def load_model(model: str | os.PathLike | nn.Module) -> tuple[nn.Module, ModelInfo]:

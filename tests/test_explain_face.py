@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,7 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from fer_demo.__main__ import main
 from fer_demo.emotions import LABELS
-from fer_demo.explain import figures
+from fer_demo.explain import figures, with_channel
 from fer_demo.explain.face import (
     FaceMap,
     channel_effect,
@@ -94,6 +95,29 @@ def test_channels(predictor, crop):
     np.testing.assert_allclose(list(answers["as it is"].values()), predictor.classify([crop])[0], atol=1e-5)
     assert answers["shut"] != answers["as it is"] and sum(answers["shut"].values()) == pytest.approx(1, abs=1e-5)
     assert face_channel_map(predictor, crop, GATE, 3).shape == (12, 12)
+
+
+@pytest.mark.parametrize("name", bundled_checkpoints())
+def test_channels_are_held_whatever_engine_answers(name, crop):
+    """ONNX Runtime has no hooks: the answer must come from the network whose channel is held."""
+    bundled = Predictor(name)
+    gates = face_channels(bundled, crop)
+    gate, channel = max(((g, int(w.argmax())) for g, w in gates.items()), key=lambda place: gates[place[0]].max())
+    answers = channel_effect(bundled, crop, gate, channel, {"as it is": float(gates[gate][channel]), "shut": 0.0})
+    np.testing.assert_allclose(list(answers["as it is"].values()), bundled.classify([crop])[0], atol=1e-4)
+    assert max(abs(answers["shut"][k] - p) for k, p in answers["as it is"].items()) > 1e-3
+
+
+def test_a_model_runs_in_one_thread_while_a_channel_is_held(predictor, crop):
+    """Another visitor's answer must not be the one with the channel shut."""
+    plain, answers = predictor.classify([crop]), []
+    with with_channel(predictor.model, GATE, 3, 0.0):
+        other = threading.Thread(target=lambda: answers.append(predictor.classify([crop])))
+        other.start()
+        other.join(0.3)
+        assert not answers
+    other.join()
+    np.testing.assert_array_equal(answers[0], plain)
 
 
 def test_curves_have_controls_of_the_same_coarseness(predictor, crop):

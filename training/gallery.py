@@ -9,6 +9,7 @@ import torch
 from fer_demo.emotions import LABELS
 from fer_demo.explain import attribute
 from fer_demo.preprocess import data_config, prepare
+from fer_demo.torch_lock import lock
 from training.data import Faces
 
 CHUNK = 16
@@ -86,7 +87,7 @@ def gallery(
             x = prepare(faces.images[chunk], **config)
             found = attribute(model, x, i).maps
             parts.append(found / found.abs().amax((1, 2), keepdim=True).clamp(min=1e-12))
-            with torch.no_grad():
+            with lock(model), torch.no_grad():
                 probabilities = (model(x).float() / temperature).softmax(1)
             for row, where in zip(probabilities, chunk.tolist(), strict=True):
                 if (answer := int(row.argmax())) != i:

@@ -1,14 +1,14 @@
 """Maps of what counted for an answer, all from Captum."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from captum.attr import IntegratedGradients, LayerGradCam, NoiseTunnel, Occlusion, Saliency
+
+from fer_demo.torch_lock import lock
 
 METHODS = {
     "gradcam": "Grad-CAM",
@@ -25,15 +25,6 @@ UNSIGNED = {"smoothgrad"}
 IG_STEPS = 48
 SMOOTH_SAMPLES, SMOOTH_SIGMA = 24, 0.1
 INTERNAL_BATCH = 32
-
-_locks: WeakKeyDictionary[nn.Module, threading.RLock] = WeakKeyDictionary()
-_locks_lock = threading.Lock()
-
-
-def lock(model: nn.Module) -> threading.RLock:
-    """The lock under which hooks are set on a model: two threads' hooks on one module would see each other's data."""
-    with _locks_lock:
-        return _locks.setdefault(model, threading.RLock())
 
 
 @dataclass(frozen=True)

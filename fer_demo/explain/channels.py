@@ -8,7 +8,7 @@ import torch.nn as nn
 from captum.attr import LayerActivation
 from timm.layers import SEModule
 
-from fer_demo.explain.attribution import lock
+from fer_demo.torch_lock import lock
 
 
 def gates(model: nn.Module) -> dict[str, nn.Module]:

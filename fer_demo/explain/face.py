@@ -79,11 +79,12 @@ def channel_effect(
     Returns:
         Title to class name to probability.
     """
-    answers = {}
+    x, answers = _input(predictor, crop), {}
     for title, value in values.items():
-        with with_channel(predictor.model, gate, channel, value):
-            row = predictor.classify([crop])[0]
-        answers[title] = dict(zip(predictor.labels, map(float, row), strict=True))
+        # Not by `Predictor.classify`: it may run the network in ONNX Runtime, whose channels nobody can hold.
+        with with_channel(predictor.model, gate, channel, value) as model, torch.no_grad():
+            row = (model(x).float() / predictor.temperature).softmax(1)[0]
+        answers[title] = dict(zip(predictor.labels, row.tolist(), strict=True))
     return answers
 
 
