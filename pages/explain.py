@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from fer_demo.emotions import DISCLAIMER
 from fer_demo.predictors import USER_ERRORS
-from pages.common import explained, gallery, look, state
+from pages.common import channels, explained, gallery, look, state
 
 st.title("Why this answer?", anchor=False)
 st.markdown(":gray[The photo and face chosen on the Predict page, seen through the network's eyes.]")
@@ -24,8 +25,8 @@ photo, face = state.current_photo(), state.chosen_face()
 if photo is None or face is None:
     st.info("There is no face to explain yet. Add a photo on the Predict page.", icon=":material/face:")
     st.stop()
-st.markdown(f"The network's answer: **{face.sentence}**")
+st.markdown(f"The network's answer: **{face.sentence}**  \n:gray[{DISCLAIMER}]")
 explained.choose_face(photo)
 explained.what_counted(predictor, photo, face)
-explained.channels(predictor, face)
+channels.channels(predictor, face)
 gallery.gallery_of_many(predictor)

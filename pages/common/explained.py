@@ -1,4 +1,4 @@
-"""Pieces of the Explain page: the map and its settings, its faithfulness, and the channel weights."""
+"""Pieces of the Explain page: the map, its settings and its faithfulness."""
 
 import numpy as np
 import streamlit as st
@@ -6,12 +6,12 @@ import streamlit as st
 from fer_demo.emotions import LABELS
 from fer_demo.explain import METHODS, UNSIGNED, layers
 from fer_demo.explain import figures as draw
-from fer_demo.explain.face import channel_effect, face_channel_map, face_channels, face_curves, face_map, on_photo
+from fer_demo.explain.face import on_photo
 from fer_demo.explain.report import png, report, section
-from fer_demo.figures import enlarge
 from fer_demo.weights import checkpoint_file
 from fer_demo.wording import percent
 from pages.common import look, state
+from pages.common.kept import kept_curves, kept_map, seen
 
 WHAT_IT_SHOWS = {
     "gradcam": "where the chosen layer's features raise the class's score. Coarse, and close to what the network does.",
@@ -21,20 +21,6 @@ WHAT_IT_SHOWS = {
     "smoothgrad": "where small changes of a pixel would change the score most, in either direction, averaged over "
     "noise.",
 }
-WEIGHTS = "the weights"
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def cached_map(model: str, pixels: bytes, side: int, label: str, method: str, layer: str | None, against: str | None):
-    """`face_map`, kept for the last settings that anybody asked for."""
-    crop = np.frombuffer(bytearray(pixels), np.uint8).reshape(side, side)  # writable, as PyTorch wants it
-    return face_map(state.predictor(), crop, label, method=method, layer=layer, against=against)
-
-
-def _map(predictor, face, chosen: dict, label: str, against: str | None = None):
-    """`cached_map` of a face for the chosen method and layer."""
-    pixels, side = face.crop.tobytes(), face.crop.shape[0]
-    return cached_map(predictor.name, pixels, side, label, chosen["method"], chosen["layer"], against)
 
 
 def choose_face(photo: state.Photo) -> None:
@@ -69,7 +55,7 @@ def what_counted(predictor, photo: state.Photo, face) -> None:
     with controls:
         chosen = settings(predictor, face)
     with st.spinner("Looking at what counted …"):
-        found = _map(predictor, face, chosen, chosen["label"], chosen["against"])
+        found = kept_map(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"], chosen["against"])
     part, laid, _ = on_photo(found.values, photo.image, face)
     rather = f" rather than {chosen['against']}" if chosen["against"] else ""
     question = f"Why {chosen['label']}{rather}?"
@@ -90,13 +76,13 @@ def what_counted(predictor, photo: state.Photo, face) -> None:
             "The crop that the network saw, with the map's value at each pixel",
         )
         st.caption("The crop that the network saw. Point at it for values, 1 being the strongest.")
-    believe_it(predictor, face, chosen, found)
+    believe_it(predictor, face, chosen)
 
 
 def _side_by_side(predictor, photo: state.Photo, face, chosen: dict) -> None:
     """Each of the two classes by itself."""
     for column, label in zip(st.columns(2), (chosen["label"], chosen["against"]), strict=True):
-        alone = _map(predictor, face, chosen, label)
+        alone = kept_map(seen(predictor, face), label, chosen["method"], chosen["layer"])
         part, laid, _ = on_photo(alone.values, photo.image, face)
         column.image(draw.blend(part, laid, signed=chosen["signed"]), width="stretch", alt=f"Why {label}, on the photo")
         column.caption(f"Why {label}? ({percent(face.probabilities[label])})")
@@ -122,8 +108,8 @@ def _downloads(predictor, photo: state.Photo, face, chosen: dict, found, picture
 
 
 @st.fragment
-def believe_it(predictor, face, chosen: dict, found) -> None:
-    """Deletion and insertion for this map, and for many faces."""
+def believe_it(predictor, face, chosen: dict) -> None:
+    """Deletion and insertion for the chosen map, and for many faces."""
     st.header("Is this map to be believed?", anchor=False)
     st.markdown(
         "If the map tells the truth, blurring away its strongest pixels first should make the answer **fall fast** "
@@ -133,7 +119,7 @@ def believe_it(predictor, face, chosen: dict, found) -> None:
     if chosen["against"]:
         st.info("The curves follow one class; choose *anything else* above to see them.")
         return
-    curves = face_curves(predictor, face.crop, chosen["label"], found)
+    curves = kept_curves(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"])
     chart, figures = st.columns([3, 2], gap="large")
     with chart:
         look.chart(draw.faithfulness_curves(curves), "Deletion and insertion curves with two controls")
@@ -168,55 +154,3 @@ def believe_it(predictor, face, chosen: dict, found) -> None:
                 f"Over {many['n']} PublicTest faces {METHODS[chosen['method']]} beats {row['control']} in insertion by "
                 f"{gain:.2f} (95 % interval {low:.2f} to {high:.2f}) and in deletion by {row['gain_deletion'][0]:.2f}."
             )
-
-
-@st.fragment
-def channels(predictor, face) -> None:
-    """The SE channel weights, and what one of them does."""
-    weights = face_channels(predictor, face.crop)
-    if not weights:
-        return
-    st.header("What its channels say", anchor=False)
-    st.markdown(
-        "Each block ends in squeeze-and-excitation: 32 channels, each let through with a weight from 0 to 1 that the "
-        "network chooses for this face. Click a square to see what the channel does."
-    )
-    means = checkpoint_file(predictor.name, "channels.json").get("means", {})
-    choices = [WEIGHTS, f"their difference from the average {face.label} face"] if means else [WEIGHTS]
-    compare = st.segmented_control("Show", choices, default=WEIGHTS, key=f"compare {face.label}")
-    average = {gate: np.array(by_class[face.label]) for gate, by_class in means.items()}
-    difference = compare not in (None, WEIGHTS)
-    event = look.chart(
-        draw.gate_heatmap(weights, average if difference else None), "Channel weights, a row for each of the blocks",
-        on_select="rerun", selection_mode="points",
-    )  # fmt: skip
-    points = event["selection"]["points"]
-    if points:
-        gate, channel = points[0]["customdata"][:2]
-    elif means:
-        gate, channel, *_ = draw.most_different(weights, average, 1)[0]
-    else:
-        gate, channel = next(iter(weights)), 0
-    gate, channel = str(gate), int(channel)
-    own = float(weights[gate][channel])
-    held = {"as it is": own, "shut (0)": 0.0, "open (1)": 1.0}
-    if means:
-        held[f"average {face.label} ({average[gate][channel]:.2f})"] = float(average[gate][channel])
-    st.subheader(f"Channel {channel} of {draw.block_title(gate)}", anchor=False)
-    answer = channel_effect(predictor, face.crop, gate, channel, held)
-    bars, map_ = st.columns([3, 2], gap="large")
-    with bars:
-        look.chart(draw.effect_bars(answer), "The answer while the channel is held at other values")
-        base, *changed = answer.values()
-        most = max(abs(other[name] - base[name]) for other in changed for name in base)
-        st.caption(
-            "By how many points each probability changes when this one channel is held at another weight; its own is "
-            f"{own:.2f}. The largest change is {100 * most:.1f} points: a weight alone makes no channel important."
-        )
-    with map_:
-        response = face_channel_map(predictor, face.crop, gate, channel)
-        side = 4 * face.crop.shape[0]
-        strong = response / max(float(response.max()), 1e-12)
-        tiles = enlarge(np.round(strong * 255).astype(np.uint8), max(1, side // response.shape[0]))
-        st.image(tiles, width=240, alt="Where the channel responds on this face")
-        st.caption("Where it responds on this face: white most. All black means that it is silent here.")
