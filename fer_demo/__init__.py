@@ -9,16 +9,25 @@ PyTorch and the rest are loaded when they are first used. Nothing is downloaded.
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fer_demo._registration import register_with_timm
 from fer_demo.emotions import EMOTIONS, LABELS
+
+if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
+    from fer_demo import models
+    from fer_demo.faces import DetectedFace, FaceDetector, FaceDetectorError
+    from fer_demo.images import ImageError, open_image
+    from fer_demo.model_info import ModelError
+    from fer_demo.predictor import FacePrediction, Predictor
+    from fer_demo.weights import bundled_checkpoints
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "DetectedFace": "fer_demo.faces",
     "FaceDetector": "fer_demo.faces",
+    "FaceDetectorError": "fer_demo.faces",
     "FacePrediction": "fer_demo.predictor",
     "ImageError": "fer_demo.images",
     "ModelError": "fer_demo.model_info",
@@ -27,8 +36,20 @@ _LAZY = {
     "open_image": "fer_demo.images",
 }
 
-__all__ = ["EMOTIONS", "LABELS", "models", *_LAZY]
-
+__all__ = [
+    "EMOTIONS",
+    "LABELS",
+    "DetectedFace",
+    "FaceDetector",
+    "FaceDetectorError",
+    "FacePrediction",
+    "ImageError",
+    "ModelError",
+    "Predictor",
+    "bundled_checkpoints",
+    "models",
+    "open_image",
+]
 
 register_with_timm()
 

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from fer_demo.faces import DetectedFace, FaceDetector, align_face, square_crop, 
 from fer_demo.images import ImageSource, open_image
 from fer_demo.model_info import ModelError, check_temperature
 from fer_demo.preprocess import prepare_array
-from fer_demo.wording import describe
+from fer_demo.wording import describe, is_unsure
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +56,11 @@ class FacePrediction:
         return self.probabilities[self.label]
 
     @property
+    def unsure(self) -> bool:
+        """Whether the answer is too close to call; see `fer_demo.wording.is_unsure`."""
+        return is_unsure(self.probabilities)
+
+    @property
     def sentence(self) -> str:
         """The answer in words, e.g. ``"looks happy (82 %)"``; see `fer_demo.wording.describe`."""
         return describe(self.probabilities)
@@ -68,8 +73,13 @@ class FacePrediction:
             "score": None if self.score is None else round(self.score, 4),
             "label": self.label,
             "confidence": round(self.confidence, 4),
+            "unsure": self.unsure,
             "probabilities": {k: round(v, 4) for k, v in self.probabilities.items()},
         }
+
+
+FoundFace = DetectedFace | FacePrediction
+"""A face that was found before."""
 
 
 class Predictor:
@@ -160,14 +170,37 @@ class Predictor:
         """The faces of one picture, the largest first; see `FaceDetector.detect`."""
         return self.detector.detect(open_image(image), turned=turned)
 
+    @overload
     def predict(
         self,
-        image: ImageSource | Sequence[ImageSource],
+        image: ImageSource,
+        *,
+        whole_image: bool = ...,
+        boxes: Sequence[Box] | None = ...,
+        faces: Sequence[FoundFace] | None = ...,
+        turned: bool = ...,
+    ) -> list[FacePrediction]: ...
+
+    @overload
+    def predict(
+        self,
+        image: list[ImageSource] | tuple[ImageSource, ...],
+        *,
+        whole_image: bool = ...,
+        boxes: Sequence[Sequence[Box]] | None = ...,
+        faces: Sequence[Sequence[FoundFace]] | None = ...,
+        turned: bool = ...,
+    ) -> list[list[FacePrediction]]: ...
+
+    def predict(
+        self,
+        image: Any,
         *,
         whole_image: bool = False,
-        boxes: Sequence[Box] | Sequence[Sequence[Box]] | None = None,
+        boxes: Sequence[Any] | None = None,
+        faces: Sequence[Any] | None = None,
         turned: bool = True,
-    ) -> list[FacePrediction] | list[list[FacePrediction]]:
+    ) -> Any:
         """Reads the expression of every face.
 
         Args:
@@ -175,25 +208,33 @@ class Predictor:
             whole_image: Take the picture itself as one face, for pictures that are cut out already.
             boxes: Where the faces are, instead of looking for them: (x, y, width, height) each, in pixels; for
                 several pictures one such list for each. The square around a box is what the network sees.
+            faces: Faces that were found before, as `detect` or another predictor's `predict` gave them, instead of
+                looking for them again; for several pictures one such list for each. They are cut out by their
+                landmarks, or by their boxes where they have none.
             turned: See `FaceDetector.detect`.
 
         Returns:
-            One `FacePrediction` for each face, the largest first, or in the order of `boxes`; empty when there is
-            no face. For several pictures one such list for each.
+            One `FacePrediction` for each face, the largest first, or in the order of `boxes` or `faces`; empty when
+            there is no face. For several pictures one such list for each.
 
         Raises:
             ImageError: If a picture cannot be opened.
-            ValueError: If a box is empty or outside the picture, or `boxes` does not fit the other arguments.
+            ValueError: If a box is empty or outside the picture, or the arguments do not fit each other.
             FaceDetectorError: If faces are to be found and the detector's model file is missing.
         """
-        if whole_image and boxes is not None:
-            raise ValueError("Give either whole_image or boxes, not both.")
+        if whole_image + (boxes is not None) + (faces is not None) > 1:
+            raise ValueError("Give only one of whole_image, boxes and faces.")
         many = isinstance(image, (list, tuple))
         images = list(image) if many else [image]
-        per_image = [None] * len(images) if boxes is None else boxes if many else [boxes]
-        if len(per_image) != len(images):
-            raise ValueError(f"There are {len(images)} pictures, but boxes for {len(per_image)}; give a list for each.")
-        found = [self._crops(open_image(i), whole_image, b, turned) for i, b in zip(images, per_image, strict=True)]
+        given = {"boxes": boxes, "faces": faces}
+        for name, places in given.items():
+            given[name] = [None] * len(images) if places is None else places if many else [places]
+            if len(given[name]) != len(images):
+                raise ValueError(
+                    f"There are {len(images)} pictures, but {name} for {len(given[name])}; give a list for each."
+                )
+        places = zip(images, given["boxes"], given["faces"], strict=True)
+        found = [self._crops(open_image(i), whole_image, b, f, turned) for i, b, f in places]
         rows = iter(self.classify([crop for faces in found for *_, crop in faces]))
         answers = [
             [
@@ -223,7 +264,14 @@ class Predictor:
             results.append(softmax(self._engine.logits(x) / np.float32(self.temperature)))
         return np.concatenate(results)
 
-    def _crops(self, image: np.ndarray, whole: bool, boxes: Sequence[Box] | None, turned: bool) -> list[tuple]:
+    def _crops(
+        self,
+        image: np.ndarray,
+        whole: bool,
+        boxes: Sequence[Box] | None,
+        faces: Sequence[FoundFace] | None,
+        turned: bool,
+    ) -> list[tuple]:
         """(box, landmarks, score, crop) of each face."""
         size = self.input_size[0]
         if whole:
@@ -231,5 +279,11 @@ class Predictor:
             return [((0.0, 0.0, float(width), float(height)), None, None, whole_picture(image, size))]
         if boxes is not None:
             return [(tuple(map(float, b)), None, None, square_crop(image, b, size)) for b in boxes]
-        faces = self.detector.detect(image, turned=turned)
-        return [(f.box, f.landmarks, f.score, align_face(image, f.landmarks, size)) for f in faces]
+        if faces is None:
+            faces = self.detector.detect(image, turned=turned)
+        return [
+            (f.box, f.landmarks, f.score, square_crop(image, f.box, size))
+            if f.landmarks is None
+            else (f.box, f.landmarks, f.score, align_face(image, f.landmarks, size))
+            for f in faces
+        ]

@@ -2,6 +2,7 @@
 
 import threading
 
+from fer_demo.engines import best_checkpoint
 from fer_demo.faces import FaceDetectorError
 from fer_demo.images import ImageError
 from fer_demo.predictor import ModelError, Predictor
@@ -24,6 +25,9 @@ def shared_predictor(model: str | None = None) -> Predictor:
     """
     with _lock:
         if model not in _predictors:
-            # A face takes one core a few milliseconds; several cores mostly wait for each other, on a busy server long.
-            _predictors[model] = Predictor(model, threads=1)
+            name = best_checkpoint() if model is None else model
+            if name not in _predictors:
+                # A face takes one core milliseconds; several cores mostly wait for each other, on a busy server long.
+                _predictors[name] = Predictor(name, threads=1)
+            _predictors[model] = _predictors[name]
         return _predictors[model]

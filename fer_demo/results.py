@@ -31,8 +31,9 @@ def result_json(file: str | None, image: np.ndarray, faces: Sequence[Any]) -> st
     return json.dumps(result_dict(file, image, faces), indent=2, ensure_ascii=False) + "\n"
 
 
-CSV_COLUMNS = ("file", "face", "x", "y", "width", "height", "label", "confidence", *LABELS)
-"""What `result_rows` holds: box in pixels, confidence and all probabilities from 0 to 1."""
+CSV_COLUMNS = ("file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS)
+"""What `result_rows` holds: box in pixels, the detector's score, confidence and all probabilities from 0 to 1, and
+whether the answer is too close to call ("yes" or "no")."""
 
 
 def result_rows(file: str | None, faces: Sequence[Any]) -> list[dict[str, Any]]:
@@ -46,7 +47,9 @@ def result_rows(file: str | None, faces: Sequence[Any]) -> list[dict[str, Any]]:
     for number, face in enumerate(faces, 1):
         box = (round(float(v), 1) for v in face.box)
         probabilities = (f"{face.probabilities[label]:.4f}" for label in LABELS)
-        values = (file or "", number, *box, face.label, f"{face.confidence:.4f}", *probabilities)
+        score = "" if face.score is None else f"{face.score:.4f}"
+        unsure = "yes" if face.unsure else "no"
+        values = (file or "", number, *box, score, face.label, f"{face.confidence:.4f}", unsure, *probabilities)
         rows.append(dict(zip(CSV_COLUMNS, values, strict=True)))
     return rows
 

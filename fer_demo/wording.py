@@ -51,6 +51,11 @@ def describe(probabilities: Mapping[str, float]) -> str:
     return f"{_LOOKS[first]} ({percent(p1)})"
 
 
+def in_words(probabilities: Mapping[str, float]) -> str:
+    """All classes, most probable first, for those who cannot see a chart: ``"happy 82 %, neutral 9 %, ..."``."""
+    return ", ".join(f"{name} {percent(p)}" for name, p in ranked(probabilities))
+
+
 def count_faces(n: int) -> str:
     """``"no face"``, ``"1 face"``, ``"2 faces"`` and so on."""
     return "no face" if n == 0 else "1 face" if n == 1 else f"{n} faces"

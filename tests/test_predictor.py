@@ -181,13 +181,29 @@ class TestWithoutDetection:
         assert predictor.predict(astronaut, boxes=[]) == []
         assert predictor.predict(astronaut, boxes=np.array(boxes))[1].box == boxes[1]
 
+    def test_faces_found_before_are_not_looked_for_again(self, predictor, astronaut, monkeypatch):
+        found, answers = predictor.detect(astronaut), predictor.predict(astronaut)
+        other = Predictor(predictor.model, temperature=predictor.temperature)
+        monkeypatch.setattr(other, "_detector", None)
+        monkeypatch.setattr("fer_demo.predictor.FaceDetector", None)  # any use would fail
+        for faces in (found, answers):
+            (face,) = other.predict(astronaut, faces=faces)
+            assert face.box == answers[0].box and face.score == answers[0].score
+            np.testing.assert_array_equal(face.crop, answers[0].crop)
+            np.testing.assert_allclose(values(face), values(answers[0]), atol=1e-6)
+        boxed = predictor.predict(astronaut, boxes=[(180, 60, 90, 110)])
+        (again,) = other.predict([astronaut], faces=[boxed])[0]
+        np.testing.assert_array_equal(again.crop, boxed[0].crop)
+        with pytest.raises(ValueError, match="1 pictures, but faces for 2"):
+            other.predict([astronaut], faces=[found, found])
+
     @pytest.mark.parametrize("box", [(0, 0, 0, 5), (900, 0, 5, 5), (0, 0, 5)])
     def test_bad_boxes(self, predictor, astronaut, box):
         with pytest.raises(ValueError, match="box"):
             predictor.predict(astronaut, boxes=[box])
 
     def test_boxes_that_do_not_fit(self, predictor, astronaut):
-        with pytest.raises(ValueError, match="not both"):
+        with pytest.raises(ValueError, match="Give only one of whole_image, boxes and faces"):
             predictor.predict(astronaut, whole_image=True, boxes=[(0, 0, 5, 5)])
         with pytest.raises(ValueError, match="2 pictures, but boxes for 1"):
             predictor.predict([astronaut, astronaut], boxes=[[(0, 0, 5, 5)]])

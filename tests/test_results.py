@@ -22,7 +22,7 @@ def test_a_face():
     assert (face.label, face.confidence, face.sentence) == ("happy", 0.61234567, "looks happy (61\N{NO-BREAK SPACE}%)")
     data = face.to_dict()
     assert json.loads(json.dumps(data)) == data
-    assert list(data) == ["box", "landmarks", "score", "label", "confidence", "probabilities"]
+    assert list(data) == ["box", "landmarks", "score", "label", "confidence", "unsure", "probabilities"]
     assert data["box"] == {"x": 10.0, "y": 20.0, "width": 30.1, "height": 40.0}
     assert data["landmarks"][0] == [0.3, 1.3] and data["landmarks"][4] == [8.3, 9.3]
     assert (data["score"], data["label"], data["confidence"]) == (0.9123, "happy", 0.6123)
@@ -35,6 +35,8 @@ def test_an_unsure_answer():
     face = prediction((0, 0, 1, 1), probabilities={**dict.fromkeys(LABELS, 0.02), "sad": 0.45, "fear": 0.45})
     assert face.label == "fear"  # the first of equals, in the order of the classes
     assert face.sentence.startswith("unsure: fear")
+    assert face.unsure and face.to_dict()["unsure"] and not prediction((0, 0, 1, 1)).unsure
+    assert ",fear,0.4500,yes," in result_csv(None, [face])
 
 
 def test_json():
@@ -48,11 +50,11 @@ def test_json():
 
 
 def test_csv():
-    faces = [prediction((10, 20, 30, 40)), prediction((1.26, 2, 3, 4))]
+    faces = [prediction((10, 20, 30, 40)), prediction((1.26, 2, 3, 4), score=0.912345)]
     header, first, second = result_csv("ä, b.jpg", faces).splitlines()
-    assert header == "file,face,x,y,width,height,label,confidence," + ",".join(LABELS)
-    numbers = "happy,0.6123,0.0500,0.0100,0.0400,0.6123,0.0800,0.1200,0.0877"
-    assert first == f'"ä, b.jpg",1,10.0,20.0,30.0,40.0,{numbers}'
-    assert second == f'"ä, b.jpg",2,1.3,2.0,3.0,4.0,{numbers}'
+    assert header == "file,face,x,y,width,height,score,label,confidence,unsure," + ",".join(LABELS)
+    numbers = "happy,0.6123,no,0.0500,0.0100,0.0400,0.6123,0.0800,0.1200,0.0877"
+    assert first == f'"ä, b.jpg",1,10.0,20.0,30.0,40.0,,{numbers}'
+    assert second == f'"ä, b.jpg",2,1.3,2.0,3.0,4.0,0.9123,{numbers}'
     assert result_csv(None, []) == header + "\n"
     assert result_csv(None, [prediction((0, 0, 1, 1))]).splitlines()[1].startswith(",1,0.0,")

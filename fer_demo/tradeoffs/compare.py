@@ -35,31 +35,25 @@ class ModelAnswer:
 
 
 def compare_models(
-    predictors: Mapping[str, Predictor], image: np.ndarray, index: int = 0, *, whole: bool = False
+    predictors: Mapping[str, Predictor], image: np.ndarray, face: FacePrediction, *, whole: bool = False
 ) -> list[ModelAnswer]:
     """Shows one face of a photo to several models.
 
     Args:
         predictors: Checkpoint's name to its predictor.
         image: uint8 RGB (H, W, 3).
-        index: Which face, from 0, the largest first.
+        face: Where it is, as one of the models or another one found it.
         whole: Take the whole picture as the face.
 
     Returns:
         An answer a model, in the given order.
-
-    Raises:
-        ValueError: If the photo has no such face.
     """
     answers = []
     for name, predictor in predictors.items():
-        faces = predictor.predict(image, whole_image=whole)
-        if index >= len(faces):
-            raise ValueError(f"There is no face {index + 1} on this photo; choose another one.")
-        face = faces[index]
-        found = face_map(predictor, face.crop, face.label)
-        part, laid, _ = on_photo(found.values, image, face)
-        answers.append(ModelAnswer(name, face, found, blend(part, laid, opacity=0.7), _seconds(predictor, face.crop)))
+        (own,) = predictor.predict(image, **({"whole_image": True} if whole else {"faces": [face]}))
+        found = face_map(predictor, own.crop, own.label)
+        part, laid, _ = on_photo(found.values, image, own)
+        answers.append(ModelAnswer(name, own, found, blend(part, laid, opacity=0.7), _seconds(predictor, own.crop)))
     return answers
 
 

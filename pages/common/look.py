@@ -6,7 +6,7 @@ import streamlit as st
 
 from fer_demo.emotions import COLORS
 from fer_demo.figures import draw_faces, enlarge, fit_width, probability_bars, text_color
-from fer_demo.wording import count_faces
+from fer_demo.wording import count_faces, in_words
 from pages.common import state
 from pages.common.state import Photo
 
@@ -101,7 +101,7 @@ def _face_card(photo: Photo, index: int, face) -> None:
             st.caption(f"What the network saw:  \n{width} \N{MULTIPLICATION SIGN} {height} grey pixels")
         with bars:
             chart(
-                probability_bars(face.probabilities), f"Probabilities of the seven expressions for face {index + 1}",
+                probability_bars(face.probabilities), f"Face {index + 1}: {in_words(face.probabilities)}",
                 key=f"bars{index}",
             )  # fmt: skip
         if len(photo.faces) > 1 and not photo.whole:

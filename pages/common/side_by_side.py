@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from fer_demo.emotions import DISCLAIMER
 from fer_demo.predictors import USER_ERRORS, shared_predictor
 from fer_demo.tradeoffs.compare import ModelAnswer, answer_rows, compare_models, disagreement
 from fer_demo.tradeoffs.figures import answer_bars, model_color
@@ -52,7 +53,7 @@ def side_by_side() -> None:
     try:
         with st.spinner("Asking the models …"):
             answers = _answers(photo, index, chosen)
-    except (*USER_ERRORS, ValueError) as error:
+    except USER_ERRORS as error:
         st.error(str(error), icon=":material/error:")
         return
     _show(answers)
@@ -65,7 +66,7 @@ def _answers(photo: state.Photo, index: int, names: list[str]) -> list[ModelAnsw
     if kept is None or kept[0] != asked:
         predictors = {name: shared_predictor(name) for name in names}
         # The photo is kept with them, since its id could otherwise come again.
-        kept = asked, photo, compare_models(predictors, photo.image, index, whole=photo.whole)
+        kept = asked, photo, compare_models(predictors, photo.image, photo.faces[index], whole=photo.whole)
         st.session_state["answers"] = kept
     return kept[2]
 
@@ -83,7 +84,8 @@ def _show(answers: list[ModelAnswer]) -> None:
     look.chart(figure, "Probabilities of the seven expressions by model", key="answer bars")
     note = (
         "Times are one pass of the network over the crop, median of five, on the engine that answers on the Predict "
-        "page: ONNX Runtime where a checkpoint has such a file, else PyTorch. Finding the face is not included."
+        "page: ONNX Runtime where a checkpoint has such a file, else PyTorch. Finding the face is not included. "
+        f"{DISCLAIMER}"
     )
     st.caption(note)
     downloads("side-by-side", "Several models on one face", answer_rows(answers), figure, note)

@@ -19,12 +19,12 @@ import numpy as np
 import streamlit as st
 
 from fer_demo.handover import HANDOVER
-from fer_demo.images import open_image
+from fer_demo.images import IMAGE_EXTENSIONS, open_image
 from fer_demo.predictor import Predictor
 from fer_demo.predictors import USER_ERRORS, shared_predictor
 from fer_demo.samples import SAMPLES, Sample
 
-PICTURES = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif"]
+PICTURES = sorted(ending.lstrip(".") for ending in IMAGE_EXTENSIONS)
 """Endings that a ``file_uploader`` offers."""
 
 
@@ -49,12 +49,16 @@ class Photo:
 
 @dataclass(frozen=True)
 class Request:
-    """A picture to be looked at: its name, a function that opens it, and the rest as in `Photo`."""
+    """A picture to be looked at: its name, a function that opens it, and the rest as in `Photo`.
+
+    ``faces`` are those that another model found on it; None has them looked for.
+    """
 
     name: str | None
     load: Callable[[], np.ndarray]
     credit: str | None = None
     whole: bool = False
+    faces: list[Any] | None = None
 
 
 def current_photo() -> Photo | None:
@@ -82,7 +86,9 @@ def use_model(name: str | None) -> None:
     st.session_state["model"] = name
     st.session_state.pop("gallery", None)  # the mean maps of the one before
     if photo := current_photo():
-        st.session_state["request"] = Request(photo.name, lambda: photo.image, photo.credit, photo.whole)
+        st.session_state["request"] = Request(
+            photo.name, lambda: photo.image, photo.credit, photo.whole, None if photo.whole else photo.faces
+        )
 
 
 def choose_face(index: int) -> None:
@@ -131,7 +137,7 @@ def work_off() -> None:
         return
     try:
         image = request.load()
-        faces = predictor().predict(image, whole_image=request.whole)
+        faces = predictor().predict(image, whole_image=request.whole, faces=request.faces)
     except USER_ERRORS as error:
         st.session_state["problem"] = str(error)
     else:
@@ -156,7 +162,7 @@ def collect() -> bool:
     delivery = HANDOVER.take(sid)
     if delivery is not None and st.session_state.get("model"):
         # The widget knows nothing of this visitor's choice: it asked the best checkpoint.
-        st.session_state["request"] = Request(delivery.name, lambda: delivery.image)
+        st.session_state["request"] = Request(delivery.name, lambda: delivery.image, faces=delivery.faces)
         return True
     if delivery is not None:
         show(Photo(delivery.name, delivery.image, delivery.faces))
