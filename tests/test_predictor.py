@@ -318,6 +318,7 @@ class TestModels:
 
 def test_names_of_the_package():
     assert fer_demo.Predictor is Predictor and fer_demo.open_image is open_image
+    assert all(getattr(fer_demo, name) is not None for name in fer_demo.__all__)
     assert set(fer_demo.__all__) <= set(dir(fer_demo))
     with pytest.raises(AttributeError):
         _ = fer_demo.nothing

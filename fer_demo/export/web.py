@@ -44,7 +44,7 @@ def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str
         FaceDetectorError: If the detector's model file is missing.
     """
     folder = Path(folder)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+    if folder.is_dir() and any(folder.iterdir()) and not _is_export(folder):
         raise ModelError(f"{folder} holds other files; name a new folder.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
@@ -68,6 +68,17 @@ def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str
             shutil.rmtree(folder)
         shutil.move(made, folder)
     return folder / "index.html"
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether a folder holds what this module wrote and nothing else, so that it may be replaced."""
+    try:
+        about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    page = {file.name for file in importlib.resources.files("fer_demo.export").joinpath("page").iterdir()}
+    known = page | {MARKER, "model.onnx", "yunet.onnx", "ort"}
+    return {"detection", "sureFrom"} <= set(about) and {file.name for file in folder.iterdir()} <= known
 
 
 def _write(file: Path, content: bytes) -> None:

@@ -94,8 +94,72 @@ def test_the_same_answers_as_in_python(page, tmp_path):
         other = min(expected, key=lambda f: abs(f.box[0] - one["box"]["x"]))
         assert np.allclose(list(one["box"].values()), other.box, atol=0.05 * other.box[2])
         assert one["label"] == other.label
-        # Browsers and OpenCV round pixels differently, which moves the landmarks a little.
-        assert np.allclose(one["probabilities"], list(other.probabilities.values()), atol=0.06)
+        # OpenCV interpolates to 1/32 of a pixel, which moves landmarks by half a pixel, more on a turned head.
+        turned = other.box[0] > 512
+        tolerance = 0.1 if turned else 0.03
+        assert np.allclose(one["probabilities"], list(other.probabilities.values()), atol=tolerance)
+
+
+def test_large_photos(page, tmp_path):
+    """A small face in a photo of many megapixels is cut out of all its pixels, and so is one that fills it."""
+    astronaut = SAMPLES[0].load()
+    group = np.full((3000, 4000, 3), (90, 110, 130), np.uint8)
+    group[1500:2012, 2400:2912] = astronaut  # the face is 15 of the 640 pixels in which it is looked for
+    close = np.asarray(Image.fromarray(astronaut[:280, 80:360]).resize((2800, 2800), Image.Resampling.BICUBIC))
+    for name, picture in (("group", group), ("close", close)):
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+        (expected,) = Predictor(NAME).predict(picture)
+        page.locator("#file").set_input_files(tmp_path / f"{name}.png")
+        page.wait_for_function("w => document.getElementById('picture').width === w", arg=picture.shape[1])
+        page.get_by_text("1 face found.").wait_for()
+        (one,) = answers(page)
+        assert np.allclose(list(one["box"].values()), expected.box, atol=0.03 * expected.box[2]), name
+        assert np.allclose(one["probabilities"], list(expected.probabilities.values()), atol=0.03), name
+
+
+def test_areas_are_averaged_as_opencv_does(page):
+    import cv2
+
+    picture = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)
+    rgba = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
+    found = page.evaluate(
+        """async (values) => {
+            const { reduce } = await import("./geometry.js");
+            const { data } = reduce({data: Uint8ClampedArray.from(values), width: 53, height: 37}, 20, 11);
+            return [...data];
+        }""",
+        rgba.ravel().tolist(),
+    )
+    expected = cv2.resize(picture, (20, 11), interpolation=cv2.INTER_AREA)
+    difference = np.reshape(found, (11, 20, 4))[..., :3].astype(int) - expected
+    assert np.abs(difference).max() <= 1
+
+
+def test_the_last_wish_counts(page, tmp_path):
+    """Two photos in a row, and a second click while the browser asks for the camera."""
+    Image.fromarray(SAMPLES[0].load()).save(tmp_path / "face.png")
+    Image.fromarray(np.full((90, 120), 200, np.uint8)).save(tmp_path / "nobody.png")
+    page.locator("#file").set_input_files(tmp_path / "face.png")
+    page.locator("#file").set_input_files(tmp_path / "nobody.png")
+    page.get_by_text("No face was found.").wait_for()
+    page.evaluate(
+        """() => {
+            window.given = [];
+            const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+            navigator.mediaDevices.getUserMedia = async (wish) => {
+                await new Promise((resolve) => setTimeout(resolve, 500));
+                const stream = await ask(wish);
+                window.given.push(stream);
+                return stream;
+            };
+            document.getElementById("camera").click();
+            document.getElementById("camera").click();
+        }"""
+    )
+    page.get_by_text("pictures a second").wait_for()
+    page.get_by_text("Stop the camera").click()
+    states = page.evaluate("window.given.flatMap((s) => s.getTracks().map((t) => t.readyState))")
+    assert states == ["ended", "ended"] and page.locator("#answers li").count() == 0
 
 
 def test_the_whole_picture(page, tmp_path):
@@ -157,6 +221,21 @@ class TestExport:
         with pytest.raises(ModelError, match="holds other files"):
             export_web(NAME, tmp_path, runtime)
         assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+    @pytest.mark.parametrize("marker", ['{"format": "layers-model"}', "no JSON", None])
+    def test_not_into_a_folder_of_other_models_or_notes(self, marker, exported, runtime, tmp_path):
+        """``model.json`` is what TensorFlow.js calls its models; and what lies beside our page is not ours."""
+        folder = tmp_path / "site"
+        if marker is None:
+            shutil.copytree(exported, folder)
+            (folder / "notes.txt").write_text("mine")
+        else:
+            folder.mkdir()
+            (folder / "model.json").write_text(marker)
+        before = sorted(p.name for p in folder.iterdir())
+        with pytest.raises(ModelError, match="holds other files"):
+            export_web(NAME, folder, runtime)
+        assert sorted(p.name for p in folder.iterdir()) == before
 
 
 class TestErrors:

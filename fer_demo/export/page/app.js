@@ -4,7 +4,7 @@ import * as ort from "./ort/ort.wasm.min.mjs";
 import { Detector } from "./detect.js";
 import { crop, similarity, squareMatrix } from "./geometry.js";
 
-const LONGEST = 1600; // larger photos are reduced once, which faces do not need to be found and read
+const MOST_PIXELS = 4096 * 4096; // what a canvas holds on every phone; larger photos are reduced once
 const byId = (id) => document.getElementById(id);
 const [status, canvas, answers, video, wholeButton] = ["status", "picture", "answers", "video", "whole"].map(byId);
 
@@ -111,11 +111,20 @@ function show(picture, faces, whole) {
 }
 
 let current = null; // the photo that is shown
+let turn = 0; // counts what the visitor asked for: an answer to something earlier is dropped
 
 async function answer(picture, whole = false) {
+  const mine = ++turn;
   say("Looking for faces …");
-  await new Promise(requestAnimationFrame); // so that the sentence above is seen
-  const faces = await read(picture, { whole });
+  await new Promise((resolve) => setTimeout(resolve, 30)); // so that the sentence above is seen
+  let faces;
+  try {
+    faces = await inOrder(() => read(picture, { whole }));
+  } catch (error) {
+    if (mine === turn) say(`This photo could not be read (${error.message}); try a smaller one.`, true);
+    return;
+  }
+  if (mine !== turn) return;
   current = picture;
   show(picture, faces, whole);
   wholeButton.hidden = whole || faces.length > 0;
@@ -123,8 +132,17 @@ async function answer(picture, whole = false) {
   say(whole ? "The whole picture was taken as one face." : faces.length ? `${count} found.` : "No face was found.");
 }
 
+let last = Promise.resolve();
+
+/** Runs one piece of work after the other: a session of ONNX Runtime takes one input at a time. */
+function inOrder(work) {
+  const mine = last.then(work);
+  last = mine.catch(() => {});
+  return mine;
+}
+
 function pixels(source, width, height) {
-  const scale = Math.min(1, LONGEST / Math.max(width, height));
+  const scale = Math.min(1, Math.sqrt(MOST_PIXELS / (width * height)));
   const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
   const context = new OffscreenCanvas(w, h).getContext("2d", { willReadFrequently: true });
   context.imageSmoothingQuality = "high";
@@ -136,38 +154,52 @@ function pixels(source, width, height) {
 
 async function openFile(file) {
   stopCamera();
+  const mine = turn;
   let bitmap;
   try {
     bitmap = await createImageBitmap(file); // applies the EXIF orientation
   } catch {
     return say(`${file.name || "The file"} is no picture that this browser can open; save it as JPEG or PNG.`, true);
   }
-  await answer(pixels(bitmap, bitmap.width, bitmap.height));
+  if (mine === turn) await answer(pixels(bitmap, bitmap.width, bitmap.height));
 }
 
 let stream = null;
 
+const stop = (some) => some?.getTracks().forEach((track) => track.stop());
+
 function stopCamera() {
-  stream?.getTracks().forEach((track) => track.stop());
+  turn++;
+  stop(stream);
   stream = null;
+  status.ariaLive = "polite";
   byId("camera").textContent = "Use the camera";
 }
 
 async function startCamera() {
-  try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
-  } catch (error) {
-    return say(`The camera cannot be used (${error.message}); allow it, or choose a photo.`, true);
+  if (!navigator.mediaDevices) {
+    return say("The camera needs a page that is served over HTTPS or from localhost; choose a photo.", true);
   }
+  const mine = ++turn;
+  let given;
+  try {
+    given = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480 } });
+  } catch (error) {
+    if (mine === turn) say(`The camera cannot be used (${error.message}); allow it, or choose a photo.`, true);
+    return;
+  }
+  if (mine !== turn) return stop(given); // the visitor asked for something else while the browser was asking
+  stream = given;
+  status.ariaLive = "off"; // nobody wants every picture announced
   byId("camera").textContent = "Stop the camera";
   wholeButton.hidden = true;
   video.srcObject = stream;
   await video.play();
-  while (stream) {
+  while (mine === turn) {
     const start = performance.now();
     const picture = pixels(video, video.videoWidth, video.videoHeight);
-    const faces = await read(picture, { turned: false });
-    if (!stream) break;
+    const faces = await inOrder(() => read(picture, { turned: false }));
+    if (mine !== turn) break;
     show(picture, faces, false);
     const rate = Math.round(1000 / (performance.now() - start));
     say(`${faces.length ? "" : "No face in view. "}${rate} pictures a second`);

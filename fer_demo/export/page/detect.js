@@ -1,7 +1,7 @@
 // Finds faces with YuNet as fer_demo/faces.py does: in two copies of the picture, turned copies included, and then each
 // face again, turned upright, because YuNet's landmarks do not follow a tilt.
 
-import { apply, invert, similarity, warp } from "./geometry.js";
+import { apply, invert, reduce, similarity, warp } from "./geometry.js";
 
 const STRIDES = [8, 16, 32];
 
@@ -48,13 +48,14 @@ export class Detector {
       }
     }
     const again = [];
-    for (const face of this.#suppress(found)) again.push(await this.#again(face, picture));
+    for (const face of this.#suppress(found)) again.push(await this.#again(face, picture, ...copies[0]));
     return this.#suppress(again).sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height);
   }
 
   #scaled(picture, scale) {
     if (scale === 1) return picture;
     const [w, h] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * scale)));
+    if (scale < 1) return reduce(picture, w, h);
     return warp(picture, [w / picture.width, 0, 0, 0, h / picture.height, 0], w, h);
   }
 
@@ -69,26 +70,31 @@ export class Detector {
     return faces.map((face) => face.moved(invert(m)));
   }
 
-  async #again(face, picture) {
+  async #again(face, picture, copy, scale) {
+    // Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
+    const { lookAngles, lookSize, lookFill } = this.settings;
+    const large = Math.max(...face.size) * scale >= lookSize * lookFill;
+    const source = large ? [copy, scale] : [picture, 1];
     let best = null;
-    for (const degrees of this.settings.lookAngles) {
-      const seen = await this.#look(face, face.angle + (degrees * Math.PI) / 180, picture);
+    for (const degrees of lookAngles) {
+      const seen = await this.#look(face, face.angle + (degrees * Math.PI) / 180, ...source);
       if (seen && !(best && best.score >= seen.score)) best = seen;
     }
     if (!best) return face;
-    best = (await this.#look(best, best.angle, picture)) ?? best;
+    best = (await this.#look(best, best.angle, ...source)) ?? best;
     best.score = Math.max(best.score, face.score);
     return best;
   }
 
-  async #look(face, angle, picture) {
+  async #look(face, angle, source, scale) {
     const { lookSize, lookFill, lookScore } = this.settings;
     const [extent, middle] = [lookSize * lookFill, lookSize / 2];
     const zoom = extent / Math.max(...face.size);
     const [c, s] = [zoom * Math.cos(-angle), zoom * Math.sin(-angle)];
     const [x, y] = face.centre;
     const m = [c, -s, middle - c * x + s * y, s, c, middle - s * x - c * y];
-    const seen = await this.#run(warp(picture, m, lookSize, lookSize), lookScore);
+    const fromSource = [m[0] / scale, m[1] / scale, m[2], m[3] / scale, m[4] / scale, m[5]];
+    const seen = await this.#run(warp(source, fromSource, lookSize, lookSize), lookScore);
     const near = seen.filter(({ centre }) => Math.hypot(centre[0] - middle, centre[1] - middle) < 0.3 * extent);
     const best = near.reduce((a, b) => (a && a.score >= b.score ? a : b), null);
     return best && best.moved(invert(m));

@@ -25,9 +25,72 @@ export function invert([a, b, c, d, e, f]) {
   return [e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det];
 }
 
+/** A smaller copy: each pixel is the mean of the area that it covers, as OpenCV's INTER_AREA. */
+export function reduce({ data, width: w, height: h }, width, height) {
+  const cover = (i, scale, limit) => {
+    const [from, to] = [i * scale, Math.min((i + 1) * scale, limit)];
+    const first = Math.floor(from);
+    const count = Math.max(1, Math.ceil(to - 1e-9) - first);
+    const share = (n) => (Math.min(first + n + 1, to) - Math.max(first + n, from)) / (to - from);
+    return [first, Float32Array.from({ length: count }, (_, n) => share(n))];
+  };
+  const columns = Array.from({ length: width }, (_, i) => cover(i, w / width, w));
+  const narrow = new Float32Array(3 * width * h);
+  for (let y = 0, o = 0; y < h; y++) {
+    for (const [first, shares] of columns) {
+      for (let n = 0, i = 4 * (y * w + first); n < shares.length; n++, i += 4) {
+        for (let k = 0; k < 3; k++) narrow[o + k] += shares[n] * data[i + k];
+      }
+      o += 3;
+    }
+  }
+  const out = new Uint8ClampedArray(4 * width * height).fill(255);
+  for (let y = 0; y < height; y++) {
+    const [first, shares] = cover(y, h / height, h);
+    for (let x = 0; x < width; x++) {
+      for (let k = 0; k < 3; k++) {
+        let sum = 0;
+        for (let n = 0; n < shares.length; n++) sum += shares[n] * narrow[3 * ((first + n) * width + x) + k];
+        out[4 * (y * width + x) + k] = sum; // a clamped array rounds
+      }
+    }
+  }
+  return { data: out, width, height };
+}
+
+/** The part of a picture that a warp reads, and the warp from there. */
+function neededPart({ data, width: w, height: h }, [a, b, c, d, e, f], width, height) {
+  const back = invert([a, b, c, d, e, f]);
+  const reached = [[0, 0], [width, 0], [0, height], [width, height]].map((corner) => apply(back, corner));
+  const limit = (value, most) => Math.min(Math.max(value, 0), most);
+  const [left, top] = [w, h].map((side, k) => limit(Math.floor(Math.min(...reached.map((p) => p[k]))) - 2, side - 1));
+  const [right, bottom] = [w, h].map((side, k) => Math.ceil(Math.max(...reached.map((p) => p[k]))) + 2);
+  const [partWidth, partHeight] = [limit(right, w) - left, limit(bottom, h) - top].map((side) => Math.max(1, side));
+  const part = new Uint8ClampedArray(4 * partWidth * partHeight);
+  for (let y = 0; y < partHeight; y++) {
+    const start = 4 * ((top + y) * w + left);
+    part.set(data.subarray(start, start + 4 * partWidth), 4 * y * partWidth);
+  }
+  const matrix = [a, b, c + a * left + b * top, d, e, f + d * left + e * top];
+  return [{ data: part, width: partWidth, height: partHeight }, matrix];
+}
+
 /** A copy of other size, turned, or a part: without aliasing; `outside` is a grey level, or null to repeat the border. */
 export function warp(picture, matrix, width, height, outside = null) {
-  const { data, width: w, height: h } = picture;
+  const back = invert(matrix);
+  const reduction = Math.hypot(back[0], back[3]);
+  if (reduction > MAX_MULTIPLE * 1.001) {
+    // In two steps, since drawing at so large a multiple would take long.
+    const [part, [a, b, c, d, e, f]] = neededPart(picture, matrix, width, height);
+    const sides = [part.width, part.height].map((side) => Math.max(1, Math.round((side * MAX_MULTIPLE) / reduction)));
+    const [u, v] = [part.width / sides[0], part.height / sides[1]];
+    const inner = [a * u, b * v, c, d * u, e * v, f];
+    return draw(reduce(part, ...sides), inner, width, height, outside);
+  }
+  return draw(picture, matrix, width, height, outside);
+}
+
+function draw({ data, width: w, height: h }, matrix, width, height, outside) {
   const back = invert(matrix);
   const reduction = Math.hypot(back[0], back[3]);
   const multiple = Math.max(1, Math.min(MAX_MULTIPLE, Math.ceil(reduction - 1e-6)));
