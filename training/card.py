@@ -89,6 +89,8 @@ def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best:
     weakest[0] = weakest[0].capitalize()
     removed = private["n"] - private["without_duplicates"]["n"]
     sizes = ", ".join(f"{side} pixels from epoch {start + 1}" for start, side in recipe["sizes"])
+    training = metrics.get("training", {})
+    stopped = f" It was stopped after epoch {training['stopped_after']}." if "stopped_after" in training else ""
     return f"""---
 library_name: timm
 pipeline_tag: image-classification
@@ -100,12 +102,12 @@ tags: [facial-expression-recognition, timm]
 
 Seven expressions from a grey {height}×{width} face crop, with {metrics["parameters"]:,} parameters. {DISCLAIMER}
 
-{_origin(name)} These weights were trained here, from scratch,
+{_origin(name)} These weights were trained here, {_start(recipe)},
 on the Training split of {data.title} alone.
 
 ## Figures
 
-Epoch and settings were chosen on PublicTest. PrivateTest was evaluated once, for the chosen weights. Brackets give
+Epoch and settings were chosen on PublicTest. {_evaluated(training)} Brackets give
 the 95 % Wilson interval. {removed} PrivateTest pictures also occur, pixel for pixel, in Training; the last column
 leaves them out.
 
@@ -127,11 +129,10 @@ PublicTest. The temperature stands in `metrics.json`, and the predictor applies 
 
 ## How it was trained
 
-Recipe `training/recipes/{name}.yaml`: {recipe["epochs"]} epochs, batch {recipe["batch_size"]}, {recipe["opt"]} with
+The whole recipe stands in `metrics.json`: {recipe["epochs"]} epochs, batch {recipe["batch_size"]}, {recipe["opt"]} with
 peak learning rate {recipe["lr"]:g} and a cosine to {recipe["min_lr"]:g}, weight decay {recipe["weight_decay"]:g}, label
-smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: rotation, shift, scale,
-horizontal flip, light, erasing.{_levers(recipe)} Weights of epoch {best["epoch"]}. One run, one seed; the spread
-between seeds has not been measured yet.
+smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: {_augmentation(recipe)}.
+{_levers(recipe)}Weights of epoch {best["epoch"]}.{stopped} {_seeds(training)}
 
 ## Use
 
@@ -181,6 +182,8 @@ def _levers(recipe: dict[str, Any]) -> str:
         "aligned": "each picture beside its aligned twin (the figures are for single pictures)"
         if recipe["aligned"]
         else None,
+        "dropout": f"dropout {recipe['drop_rate']:g}" if recipe["drop_rate"] else None,
+        "clip": f"gradients clipped to {recipe['clip_grad']:g}" if recipe["clip_grad"] else None,
         "options": f"the options {recipe['model_args']}" if recipe["model_args"] else None,
         "targets": {"votes": "FER+ votes as targets", "majority": "FER+ majority as target"}.get(recipe["targets"]),
         "duplicates": "copies left out of Training" if recipe["drop_duplicates"] else None,
@@ -195,4 +198,40 @@ def _levers(recipe: dict[str, Any]) -> str:
         "ema": f"averaged weights with decay {recipe['ema_decay']:g}" if recipe["ema_decay"] else None,
     }
     found = [word for word in words.values() if word]
-    return f" Further: {'; '.join(found)}." if found else ""
+    return f"Further: {'; '.join(found)}. " if found else ""
+
+
+def _augmentation(recipe: dict[str, Any]) -> str:
+    """What is done to the pictures, in words."""
+    a = TrainConfig().to_dict()["augment"] | recipe["augment"]
+    words = {
+        f"rotation up to {a['rotation']:g} degrees": a["rotation"],
+        f"shift up to {a['shift']:.0%}": a["shift"],
+        f"scale up to {a['scale']:.0%}": a["scale"],
+        "horizontal flip": a["flip"],
+        "light": a["contrast"] or a["brightness"],
+        f"erasing in {a['erase']:.0%} of the pictures": a["erase"],
+    }
+    return ", ".join(word for word, strength in words.items() if strength) or "none"
+
+
+def _start(recipe: dict[str, Any]) -> str:
+    return f"starting from the weights of {recipe['init_from']}" if recipe["init_from"] else "from scratch"
+
+
+def _evaluated(training: dict[str, Any]) -> str:
+    if "seeds" in training:
+        return "PrivateTest was evaluated once for each run, and decided nothing."
+    return "PrivateTest was evaluated once, for the chosen weights."
+
+
+def _seeds(training: dict[str, Any]) -> str:
+    """How far the figure depends on chance, if that was measured."""
+    if "seeds" not in training:
+        return "One run, one seed; the spread\nbetween seeds has not been measured yet."
+    runs, private = training["seeds"]["runs"], training["seeds"]["PrivateTest"]
+    spread = private["standard_deviation"]
+    deviation = f", standard deviation {100 * spread:.2f} points" if spread is not None else ""
+    return (
+        f"The best of {len(runs)} seeds\non PublicTest; their mean on PrivateTest is {private['mean']:.2%}{deviation}."
+    )

@@ -52,9 +52,9 @@ def train(args: argparse.Namespace) -> None:
 
         config = resume_config(args.run_dir)
         # Where it runs may change between sittings; what it computes may not.
-        places = {k: v for k, v in (o.split("=", 1) for o in args.set) if k in PLACES}
+        places = {k: v for k, _, v in (o.partition("=") for o in args.set) if k in PLACES and v}
         if len(places) < len(args.set):
-            raise ValueError(f"Only {', '.join(PLACES)} can be changed on --resume.")
+            raise ValueError(f"Only {', '.join(PLACES)} can be changed on --resume, as in --set threads=2.")
         config = dataclasses.replace(config, **{k: type(getattr(config, k))(v) for k, v in places.items()})
     else:
         if (args.run_dir / LAST).exists():
@@ -86,6 +86,7 @@ def full(args: argparse.Namespace) -> None:
     from training.full import RESULTS
     from training.full import full as run
 
+    _prepare_cpu()
     views = tuple(v for v in _views(args.views) if v != "single")
     results = run(
         _data_path(args),
@@ -124,6 +125,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
     import fer_demo  # noqa: F401
     from training.evaluate import evaluate as run
+    from training.run_folder import run_options
 
     _prepare_cpu(args.threads)
     faces = _load(args)
@@ -132,7 +134,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
         faces = with_aligned(faces, quiet=False)
     if args.weights:
-        model = timm.create_model(args.model, checkpoint_path=str(args.weights))
+        model = timm.create_model(args.model, checkpoint_path=str(args.weights), **run_options(args.weights))
     else:
         model = timm.create_model(args.model, pretrained=True)
     metrics = run(model, faces, views=_views(args.views), progress=True)

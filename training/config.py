@@ -19,6 +19,7 @@ class TrainConfig:
     Attributes:
         model: A timm name, e.g. ``"fer_sedense_s2.fer2013"``.
         model_args: Options of its class, e.g. ``{"se": "none"}``.
+        init_from: Start from these weights instead of random ones: a bundled checkpoint's name, or a .safetensors file.
         epochs: Passes over the Training split.
         batch_size: Pictures per step.
         sizes: Progressive resizing: pairs of first epoch and side in pixels, the first from epoch 0.
@@ -64,6 +65,7 @@ class TrainConfig:
 
     model: str = "fer_sedense_s2.fer2013"
     model_args: dict = field(default_factory=dict)
+    init_from: str = ""
     epochs: int = 60
     batch_size: int = 64
     sizes: tuple[tuple[int, int], ...] = ((0, 48),)
@@ -104,9 +106,23 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2:
             raise ValueError(f"epochs must be at least 1 and batch_size 2; got {self.epochs} and {self.batch_size}.")
-        starts = [start for start, _ in self.sizes]
+        if not 0 <= self.seed < 1 << 24:
+            raise ValueError(f"seed must be from 0 to {(1 << 24) - 1}; got {self.seed}.")
+        pairs = isinstance(self.sizes, tuple) and all(
+            isinstance(p, tuple) and len(p) == 2 and all(type(v) is int for v in p) for p in self.sizes
+        )
+        starts = [start for start, _ in self.sizes] if pairs else []
         if not starts or starts[0] != 0 or starts != sorted(set(starts)):
-            raise ValueError(f"sizes must be pairs (first epoch, side) with rising epochs from 0; got {self.sizes}.")
+            raise ValueError(
+                "sizes must be pairs (first epoch, side) with rising epochs from 0, such as [[0, 32], [20, 48]]; got "
+                f"{_plain(self.sizes)}."
+            )
+        if starts[-1] >= self.epochs:
+            # Weights are chosen at the last size alone, so there would be none.
+            raise ValueError(
+                f"sizes reach their last stage in epoch {starts[-1]}, but there are only {self.epochs} epochs: set "
+                f"sizes too, such as sizes=[[0, {self.sizes[-1][1]}]]."
+            )
         choices_of = {
             "targets": ("labels", "votes", "majority"),
             "loss": ("cross_entropy", "l2_svm"),
@@ -175,7 +191,10 @@ def from_dict(values: dict[str, Any], source: str = "settings") -> TrainConfig:
         ValueError: For an unknown field, a value of the wrong type or out of range.
     """
     values = dict(values)
-    augment = _build(AugmentConfig, values.pop("augment", {}) or {}, f"{source}: augment")
+    augment = values.pop("augment", None)
+    if not isinstance(augment, dict | None):
+        raise ValueError(f"{source}: augment holds settings of its own, such as augment.erase=0; got {augment!r}.")
+    augment = _build(AugmentConfig, augment or {}, f"{source}: augment")
     return _build(TrainConfig, {**values, "augment": augment}, source)
 
 
@@ -217,7 +236,9 @@ def load_config(recipe: str | Path | None, overrides: list[str] = ()) -> TrainCo
         if not path.is_file():
             known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
             raise ValueError(f"There is no recipe {path}; the bundled ones are {known}.")
-        values, source = yaml.safe_load(path.read_text(encoding="utf-8")) or {}, str(path)
+        values, source = _yaml(path.read_text(encoding="utf-8"), str(path)) or {}, str(path)
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} must hold lines like 'lr: 0.1', but holds {values!r}.")
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals:
@@ -226,5 +247,15 @@ def load_config(recipe: str | Path | None, overrides: list[str] = ()) -> TrainCo
         *parents, leaf = key.strip().split(".")
         for parent in parents:
             target = target.setdefault(parent, {})
-        target[leaf] = yaml.safe_load(text)
+            if not isinstance(target, dict):
+                raise ValueError(f"{parent} in {override!r} is no group of settings; write {parent}={text}.")
+        target[leaf] = _yaml(text, repr(override))
     return from_dict(values, source)
+
+
+def _yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ValueError(f"{source} is not valid YAML ({reason}); check brackets and quotes.") from None

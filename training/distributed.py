@@ -2,8 +2,8 @@
 
 A batch of the recipe is the batch of all processes together, and process r of n takes its pictures r, r+n, r+2n, ...
 with the augmentation they would have had in a single process. So the number of processes changes the speed, and the
-result only by batch normalisation over smaller batches on a CPU (on GPUs it is synchronised), by the triplet and
-locality losses, which see the pictures of one process, and by rounding.
+result only by batch normalisation over smaller batches on a CPU (on GPUs it is synchronised), by what looks at the
+pictures of one process alone (mixup, CutMix, dropout, the triplet and locality losses), and by rounding.
 """
 
 import os

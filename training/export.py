@@ -1,7 +1,9 @@
 """From a finished run to a checkpoint folder that timm loads as a ``local-dir``."""
 
 import json
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +11,40 @@ import timm
 import torch
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.export import export_model
 from fer_demo.model_info import ModelError, model_info
 from fer_demo.preprocess import data_config
 from fer_demo.weights import ONNX_FILE, WEIGHTS_FILE
 from training.card import data_set, model_card
-from training.channels import channel_means
 from training.data import Faces
 from training.evaluate import VIEWS, evaluate
 from training.run_folder import BEST, LAST, build_model, resume_config
 from training.storage import atomic_write_text
 
 
-def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str, ...] = VIEWS) -> dict[str, Any]:
+def export(
+    run_dir: str | Path,
+    out: str | Path,
+    faces: Faces,
+    views: tuple[str, ...] = VIEWS,
+    seeds: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """Writes weights, ONNX file, config.json, metrics.json, channels.json and the model card.
+
+    A folder of that name is replaced when all is written, with whatever was measured on the weights before.
 
     Args:
         run_dir: A run of `training.train.Trainer`.
         out: The folder, named ``<architecture>.<tag>``.
         faces: FER2013, for the figures.
         views: Some of `training.evaluate.VIEWS`.
+        seeds: The run and its twins of other seeds, as `training.full.full` compares them; None for a single run.
 
     Returns:
         The metrics.
 
     Raises:
-        ValueError: If the run has no best weights yet, ended at another size than its model is used at, or if `out`
-            is named after no known data set.
+        ValueError: If the run has no best weights yet, was trained on other data, ended at another size than its model
+            is used at, or if `out` is named after no known data set.
     """
     run_dir, out = Path(run_dir), Path(out)
     config = resume_config(run_dir)
@@ -47,7 +56,10 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
             f"{out.name} names a network without the options {config.model_args}: name the folder otherwise, such as "
             f"{out.name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
         )
-    best = json.loads(torch.load(run_dir / LAST, map_location="cpu", weights_only=True)["best"])
+    state = torch.load(run_dir / LAST, map_location="cpu", weights_only=True)
+    best = json.loads(state["best"])
+    if state.get("data", faces.fingerprint()) != faces.fingerprint():
+        raise ValueError(f"{run_dir} was trained on other data: give the same --data as for training.")
     model = build_model(config, checkpoint_path=str(run_dir / BEST))
     side, used = config.sizes[-1][1], data_config(model)["size"]
     if (side, side) != used:
@@ -56,18 +68,40 @@ def export(run_dir: str | Path, out: str | Path, faces: Faces, views: tuple[str,
         )
     metrics = evaluate(model, faces, views=views, progress=True)
     metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
+    if state["epoch"] < config.epochs:
+        metrics["training"]["stopped_after"] = state["epoch"]
+    if seeds:
+        metrics["training"]["seeds"] = seeds
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
     # A network that takes views is evaluated on single pictures here, as the app and `reproduce` use it.
     options = {"model_args": config.model_args} if config.model_args else {}
     model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
-    timm.models.save_for_hf(model, out, model_config=names | options, safe_serialization=True)
-    (out / WEIGHTS_FILE).chmod(0o644)  # safetensors writes files that only their owner can read
-    atomic_write_text(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as temporary:
+        made = Path(temporary) / out.name
+        timm.models.save_for_hf(model, made, model_config=names | options, safe_serialization=True)
+        (made / WEIGHTS_FILE).chmod(0o644)  # safetensors writes files that only their owner can read
+        atomic_write_text(made / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        atomic_write_text(made / "README.md", model_card(out.name, metrics, config.to_dict(), best))
+        _extras(model, made, metrics, faces)
+        if out.is_dir():
+            shutil.rmtree(out)
+        shutil.move(made, out)
+    return metrics
+
+
+def _extras(model: torch.nn.Module, folder: Path, metrics: dict[str, Any], faces: Faces) -> None:
+    """What the app uses beside the weights; a network or a machine that cannot make it does without."""
     try:
-        export_model(model, model_info(model, out.name, metrics), out / ONNX_FILE)
-    except ModelError as error:  # PyTorch then runs it; covariance pooling has no ONNX form
+        from fer_demo.export import export_model
+        from fer_demo.faces import FaceDetectorError
+        from training.channels import channel_means
+    except ImportError as error:
+        print(f"no {ONNX_FILE} and no channels.json: {error}", file=sys.stderr)
+        return
+    try:
+        export_model(model, model_info(model, folder.name, metrics), folder / ONNX_FILE)
+    except (ModelError, FaceDetectorError, ImportError) as error:  # covariance pooling has no ONNX form
         print(f"no {ONNX_FILE}: {error}", file=sys.stderr)
     means = channel_means(model.eval(), faces.split("PublicTest"))
-    atomic_write_text(out / "channels.json", json.dumps(means) + "\n")
-    atomic_write_text(out / "README.md", model_card(out.name, metrics, config.to_dict(), best))
-    return metrics
+    atomic_write_text(folder / "channels.json", json.dumps(means) + "\n")

@@ -14,21 +14,47 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from training.compare import differing_settings
 from training.config import TrainConfig, load_config
 from training.data import Faces, load_faces
+from training.devices import pick_device
 from training.evaluate import evaluate
 from training.export import export
-from training.run_folder import BEST, LAST, build_model
-from training.runlog import LOG
+from training.run_folder import BEST, LAST, build_model, resume_config
+from training.runlog import LOG, Run
 from training.storage import atomic_write_text
 
 RESULTS = "results.json"
+FIGURES = "figures.json"
 
 
 def finished(run_dir: Path, epochs: int) -> bool:
     """Whether a run has all its epochs."""
     log = run_dir / LOG
     return log.is_file() and (run_dir / BEST).is_file() and len(log.read_text().splitlines()) == epochs + 1
+
+
+def check_begun(run_dir: Path, arguments: Sequence[str]) -> None:
+    """Makes sure that a run that goes on is the one asked for.
+
+    Args:
+        run_dir: Its folder; a new one is in order.
+        arguments: As in `run_side_by_side`.
+
+    Raises:
+        ValueError: If it was begun with other settings.
+    """
+    if not (run_dir / LAST).is_file():
+        return
+    recipe, _, *overrides = arguments
+    wanted = Run("wanted", load_config(recipe, overrides).to_dict())
+    different = differing_settings([Run("begun", resume_config(run_dir).to_dict()), wanted])
+    if different:
+        raise ValueError(
+            f"{run_dir} was begun with other settings ({', '.join(different)}); name another --out, or give the same."
+        )
 
 
 def run_side_by_side(commands: dict[Path, list[str]], common: Sequence[str], epochs: int, deadline: float) -> bool:
@@ -48,6 +74,7 @@ def run_side_by_side(commands: dict[Path, list[str]], common: Sequence[str], epo
     """
     processes = {}
     for run_dir, arguments in commands.items():
+        check_begun(run_dir, arguments)
         if finished(run_dir, epochs):
             continue
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -129,7 +156,11 @@ def full(
     faces = load_faces(data)
     results: dict[str, Any] = {}
     for generation, folders in (("teachers", teachers), ("students", students)):
-        figures = [_figures(config, run, faces) for run in folders]
+        figures = []
+        for run in folders:
+            if time.monotonic() > deadline:
+                return None
+            figures.append(_figures(config, run, faces))
         results[generation] = {"runs": figures} | {
             split: {
                 "mean": statistics.mean(f[split] for f in figures),
@@ -141,11 +172,21 @@ def full(
         students, key=lambda run: next(f for f in results["students"]["runs"] if f["run"] == run.name)["PublicTest"]
     )
     results["exported"] = best.name
-    export(best, out / config.model, faces, views)
+    # First: a machine that is lent for a while may take the rest of the work with it.
     atomic_write_text(out / RESULTS, json.dumps(results, indent=1) + "\n")
+    export(best, out / config.model, faces, views, seeds=results["students"])
     return results
 
 
 def _figures(config: TrainConfig, run: Path, faces: Faces) -> dict[str, Any]:
-    metrics = evaluate(build_model(config, checkpoint_path=str(run / BEST)), faces)
-    return {"run": run.name} | {split: metrics[split]["accuracy"] for split in ("PublicTest", "PrivateTest")}
+    """The single-view accuracies of a run, kept in its folder."""
+    file = run / FIGURES
+    if file.is_file() and file.stat().st_mtime > (run / BEST).stat().st_mtime:
+        return json.loads(file.read_text(encoding="utf-8"))
+    model = build_model(config, checkpoint_path=str(run / BEST)).to(pick_device(config.device))
+    # In full float32, since these are compared with figures that a CPU computed.
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        metrics = evaluate(model, faces)
+    figures = {"run": run.name} | {split: metrics[split]["accuracy"] for split in ("PublicTest", "PrivateTest")}
+    atomic_write_text(file, json.dumps(figures) + "\n")
+    return figures

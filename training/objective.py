@@ -1,6 +1,5 @@
 """What a run minimises: targets, class weights, mixing and distillation, each a switch of `TrainConfig`."""
 
-import json
 from pathlib import Path
 
 import timm
@@ -15,6 +14,7 @@ from training.augment import Draws, augment
 from training.config import TrainConfig
 from training.data import Faces
 from training.losses import exponential_triplet, l2_svm, locality_preserving
+from training.run_folder import run_options
 
 
 class Objective:
@@ -113,8 +113,7 @@ def _load_teacher(spec: str) -> torch.nn.Module:
     if file and not Path(file).is_file():
         raise ValueError(f"The teacher {spec!r} names a file that does not exist; give NAME or NAME@FILE.safetensors.")
     try:
-        run = Path(file).parent / "config.json"  # a run's own options, beside its weights
-        options = json.loads(run.read_text(encoding="utf-8")).get("model_args", {}) if file and run.is_file() else {}
+        options = run_options(file) if file else {}
         source = {"checkpoint_path": file} if file else {"pretrained": True}
         model = timm.create_model(name, **options, **source)
     except RuntimeError as error:

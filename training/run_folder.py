@@ -6,8 +6,11 @@ from typing import Any
 
 import timm
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.weights import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir
 from training.config import TrainConfig, from_dict
 
 LAST = "last.pt"
@@ -34,6 +37,32 @@ def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
         return timm.create_model(config.model, **config.model_args, **kwargs)
     except TypeError as error:
         raise ValueError(f"model_args {config.model_args} do not fit {config.model}: {error}.") from error
+
+
+def run_options(weights: str | Path) -> dict[str, Any]:
+    """The model's own options in the run that wrote a file of weights; none where no run's settings lie beside it."""
+    settings = Path(weights).parent / "config.json"
+    return json.loads(settings.read_text(encoding="utf-8")).get("model_args", {}) if settings.is_file() else {}
+
+
+def load_initial_weights(model: torch.nn.Module, source: str) -> None:
+    """Loads the weights from which a run starts.
+
+    Args:
+        model: The network.
+        source: A bundled checkpoint's name, or a .safetensors file.
+
+    Raises:
+        ValueError: If there are no such weights, or they belong to another network.
+    """
+    file = checkpoint_dir(source) / WEIGHTS_FILE if source in bundled_checkpoints() else Path(source)
+    if not file.is_file():
+        raise ValueError(f"init_from names neither a bundled checkpoint nor a file: {source!r}.")
+    try:
+        model.load_state_dict(load_file(file))
+    except (RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0].rstrip(":.")
+        raise ValueError(f"init_from: the weights of {source} do not fit this network ({reason}).") from error
 
 
 def resume_config(run_dir: str | Path) -> TrainConfig:

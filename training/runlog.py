@@ -41,17 +41,23 @@ class RunLog:
         for folder in self.folders:
             atomic_write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 
-    def epoch(self, history: list[dict[str, Any]]) -> None:
-        """Writes the curve up to the last row of `history`."""
-        if not self.folders:
+    def curve(self, history: list[dict[str, Any]]) -> None:
+        """Writes ``log.csv``, unless there is nothing yet."""
+        if not history:
             return
-        row = history[-1]
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(row))
+        writer = csv.DictWriter(text, list(history[-1]))
         writer.writeheader()
         writer.writerows(history)
         for folder in self.folders:
             atomic_write_text(folder / LOG, text.getvalue())
+
+    def epoch(self, history: list[dict[str, Any]]) -> None:
+        """Writes the curve up to the last row of `history`."""
+        if not self.folders:
+            return
+        self.curve(history)
+        row = history[-1]
         if not self.quiet:
             tqdm.write("  ".join(f"{key} {value}" for key, value in row.items()))
         from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed only here

@@ -21,14 +21,13 @@ from fer_demo.preprocess import data_config
 from training.batches import Batches
 from training.config import TrainConfig
 from training.data import Faces
-from training.data.aligned import with_aligned
 from training.data.audit import without_duplicates
 from training.devices import keep_freed_memory, pick_device, use_bf16
 from training.distributed import World, join
 from training.evaluate import predict_logits
 from training.metrics import classification_metrics
 from training.objective import Objective
-from training.run_folder import ALIGNED, BEST, LAST, build_model
+from training.run_folder import ALIGNED, BEST, LAST, build_model, load_initial_weights
 from training.runlog import RunLog
 from training.storage import atomic_write
 
@@ -76,9 +75,12 @@ class Trainer:
             raise ValueError(f"batch_size {config.batch_size} cannot be shared by {self.world.size} processes.")
         torch.manual_seed(config.seed)
         self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
+        self.data = faces.fingerprint()
         if config.aligned:
             if not getattr(self.model, "takes_views", False):
                 raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
+            from training.data.aligned import with_aligned  # needs OpenCV and a face detector
+
             faces = with_aligned(faces, self.run_dir / ALIGNED, self.quiet)
         faces = without_duplicates(faces) if config.drop_duplicates else faces
         self.train_set, self.public = faces.split("Training"), faces.split("PublicTest")
@@ -96,6 +98,7 @@ class Trainer:
         # Shares the model's parameters, which therefore stay free of wrappers' names.
         self.network = self.world.wrap(torch.compile(self.model) if config.compile else self.model)
         self.bf16 = use_bf16(config.bf16, self.device)
+        self.how = {"device": self.device.type, "bf16": self.bf16, "processes": self.world.size}
         self.optimizer = create_optimizer_v2(
             self.model, opt=config.opt, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
         )
@@ -122,21 +125,28 @@ class Trainer:
             ``accuracy`` (on PublicTest), ``epoch`` and ``weights`` ("model" or "ema") of the best checkpoint.
 
         Raises:
-            FloatingPointError: If the loss is not a number.
+            FloatingPointError: If the loss is not a finite number.
+            ValueError: If the weights to start from do not fit.
         """
+        if self.config.init_from and self.epoch == self.step == 0:
+            load_initial_weights(self.model, self.config.init_from)
+            if self.ema is not None:
+                self.ema.module.load_state_dict(self.model.state_dict())
         self.log.start(self.config.to_dict())
+        self.log.curve(self.history)  # a resumed run may have died between its state and its curve
+        facts = {"data": self.data, **self.how}
         try:
             while self.epoch < self.config.epochs:
-                self.log.status("running", best=self.best)
+                self.log.status("running", best=self.best, **facts)
                 self._train_epoch()
                 self._finish_epoch()
+            if self.world.main:
+                self.log.status("finished", best=self.best, **facts, **self._chosen_figures())
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)
             reason = "stopped by hand" if stopped else f"{type(error).__name__}: {error}"
-            self.log.status("stopped" if stopped else "failed", best=self.best, reason=reason)
+            self.log.status("stopped" if stopped else "failed", best=self.best, **facts, reason=reason)
             raise
-        if self.world.main:
-            self.log.status("finished", best=self.best, **self._chosen_figures())
         return self.best
 
     def _train_epoch(self) -> None:
@@ -159,6 +169,7 @@ class Trainer:
             now = time.monotonic()
             if now - saved > config.save_minutes * 60 and self.step < self.steps_per_epoch:
                 self.seconds, begun, saved = self.seconds + now - begun, now, now
+                self._check_loss()  # or the last good state would be overwritten
                 self.save()
         bar.close()
         self.seconds += time.monotonic() - begun
@@ -186,17 +197,20 @@ class Trainer:
             self.ema.update(self.model, step=self.epoch * self.steps_per_epoch + self.step)
 
     def _finish_epoch(self) -> None:
-        train_loss = float(self.loss_sum) / self.steps_per_epoch
-        if train_loss != train_loss:
-            raise FloatingPointError(
-                f"The loss is not a number in epoch {self.epoch + 1}: lower lr; {LAST} holds the epoch before."
-            )
+        self._check_loss()
         if self.world.main:
-            self._evaluate(train_loss)
+            self._evaluate(float(self.loss_sum) / self.steps_per_epoch)
         self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
         self.loss_sum.zero_()
         self.save()
         self.log.epoch(self.history)
+
+    def _check_loss(self) -> None:
+        if not torch.isfinite(self.loss_sum):
+            raise FloatingPointError(
+                f"The loss is not a finite number in epoch {self.epoch + 1}: start again with a lower lr, or with "
+                "clip_grad, in another --run-dir."
+            )
 
     def _evaluate(self, train_loss: float) -> None:
         side = self.config.size_at(self.epoch)
@@ -238,7 +252,8 @@ class Trainer:
         if not self.world.main:
             return
         state = {
-            "config": json.dumps(self.config.to_dict()),
+            "data": self.data,
+            "how": json.dumps(self.how),
             "epoch": self.epoch,
             "step": self.step,
             "loss_sum": self.loss_sum,
@@ -252,12 +267,17 @@ class Trainer:
         atomic_write(self.run_dir / LAST, lambda f: torch.save(state, f))
 
     def load(self, path: str | Path) -> None:
-        """Takes up the state of a ``last.pt``.
+        """Takes up the state of a ``last.pt``; says so if it was computed in another way than it goes on.
 
         Raises:
-            ValueError: If the file belongs to another model or optimiser.
+            ValueError: If the file belongs to other data, or another model or optimiser.
         """
         state = torch.load(path, map_location=self.device, weights_only=True)
+        if state.get("data", self.data) != self.data:
+            raise ValueError(f"{path} was trained on other data: give the same --data as before.")
+        how = json.loads(state.get("how", "{}")) or self.how
+        if how != self.how and self.world.main:
+            tqdm.write(f"note: begun with {how}, goes on with {self.how}: the same run, but not digit for digit.")
         try:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])

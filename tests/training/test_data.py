@@ -137,8 +137,44 @@ def test_bad_folders(tmp_path, rows):
     assert len(load_faces(root, bad=bad_rows)) == 24 and len(bad_rows.messages) == 1
     stray.unlink()
     (root / "train" / "contempt").mkdir()
-    with pytest.raises(DataError, match="unknown class 'contempt'"):
-        load_faces(root)
+    for bad_rows in (None, BadRows(skip=True)):  # a class is no bad row
+        with pytest.raises(DataError, match="unknown class 'contempt'"):
+            load_faces(root, bad=bad_rows)
+
+
+def test_splits_of_ones_own_are_kept(tmp_path, rows):
+    """Somebody has moved FER2013's pictures into val/: their names tell where they were, not where they are."""
+    root = write_folders(tmp_path / "f", rows)
+    for folder in (root / "train").iterdir():
+        (root / "val" / folder.name).mkdir(parents=True)
+        file = sorted(folder.iterdir())[0]
+        file.rename(root / "val" / folder.name / file.name)
+    moved = len(list((root / "val").glob("*/*")))
+    faces = load_faces(root)
+    assert len(faces.split("Training")) == 10 - moved and len(faces.split("PublicTest")) == 7 + moved
+
+
+def test_a_folder_around_the_data(tmp_path, rows):
+    write_folders(tmp_path / "archive" / "fer2013", rows)
+    assert len(load_faces(tmp_path / "archive")) == 24
+
+
+def test_equal_data_have_one_fingerprint(tmp_path, rows):
+    images, labels, usage = rows
+    np.savez(tmp_path / "plain.npz", images=images, label=labels, usage=usage)
+    first = load_faces(write_csv(tmp_path / "fer2013.csv", rows)).fingerprint()
+    assert load_faces(tmp_path / "plain.npz").fingerprint() == first
+    changed = images.copy()
+    changed[3, 4, 5] ^= 1
+    np.savez(tmp_path / "other.npz", images=changed, label=labels, usage=usage)
+    assert load_faces(tmp_path / "other.npz").fingerprint() != first
+
+
+def test_an_archive_that_is_cut_off(tmp_path, rows):
+    np.savez(tmp_path / "cut.npz", images=rows[0], label=rows[1], usage=rows[2])
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "cut.npz").read_bytes()[:2000])
+    with pytest.raises(DataError, match=r"cut\.npz cannot be read"):
+        load_faces(tmp_path / "cut.npz")
 
 
 def test_missing_split_is_named(faces):
@@ -195,6 +231,16 @@ class TestFerPlus:
         faces = load_faces(self.votes(tmp_path, rows, drop=3), bad=BadRows(skip=True))
         assert faces.targets("votes")[3].tolist() == pytest.approx([10 / 14, 0, 0, 0, 0, 0, 4 / 14])
 
+    def test_votes_of_other_rows_are_refused(self, tmp_path, rows):
+        path = self.votes(tmp_path, rows)
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(lines[:5] + lines[6:]))  # somebody has removed a picture
+        with pytest.raises(DataError, match=r"24 rows and icml_face_data\.csv 23"):
+            load_faces(path)
+        path.write_text("".join([lines[0], *reversed(lines[1:])]))
+        with pytest.raises(DataError, match="splits in other orders"):
+            load_faces(path)
+
     def test_no_votes(self, tmp_path, rows):
         with pytest.raises(DataError, match="no annotators' votes"):
             load_faces(write_csv(tmp_path / "fer2013.csv", rows)).targets("votes")
@@ -241,6 +287,16 @@ class TestRaf:
             stem = name.removesuffix(".jpg") + "_aligned.jpg"
             (folder / stem).write_bytes((official / "Image" / "aligned" / stem).read_bytes())
         assert as_set(load_faces(tmp_path / "DATASET")) == as_set(load_faces(official))
+        (tmp_path / "RAF-DB" / "compound").mkdir(parents=True)
+        official.rename(tmp_path / "RAF-DB" / "basic")
+        assert as_set(load_faces(tmp_path / "RAF-DB")) == as_set(load_faces(tmp_path / "DATASET"))
+
+    def test_a_folder_numbered_from_0_is_never_skipped(self, tmp_path):
+        for number in range(7):
+            (tmp_path / "train" / str(number)).mkdir(parents=True)
+            picture(30).save(tmp_path / "train" / str(number) / "a.png")
+        with pytest.raises(DataError, match="must be 1 to 7"):
+            load_faces(tmp_path, bad=BadRows(skip=True))
 
     def test_what_is_wrong_is_named(self, tmp_path):
         root = self.official(tmp_path / "RAF")
@@ -297,6 +353,16 @@ class TestParquet:
             ("Training", "happy"),
             ("Training", "neutral"),
         ]
+
+    def test_the_hubs_own_conversion(self, tmp_path):
+        """It has a folder for each split; where there is no validation split, one is held out."""
+        root = self.write(tmp_path / "hub", ["happy"] * 20)
+        self.write(tmp_path / "hub", ["sad"], "test")
+        for split in ("train", "test"):
+            folder = root / "default" / split
+            folder.mkdir(parents=True)
+            (root / "data" / f"{split}-00000-of-00001.parquet").rename(folder / "0000.parquet")
+        assert [len(load_faces(root).split(s)) for s in SPLITS] == [18, 2, 1]
 
     def test_bad_rows(self, tmp_path):
         with pytest.raises(DataError, match="row 1: unknown class 'contempt'"):

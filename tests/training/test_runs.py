@@ -59,9 +59,9 @@ def test_a_run_that_ends_badly_keeps_its_record(faces, config, tmp_path, monkeyp
 
 def test_a_loss_that_is_no_number_is_recorded(faces, config, tmp_path):
     trainer = Trainer(config(lr=1e30, clip_grad=0.0), faces, tmp_path / "work", record_dir=tmp_path / "nan", quiet=True)
-    with pytest.raises(FloatingPointError, match="not a number in epoch 1: lower lr"):
+    with pytest.raises(FloatingPointError, match="not a finite number in epoch 1: start again with a lower lr"):
         trainer.fit()
-    assert "not a number" in read_run(tmp_path / "nan").record["reason"]
+    assert "not a finite number" in read_run(tmp_path / "nan").record["reason"]
 
 
 def test_another_runs_record_is_not_overwritten(data, tmp_path, monkeypatch, capsys):

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from training import storage
 from training.config import TrainConfig, from_dict, load_config
-from training.data import DataError
+from training.data import DataError, Faces
 from training.run_folder import BEST, LAST, resume_config
 from training.runlog import LOG
 from training.train import Trainer
@@ -137,6 +137,65 @@ def test_checkpoint_of_another_model_is_refused(faces, config, tmp_path):
         other.load(tmp_path / LAST)
 
 
+def test_other_data_are_refused(faces, config, tmp_path):
+    Trainer(config(epochs=1), faces, tmp_path, quiet=True).save()
+    labels = faces.labels.clone()
+    labels[0] = (labels[0] + 1) % 7
+    other = Trainer(config(epochs=1), Faces(faces.images, labels, faces.splits), tmp_path, quiet=True)
+    with pytest.raises(ValueError, match="trained on other data"):
+        other.load(tmp_path / LAST)
+
+
+def test_going_on_in_another_way_is_said(faces, config, tmp_path, capsys):
+    Trainer(config(epochs=1), faces, tmp_path, quiet=True).save()
+    Trainer(config(epochs=1), faces, tmp_path, quiet=True).load(tmp_path / LAST)
+    assert "note:" not in "".join(capsys.readouterr())
+    Trainer(config(epochs=1, bf16="on"), faces, tmp_path, quiet=True).load(tmp_path / LAST)
+    assert "note: begun with" in "".join(capsys.readouterr())
+
+
+def test_a_run_that_died_before_its_curve_was_written(faces, config, tmp_path):
+    trainer = Trainer(config(epochs=1), faces, tmp_path, quiet=True)
+    trainer.fit()
+    curve = (tmp_path / LOG).read_text()
+    (tmp_path / LOG).unlink()
+    again = Trainer(config(epochs=1), faces, tmp_path, quiet=True)
+    again.load(tmp_path / LAST)
+    again.fit()
+    assert (tmp_path / LOG).read_text() == curve
+
+
+def test_a_good_state_outlives_a_loss_that_explodes(faces, config, tmp_path):
+    trainer = Trainer(config(epochs=2, lr=1e30, warmup_epochs=0, save_minutes=0), faces, tmp_path, quiet=True)
+    trainer.save()
+    with pytest.raises(FloatingPointError, match="start again with a lower lr"):
+        trainer.fit()
+    state = torch.load(tmp_path / LAST, weights_only=True)
+    assert torch.isfinite(state["loss_sum"])
+
+
+class TestInitialWeights:
+    def test_they_are_where_it_starts(self, faces, config, tmp_path):
+        first = Trainer(config(epochs=1), faces, tmp_path / "a", quiet=True)
+        first.fit()
+        start = str(tmp_path / "a" / BEST)
+        second = Trainer(
+            config(epochs=1, seed=5, lr=1e-9, warmup_epochs=0, min_lr=0, ema_decay=0.9, init_from=start),
+            faces, tmp_path / "b", quiet=True,
+        )  # fmt: skip
+        second.fit()
+        expected = first.model.get_classifier().weight  # one epoch: its best weights are its last
+        for model in (second.model, second.ema.module):
+            torch.testing.assert_close(model.get_classifier().weight, expected, atol=1e-5, rtol=0)
+
+    def test_what_is_wrong_is_named(self, faces, config, tmp_path):
+        with pytest.raises(ValueError, match="neither a bundled checkpoint nor a file: 'nothing'"):
+            Trainer(config(init_from="nothing"), faces, tmp_path, quiet=True).fit()
+        Trainer(config(model="fer_sedense_nano.fer2013", epochs=1), faces, tmp_path / "a", quiet=True).fit()
+        with pytest.raises(ValueError, match="do not fit this network"):
+            Trainer(config(init_from=str(tmp_path / "a" / BEST)), faces, tmp_path / "b", quiet=True).fit()
+
+
 def test_too_few_pictures(faces, config, tmp_path):
     with pytest.raises(DataError, match="do not fill a batch of 512"):
         Trainer(config(batch_size=512), faces, tmp_path)
@@ -165,6 +224,13 @@ class TestConfig:
             ("epochs=many", "epochs must be int"),
             ("lr", "has no '='"),
             ("sizes=[[5, 48]]", "rising epochs from 0"),
+            ("sizes=48", "sizes must be"),
+            ("sizes=[0, 48]", "pairs \\(first epoch, side\\)"),
+            ("sizes=[[0, 48]", "not valid YAML"),
+            ("sizes=[[0, 24], [60, 48]]", r"last stage in epoch 60, but there are only 60 epochs.*sizes=\[\[0, 48\]\]"),
+            ("augment=false", "augment holds settings of its own"),
+            ("lr.peak=1", "lr must be float"),
+            ("seed=20240601", "seed must be from 0 to 16777215"),
         ],
     )
     def test_wrong_settings(self, override, message):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from training.data.faces import SPLITS, BadRows, DataError, Faces
 from training.data.fer2013 import read_csv, read_npz
-from training.data.folders import read_class_folders, read_rafdb
+from training.data.folders import is_known_folder, read_class_folders, read_rafdb
 from training.data.parquet import read_parquet
 
 __all__ = ["SPLITS", "BadRows", "DataError", "Faces", "load_faces"]
@@ -15,8 +15,8 @@ def load_faces(path: str | Path, *, bad: BadRows | None = None) -> Faces:
 
     Args:
         path: ``fer2013.csv`` or ``icml_face_data.csv``; an ``.npz``; a ``.parquet`` file or a folder of them; RAF-DB's
-            root; a folder of ``<split>/<class>/`` or ``<class>/`` folders; or a folder that holds one of FER2013's
-            files.
+            root; a folder of ``<split>/<class>/`` or ``<class>/`` folders; a folder that holds one of FER2013's files;
+            or a folder around one of these.
         bad: What to do with rows that cannot be used; by default the first one stops.
 
     Raises:
@@ -41,6 +41,11 @@ def load_faces(path: str | Path, *, bad: BadRows | None = None) -> Faces:
             return load_faces(path / name, bad=bad)
     if any(path.rglob("*.parquet")):
         return read_parquet(path, bad)
-    if any(p.is_dir() for p in path.iterdir()):
+    inner = [p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    # RAF-DB comes with basic/ and compound/, of which the first has the seven classes; archives have a folder around.
+    around = [p for p in inner if p.name == "basic"] or (inner if len(inner) == 1 else [])
+    if around and not is_known_folder(around[0]):
+        return load_faces(around[0], bad=bad)
+    if inner:
         return read_class_folders(path, bad)
     raise DataError(f"The folder {path} holds no fer2013.csv, no .npz or .parquet file and no folders of pictures.")

@@ -1,6 +1,7 @@
 """Labelled face crops in memory: what every reader gives and every other part of the trainer takes."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -87,6 +88,13 @@ class Faces:
             raise DataError(f"The data hold no {name} pictures; splits present: {sorted(set(self.splits.tolist()))}.")
         return self.take(mask)
 
+    def fingerprint(self) -> str:
+        """A hash of all pictures, labels, splits and votes: equal for equal data, in whatever files they lay."""
+        votes = [] if self.votes is None else [self.votes.contiguous().numpy().tobytes()]
+        parts = [str(tuple(self.images.shape)).encode(), self.images.contiguous().numpy().tobytes()]
+        parts += [self.labels.numpy().tobytes(), " ".join(self.splits.tolist()).encode(), *votes]
+        return hashlib.blake2b(b"".join(hashlib.blake2b(part).digest() for part in parts), digest_size=16).hexdigest()
+
     def targets(self, kind: str = "labels") -> torch.Tensor:
         """Training targets as class probabilities.
 
@@ -127,6 +135,28 @@ def stack(images: list[np.ndarray], labels: list[int], splits: list[str], source
     if not images:
         raise DataError(f"{source} holds no pictures that can be used.")
     return Faces(torch.from_numpy(np.stack(images))[:, None], torch.tensor(labels), np.array(splits))
+
+
+HOLD_OUT = 10
+"""Where a data set has no validation split, every tenth training picture of a class becomes PublicTest."""
+
+
+def with_validation(labels: Sequence[int], splits: Sequence[str]) -> list[str]:
+    """The splits, with a validation split taken from Training where there is none.
+
+    Args:
+        labels: Class ids, in an order that does not change from one reading to the next.
+        splits: Names from `SPLITS`.
+    """
+    if "PublicTest" in splits:
+        return list(splits)
+    seen, result = dict.fromkeys(range(NUM_CLASSES), 0), []
+    for label, split in zip(labels, splits, strict=True):
+        if split == "Training":
+            seen[label] += 1
+            split = "PublicTest" if seen[label] % HOLD_OUT == 0 else split
+        result.append(split)
+    return result
 
 
 ALIASES = {

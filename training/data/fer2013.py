@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +50,14 @@ def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
     file = path.parent / FERPLUS_FILE
     if not file.is_file():
         return faces
-    votes = read_ferplus(file)
-    if rows[-1] >= len(votes):
-        raise DataError(f"{file} has {len(votes):,} rows, but {path.name} has more; both must have the same rows.")
+    votes, usage = read_ferplus(file)
+    if number + 1 != len(votes):
+        raise DataError(
+            f"{file} has {len(votes):,} rows and {path.name} {number + 1:,}; both must have the same rows: take the "
+            "CSV as it was published, or move the votes away."
+        )
+    if usage is not None and [usage[row] for row in rows] != splits:
+        raise DataError(f"{file} and {path.name} have their splits in other orders; take both as they were published.")
     return Faces(faces.images, faces.labels, faces.splits, votes[rows])
 
 
@@ -73,17 +79,17 @@ def _parse(pixels: str, emotion: str, usage: str, where: str) -> tuple[np.ndarra
     return values.astype(np.uint8).reshape(SIDE, SIDE), int(emotion), usage
 
 
-def read_ferplus(path: str | Path) -> torch.Tensor:
+def read_ferplus(path: str | Path) -> tuple[torch.Tensor, list[str] | None]:
     """Reads FER+'s counts of votes.
 
     Returns:
-        float32 (rows, 10), columns as `FERPLUS_COLUMNS`.
+        float32 (rows, 10), columns as `FERPLUS_COLUMNS`; and each row's split, or None where the file does not say.
 
     Raises:
         DataError: If a column is missing or a count is no number.
     """
     path = Path(path)
-    counts = []
+    counts, usage = [], []
     with open(path, newline="", encoding="utf-8-sig") as f:
         reader = csv.DictReader(f)
         missing = [c for c in FERPLUS_COLUMNS if c not in (reader.fieldnames or ())]
@@ -94,7 +100,8 @@ def read_ferplus(path: str | Path) -> torch.Tensor:
                 counts.append([float(row[c]) for c in FERPLUS_COLUMNS])
             except (TypeError, ValueError) as error:
                 raise DataError(f"{path}, line {reader.line_num}: a vote count is not a number.") from error
-    return torch.tensor(counts).reshape(-1, len(FERPLUS_COLUMNS))
+            usage.append((row.get("Usage") or "").strip())
+    return torch.tensor(counts).reshape(-1, len(FERPLUS_COLUMNS)), usage if all(usage) else None
 
 
 def read_npz(path: str | Path) -> Faces:
@@ -111,7 +118,7 @@ def read_npz(path: str | Path) -> Faces:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read as an .npz archive ({error}).") from error
     missing = {"label", "usage"} - arrays.keys()
     if missing:

@@ -9,16 +9,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fer_demo.emotions import LABELS
-from training.data.faces import SPLITS, BadRows, DataError, Faces, label_id, stack
+from training.data.faces import ALIASES, SPLITS, BadRows, DataError, Faces, label_id, stack, with_validation
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 RAF_ORDER = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
 """RAF-DB's labels 1 to 7 (Li, Deng and Du, CVPR 2017)."""
 
 RAF_SIDE = 100
-HOLD_OUT = 10
-"""Where a data set has no validation split, every tenth training picture of a class becomes PublicTest."""
-
 _SPLIT_FOLDERS = {
     "train": "Training",
     "training": "Training",
@@ -29,7 +26,7 @@ _SPLIT_FOLDERS = {
     "test": "PrivateTest",
     "privatetest": "PrivateTest",
 }
-_FER_NAME = re.compile("|".join(SPLITS), re.IGNORECASE)
+_FER_NAME = re.compile("(PublicTest|PrivateTest)_")
 
 
 def read_picture(source: Path | bytes, where: str, side: int | None) -> np.ndarray:
@@ -69,12 +66,10 @@ def read_class_folders(root: str | Path, bad: BadRows | None = None, side: int |
     rows: list[tuple[Path, int, str]] = []
     for part, split in (parts or {root: "Training"}).items():
         for folder in _folders(part):
-            with bad.row():
-                label = _folder_label(folder)
-                files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-                rows += [(file, label, _fer_split(file) or split) for file in files]
-    if any(_fer_split(file) for file, *_ in rows):
-        rows = _told_by_name(rows, bad)
+            label = _folder_label(folder)  # not a bad row: a whole class would be missing
+            files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
+            rows += [(file, label, split) for file in files]
+    rows = _told_by_name(rows, bad)
     if not rows:
         raise DataError(f"{root} holds no pictures in folders named after the classes ({', '.join(LABELS)}).")
     return _read_rows(_with_validation(rows), bad, side, root)
@@ -107,6 +102,12 @@ def read_rafdb(root: str | Path, bad: BadRows | None = None, side: int = RAF_SID
     return _read_rows(_with_validation(rows), bad, side, root)
 
 
+def is_known_folder(folder: Path) -> bool:
+    """Whether a folder is named after a split or a class."""
+    name = folder.name.strip().lower()
+    return name in _SPLIT_FOLDERS or name.isdecimal() or any(name in aliases for aliases in ALIASES.values())
+
+
 def _folders(path: Path) -> list[Path]:
     return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
 
@@ -120,33 +121,25 @@ def _folder_label(folder: Path) -> int:
     return label_id(name, str(folder))
 
 
-def _fer_split(file: Path) -> str | None:
-    match = _FER_NAME.match(file.name)
-    return next(s for s in SPLITS if s.lower() == match[0].lower()) if match else None
-
-
 def _told_by_name(rows: list[tuple[Path, int, str]], bad: BadRows) -> list[tuple[Path, int, str]]:
     """Kaggle's test folder mixes two splits: there, a name that does not tell is an error."""
+    if not any(split == "PrivateTest" and _FER_NAME.match(file.name) for file, _, split in rows):
+        return rows
     kept = []
-    for row in rows:
+    for file, label, split in rows:
         with bad.row():
-            if row[2] == "PrivateTest" and not _fer_split(row[0]):
-                raise DataError(f"{row[0]}: the name starts with neither PublicTest_ nor PrivateTest_.")
-            kept.append(row)
+            if split == "PrivateTest":  # in other folders somebody has made splits of their own
+                if not (match := _FER_NAME.match(file.name)):
+                    raise DataError(f"{file}: the name starts with neither PublicTest_ nor PrivateTest_.")
+                split = match[1]
+            kept.append((file, label, split))
     return kept
 
 
 def _with_validation(rows: list[tuple[Path, int, str]]) -> list[tuple[Path, int, str]]:
-    if any(split == "PublicTest" for *_, split in rows):
-        return rows
-    seen = dict.fromkeys(range(len(LABELS)), 0)
-    result = []
-    for file, label, split in sorted(rows, key=lambda r: (SPLITS.index(r[2]), str(r[0]))):
-        if split == "Training":
-            seen[label] += 1
-            split = "PublicTest" if seen[label] % HOLD_OUT == 0 else split
-        result.append((file, label, split))
-    return result
+    rows = sorted(rows, key=lambda r: (SPLITS.index(r[2]), str(r[0])))
+    splits = with_validation([label for _, label, _ in rows], [split for *_, split in rows])
+    return [(file, label, split) for (file, label, _), split in zip(rows, splits, strict=True)]
 
 
 def _read_rows(rows: Iterable[tuple[Path, int, str]], bad: BadRows, side: int | None, root: Path) -> Faces:

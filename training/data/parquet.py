@@ -4,17 +4,18 @@ import json
 import re
 from pathlib import Path
 
-from training.data.faces import BadRows, DataError, Faces, label_id, stack
+from training.data.faces import BadRows, DataError, Faces, label_id, stack, with_validation
 from training.data.folders import read_picture
 
 _SPLITS = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
 
 
 def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None = None) -> Faces:
-    """Reads ``train-*.parquet``, ``validation-*.parquet`` and ``test-*.parquet``.
+    """Reads ``train-*.parquet``, ``validation-*.parquet`` and ``test-*.parquet``, or such files in folders so named.
 
     Each row holds an image (a struct with its encoded ``bytes``) and a label; the class names come from the
-    ``huggingface`` entry of the file's schema, or the labels are text.
+    ``huggingface`` entry of the file's schema, or the labels are text. Where there is no validation split, every tenth
+    training picture of a class becomes one.
 
     Args:
         root: A folder, searched with its subfolders, or one file.
@@ -29,9 +30,12 @@ def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None 
     root, bad = Path(root), bad or BadRows()
     images, labels, splits = [], [], []
     for file in [root] if root.is_file() else sorted(root.rglob("*.parquet")):
-        match = re.match("(train|val|test)", file.name.lower())
+        # The Hub's own conversion has default/train/0000.parquet.
+        match = re.match("(train|val|test)", file.name.lower()) or re.match(
+            "(train|val|test)", file.parent.name.lower()
+        )
         if match is None:
-            raise DataError(f"{file}: the name starts with neither train, validation nor test.")
+            raise DataError(f"{file}: neither its name nor its folder's starts with train, validation or test.")
         table = pq.read_table(file)
         names = _class_names(table.schema.metadata or {})
         image_column = next((c for c in ("image", "img") if c in table.column_names), None)
@@ -51,7 +55,7 @@ def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None 
                 images.append(image)
                 labels.append(label)
                 splits.append(_SPLITS[match[1]])
-    return stack(images, labels, splits, root)
+    return stack(images, labels, with_validation(labels, splits), root)
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> list[str] | None:
