@@ -61,8 +61,8 @@ def train(args: argparse.Namespace) -> None:
             raise ValueError(f"{args.run_dir} holds a run already: add --resume, or choose another --run-dir.")
         config = load_config(args.recipe, args.set)
     record = None if args.no_record else RUNS / args.run_dir.resolve().name
-    if record is not None and (record / CONFIG).is_file() and not _same_run(record, config):
-        raise ValueError(f"{record} is the record of another run: name --run-dir differently, or add --no-record.")
+    if record is not None and (record / CONFIG).is_file():
+        _check_record(record, config, args.resume)
     trainer = Trainer(config, _load(args), args.run_dir, record_dir=record, quiet=args.quiet)
     if args.resume:
         trainer.load(args.run_dir / LAST)
@@ -73,12 +73,17 @@ def train(args: argparse.Namespace) -> None:
     leave()
 
 
-def _same_run(record: Path, config) -> bool:
-    """Whether a record is of a run with the same settings, wherever it ran."""
+def _check_record(record: Path, config, resumed: bool) -> None:
+    """Keeps a run from writing over the record of another one."""
     from training.compare import differing_settings
     from training.runlog import Run, read_run
 
-    return not differing_settings([read_run(record), Run("new", config.to_dict())])
+    old = read_run(record)
+    otherwise = "name --run-dir differently, or add --no-record"
+    if different := differing_settings([old, Run("new", config.to_dict())]):
+        raise ValueError(f"{record} is the record of a run with other settings ({', '.join(different)}): {otherwise}.")
+    if not resumed and old.record.get("status") == "finished":
+        raise ValueError(f"{record} is the record of a run that is finished: {otherwise}.")
 
 
 def full(args: argparse.Namespace) -> None:
@@ -182,11 +187,11 @@ def reproduce(args: argparse.Namespace) -> None:
     figures, problems = run(_load(args), args.names or None)
     print(results_table(figures))
     readme = Path(__file__).parent.parent / "README.md"
-    if not args.names and readme.is_file() and results_table(figures) not in readme.read_text(encoding="utf-8"):
-        problems.append("the table above is not the one in README.md")
     if problems:
         raise ValueError("not reproduced: " + "; ".join(problems))
     print("every figure is the one published")
+    if not args.names and readme.is_file() and results_table(figures) not in readme.read_text(encoding="utf-8"):
+        print("README.md has another table, since other checkpoints are here: put the one above there")
 
 
 def systems(args: argparse.Namespace) -> None:

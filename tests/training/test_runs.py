@@ -73,7 +73,9 @@ def test_another_runs_record_is_not_overwritten(data, tmp_path, monkeypatch, cap
     assert main([*common, "--run-dir", str(tmp_path / "a" / "mine"), *settings, "lr=0.02"]) == 0
     before = (tmp_path / "records" / "mine" / "config.json").read_text()
     assert main([*common, "--run-dir", str(tmp_path / "b" / "mine"), *settings, "lr=0.03"]) == 2
-    assert "is the record of another run" in capsys.readouterr().err
+    assert "is the record of a run with other settings (lr)" in capsys.readouterr().err
+    assert main([*common, "--run-dir", str(tmp_path / "b" / "mine"), *settings]) == 2
+    assert "is the record of a run that is finished" in capsys.readouterr().err
     assert (tmp_path / "records" / "mine" / "config.json").read_text() == before
 
 
