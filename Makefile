@@ -21,6 +21,7 @@ lint: $(STAMP)
 $(STAMP): pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 app"; exit 1; }
+	@echo "Installing into $(VENV): some 7 GB, most of it PyTorch with CUDA's libraries. This takes minutes."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $(STAMP)

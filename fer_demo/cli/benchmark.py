@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from fer_demo.engines import installed
 
+    if args.csv and (args.peers or args.engines):
+        args.error(f"{'--peers' if args.peers else '--engines'} prints a table, or JSON with --json")
     if args.peers:
         from fer_demo.peers.command import run as compare
 
@@ -102,8 +104,6 @@ def _engines(args: argparse.Namespace) -> int:
     from fer_demo.peers.results import PeerError, busy_note, this_machine
     from fer_demo.weights import bundled_checkpoints
 
-    if args.csv:
-        args.error("--engines prints a table, or JSON with --json")
     known = [*bundled_checkpoints(), *timm.list_models("fer_*")]
     if unknown := [name for name in args.models or [] if name not in known]:
         args.error(f"there is no network {', '.join(unknown)}; choose from {', '.join(known)}")

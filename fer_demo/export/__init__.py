@@ -13,7 +13,7 @@ import numpy as np
 import torch.nn as nn
 
 from fer_demo.engines import softmax
-from fer_demo.export.check import MAX_DIFFERENCE, sample_crops, torch_logits
+from fer_demo.export.check import MAX_DIFFERENCE, MAX_SOFTENED, sample_crops, torch_logits
 from fer_demo.export.formats import FORMATS
 from fer_demo.model_info import ModelError, ModelInfo
 from fer_demo.preprocess import prepare_array
@@ -65,8 +65,8 @@ def export_model(
         Size and differences.
 
     Raises:
-        ModelError: If the combination is not possible, or the file answers differently: for "fp32" by more than
-            `fer_demo.export.check.MAX_DIFFERENCE`.
+        ModelError: If the combination is not possible, or the file answers differently: by more than
+            `fer_demo.export.check.MAX_DIFFERENCE` for "fp32", and than `MAX_SOFTENED` there for the others.
     """
     if format not in FORMATS or precision not in PRECISIONS:
         raise ModelError(f"The format must be one of {', '.join(FORMATS)}, the precision of {', '.join(PRECISIONS)}.")
@@ -96,10 +96,15 @@ def export_model(
         found = run(x)
         difference = float(np.abs(found - expected).max())
         softer = float(np.abs(softmax(found / info.temperature) - softmax(expected / info.temperature)).max())
-        if not (difference <= MAX_DIFFERENCE if precision == "fp32" else np.isfinite(found).all()):
+        if precision == "fp32" and not difference <= MAX_DIFFERENCE:
             raise ModelError(
                 f"{file} was not written: its logits differ from PyTorch's by {difference:.2g}, more than "
                 f"{MAX_DIFFERENCE:g}; choose another format."
+            )
+        if precision != "fp32" and not softer <= MAX_SOFTENED[precision]:
+            raise ModelError(
+                f"{file} was not written: in {precision} its probabilities differ from PyTorch's by {softer:.2g}, more "
+                f"than {MAX_SOFTENED[precision]:g}; choose another precision."
             )
         size = written.stat().st_size
         os.replace(written, file)

@@ -74,7 +74,7 @@ def test_another_runs_record_is_not_overwritten(data, tmp_path, monkeypatch, cap
     before = (tmp_path / "records" / "mine" / "config.json").read_text()
     assert main([*common, "--run-dir", str(tmp_path / "b" / "mine"), *settings, "lr=0.03"]) == 2
     assert "is the record of a run with other settings (lr)" in capsys.readouterr().err
-    assert main([*common, "--run-dir", str(tmp_path / "b" / "mine"), *settings]) == 2
+    assert main([*common, "--run-dir", str(tmp_path / "b" / "mine"), *settings, "lr=0.02"]) == 2
     assert "is the record of a run that is finished" in capsys.readouterr().err
     assert (tmp_path / "records" / "mine" / "config.json").read_text() == before
 
