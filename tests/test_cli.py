@@ -56,7 +56,7 @@ def test_json(model, photos, capsys, astronaut):
     (entry,) = json.loads(capsys.readouterr().out)
     (face,) = Predictor(model).predict(astronaut)
     assert entry == {"file": str(path), "width": 512, "height": 512, "faces": [face.to_dict()]}
-    assert list(entry["faces"][0]) == ["box", "landmarks", "score", "label", "confidence", "probabilities"]
+    assert list(entry["faces"][0]) == ["box", "landmarks", "score", "label", "confidence", "unsure", "probabilities"]
     assert tuple(entry["faces"][0]["probabilities"]) == LABELS
     assert abs(sum(entry["faces"][0]["probabilities"].values()) - 1) < 1e-3
 
@@ -76,7 +76,7 @@ def test_csv(model, photos, capsys, tmp_path):
     assert main(["predict", "--csv", str(out), "--model", model, str(photos)]) == 1
     with out.open(newline="", encoding="utf-8") as file:
         face, broken = csv.DictReader(file)  # a photo without faces has no row
-    columns = ["file", "face", "x", "y", "width", "height", "label", "confidence", *LABELS, "error"]
+    columns = ["file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS, "error"]
     assert list(face) == columns
     assert face["file"].endswith("a face, ä.png") and face["face"] == "1" and face["error"] == ""
     assert float(face["confidence"]) == max(float(face[label]) for label in LABELS) == float(face[face["label"]])
