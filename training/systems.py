@@ -52,7 +52,8 @@ def reached(system: System, data: str, runs: Path = RUNS) -> str:
 def schedule(recipe: dict[str, Any]) -> str:
     """How long and at which sizes a recipe trains: ``"60 epochs at 32 and 48 px"``."""
     sides = [str(side) for _, side in recipe["sizes"]]
-    return f"{recipe['epochs']} epochs at {' and '.join(sides)} px"
+    sizes = f"{', '.join(sides[:-1])} and {sides[-1]}" if len(sides) > 1 else sides[0]
+    return f"{recipe['epochs']} epochs at {sizes} px"
 
 
 def systems_table(runs: Path = RUNS) -> str:
