@@ -102,6 +102,80 @@ def test_the_layout_is_kept(tmp_path):
     assert before["ReorderInput"] > 0 == after["ReorderInput"] and after["ReorderOutput"] == 1
 
 
+def narrow(end: str) -> onnx.ModelProto:
+    """Maps of 28 channels, which fill no blocks, with all that may come after them."""
+    rng = np.random.default_rng(1)
+    tensors = [
+        numpy_helper.from_array(rng.normal(size=(28, 1, 3, 3)).astype(np.float32), "dw.w"),
+        numpy_helper.from_array(rng.normal(size=(7, 56)).astype(np.float32), "head.w"),
+        numpy_helper.from_array(np.array([-1, 56]), "flat"),
+    ]
+    nodes = []
+    for item in (
+        conv("a", "input", 28, 1, 3),
+        helper.make_node("Relu", ["a"], ["relu"], name="n_relu"),
+        helper.make_node("Conv", ["relu", "dw.w"], ["dw"], name="n_dw", group=28, pads=[1] * 4),
+        conv("b", "dw", 28, 28),
+        helper.make_node("Concat", ["relu", "b"], ["both"], name="n_both", axis=1),
+        *{
+            "head": (
+                helper.make_node("GlobalAveragePool", ["both"], ["mean"], name="n_mean"),
+                helper.make_node("Reshape", ["mean", "flat"], ["row"], name="n_row"),
+                helper.make_node("Gemm", ["row", "head.w"], ["output"], name="n_head", transB=1),
+            ),
+            "conv": (conv("output", "both", 5, 56, 3),),
+            "product": (
+                helper.make_node("Mul", ["relu", "b"], ["product"], name="n_product"),
+                conv("output", "product", 16, 28),
+            ),
+            "sum": (helper.make_node("Add", ["relu", "b"], ["output"], name="n_sum"),),
+            "maps": (helper.make_node("Relu", ["both"], ["output"], name="n_maps"),),
+        }[end],
+    ):
+        node, more = item if isinstance(item, tuple) else (item, [])
+        nodes.append(node)
+        tensors += more
+    graph = helper.make_graph(
+        nodes, "narrow", [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 8, 8])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)], tensors,
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
+@pytest.mark.parametrize(
+    ("end", "filled"),
+    [("head", {"a", "b"}), ("conv", {"a", "b"}), ("product", {"a", "b"}), ("sum", set()), ("maps", set())],
+)
+def test_blocks_are_filled_where_nobody_sees_it(end, filled):
+    model = narrow(end)
+    new = optimize(onnx.ModelProto.FromString(model.SerializeToString()))
+    sizes = {tensor.name: tensor.dims[0] for tensor in new.graph.initializer if tensor.name.endswith(".w")}
+    assert {name for name in ("a", "b") if sizes[f"{name}.w"] == 32} == filled
+    assert all(sizes[f"{name}.w"] == 28 for name in {"a", "b"} - filled)
+    assert sizes["dw.w"] == sizes["a.w"] and sizes.get("output.w", 5) in (5, 16)
+    x = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
+    np.testing.assert_allclose(run(new, x), run(model, x), rtol=1e-4, atol=1e-3)
+
+
+def test_a_narrow_map_is_not_doubled():
+    from fer_demo.export.fill_blocks import MOST_FILLING
+
+    model = narrow("conv")
+    for tensor in model.graph.initializer:  # 12 channels, that is four short of a block, a third more
+        if tensor.name in ("a.w", "a.b", "dw.w"):
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor)[:12], tensor.name))
+        elif tensor.name == "b.w":
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor)[:, :12], tensor.name))
+        elif tensor.name == "output.w":
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor)[:, :40], tensor.name))
+    next(n for n in model.graph.node if n.name == "n_dw").attribute[0].i = 12
+    new = optimize(onnx.ModelProto.FromString(model.SerializeToString()))
+    sizes = {tensor.name: list(tensor.dims[:2]) for tensor in new.graph.initializer if tensor.name.endswith(".w")}
+    assert MOST_FILLING < 1 / 3 and sizes["a.w"][0] == 12 and sizes["b.w"] == [32, 12] and sizes["output.w"][1] == 44
+    x = np.random.default_rng(0).random((3, 1, 8, 8), dtype=np.float32)
+    np.testing.assert_allclose(run(new, x), run(model, x), rtol=1e-4, atol=1e-3)
+
+
 def test_weights_in_two_places_are_left_alone():
     model = block("conv")
     graph = model.graph

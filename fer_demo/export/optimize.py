@@ -5,14 +5,12 @@ have in that layout makes it convert back and forth. The product with the squeez
 operator, and everything before is concatenated with it: converting and copying took a quarter of `fer_sedense`'s time.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
-CHANNEL_BLOCK = 16
-"""Channels in a block: 16 with AVX-512, 8 with AVX2 and NEON, which 16 is a multiple of."""
+from fer_demo.export.fill_blocks import fill_blocks
+from fer_demo.export.graph import Graph
 
 POOLS = ("AveragePool", "GlobalAveragePool")
 
@@ -26,66 +24,15 @@ def optimize(model: onnx.ModelProto) -> onnx.ModelProto:
     Returns:
         An equivalent network.
     """
-    for rewrite in (_pool_globally, _pool_before_concatenating, _pool_before_scaling, _widen_gates, _spread_gates):
-        graph = _Graph(model)
+    for rewrite in (_pool_globally, _pool_before_concatenating, _pool_before_scaling, fill_blocks, _spread_gates):
+        graph = Graph(model)
         rewrite(graph)
         model = graph.finish()
     onnx.checker.check_model(model)
     return model
 
 
-class _Graph:
-    """A graph that is being rewritten, with its shapes."""
-
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.model = onnx.shape_inference.infer_shapes(model)
-        graph = self.model.graph
-        self.nodes: list[onnx.NodeProto] = list(graph.node)
-        self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-        # Shapes that the inference does not find on its own again; see _spread_gates.
-        self.stated: dict[str, list] = {}
-        self.shapes = {
-            value.name: [d.dim_value or d.dim_param for d in value.type.tensor_type.shape.dim]
-            for value in (*graph.value_info, *graph.input, *graph.output)
-        }
-
-    def maker(self, name: str) -> onnx.NodeProto | None:
-        return next((node for node in self.nodes if name in node.output), None)
-
-    def users(self, name: str) -> list[onnx.NodeProto]:
-        return [node for node in self.nodes if name in node.input]
-
-    def only_user(self, node: onnx.NodeProto | None) -> onnx.NodeProto | None:
-        users = self.users(node.output[0]) if node is not None else []
-        return users[0] if len(users) == 1 else None
-
-    def replace(self, rewrite: Callable[[onnx.NodeProto], list[onnx.NodeProto] | None]) -> None:
-        """Puts other nodes in the place of each node for which the function returns some."""
-        for node in list(self.nodes):
-            new = rewrite(node)
-            if new is not None:
-                at = self.nodes.index(node)
-                self.nodes[at : at + 1] = new
-
-    def finish(self) -> onnx.ModelProto:
-        graph = self.model.graph
-        outputs = {value.name for value in graph.output}
-        while True:  # without what nobody uses any more
-            used = {name for node in self.nodes for name in node.input} | outputs
-            kept = [node for node in self.nodes if used.intersection(node.output)]
-            if len(kept) == len(self.nodes):
-                break
-            self.nodes = kept
-        stated = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in self.stated.items() if n in used]
-        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in self.nodes]
-        del graph.node[:], graph.initializer[:], graph.value_info[:]
-        graph.node.extend(nodes)
-        graph.value_info.extend(stated)
-        graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in self.constants.items() if n in used)
-        return self.model
-
-
-def _pool_globally(graph: _Graph) -> None:
+def _pool_globally(graph: Graph) -> None:
     """The mean over height and width is a pooling, which exists in the blocked layout."""
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
@@ -100,7 +47,7 @@ def _pool_globally(graph: _Graph) -> None:
     graph.replace(rewrite)
 
 
-def _pool_before_concatenating(graph: _Graph) -> None:
+def _pool_before_concatenating(graph: Graph) -> None:
     """Pooling treats each channel alone, and afterwards there is less to be copied."""
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
@@ -121,7 +68,7 @@ def _pool_before_concatenating(graph: _Graph) -> None:
     graph.replace(rewrite)
 
 
-def _is_gated(graph: _Graph, node: onnx.NodeProto | None) -> bool:
+def _is_gated(graph: Graph, node: onnx.NodeProto | None) -> bool:
     """Whether a node multiplies maps (N, C, H, W) with one factor for each channel (N, C, 1, 1)."""
     if node is None or node.op_type != "Mul":
         return False
@@ -129,7 +76,7 @@ def _is_gated(graph: _Graph, node: onnx.NodeProto | None) -> bool:
     return len(maps) == 4 and len(gate) == 4 and gate[2:] == [1, 1] and maps[:2] == gate[:2] and maps[2:] != [1, 1]
 
 
-def _pool_before_scaling(graph: _Graph) -> None:
+def _pool_before_scaling(graph: Graph) -> None:
     """A channel's factor can be applied to the pooled map as well, which is smaller."""
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
@@ -147,30 +94,7 @@ def _pool_before_scaling(graph: _Graph) -> None:
     graph.replace(rewrite)
 
 
-def _widen_gates(graph: _Graph) -> None:
-    """Two hidden units of squeeze-and-excitation are no full block; with units that are always 0 they are."""
-    for first in graph.nodes:
-        shape = graph.shapes.get(first.output[0], [])
-        relu = graph.only_user(first)
-        second = graph.only_user(relu)
-        if (first.op_type, getattr(relu, "op_type", ""), getattr(second, "op_type", "")) != ("Conv", "Relu", "Conv"):
-            continue
-        names = [*first.input[1:], second.input[1]]
-        if not all(name in graph.constants and len(graph.users(name)) == 1 for name in names):
-            continue
-        kernels = graph.constants[first.input[1]], graph.constants[second.input[1]]
-        pixel_each = shape[2:] == [1, 1] and all(kernel.shape[2:] == (1, 1) for kernel in kernels)
-        channels = graph.shapes.get(first.input[0], [0, 0])[1], kernels[0].shape[0]
-        if not pixel_each or channels != tuple(kernel.shape[1] for kernel in kernels):  # or they have groups
-            continue
-        more, no = (0, -shape[1] % CHANNEL_BLOCK), (0, 0)
-        graph.constants[first.input[1]] = np.pad(kernels[0], (more, no, no, no))
-        graph.constants[second.input[1]] = np.pad(kernels[1], (no, more, no, no))
-        if len(first.input) > 2:
-            graph.constants[first.input[2]] = np.pad(graph.constants[first.input[2]], more)
-
-
-def _spread_gates(graph: _Graph) -> None:
+def _spread_gates(graph: Graph) -> None:
     """Enlarges a gate to its map's size, because a product of equal shapes exists in the blocked layout."""
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
