@@ -22,6 +22,15 @@ def conv(name: str, source: str, out: int, channels: int, kernel: int = 1, bias:
     return helper.make_node("Conv", [source, *(t.name for t in tensors)], [name], name=f"n_{name}", pads=pads), tensors
 
 
+def finished(name: str, nodes: list, tensors: list) -> onnx.ModelProto:
+    """A model of these nodes, from ``input`` to ``output``."""
+    graph = helper.make_graph(
+        nodes, name, [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 8, 8])],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)], tensors,
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+
+
 def block(end: str, hidden: int = 2, bias: bool = True) -> onnx.ModelProto:
     """Squeeze-and-excitation with concatenation, and what comes after it."""
     tensors = [numpy_helper.from_array(np.array([2, 3]), "axes")]
@@ -49,11 +58,7 @@ def block(end: str, hidden: int = 2, bias: bool = True) -> onnx.ModelProto:
         node, more = item if isinstance(item, tuple) else (item, [])
         nodes.append(node)
         tensors += more
-    graph = helper.make_graph(
-        nodes, "block", [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 8, 8])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)], tensors,
-    )  # fmt: skip
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return finished("block", nodes, tensors)
 
 
 def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
@@ -135,11 +140,7 @@ def narrow(end: str) -> onnx.ModelProto:
         node, more = item if isinstance(item, tuple) else (item, [])
         nodes.append(node)
         tensors += more
-    graph = helper.make_graph(
-        nodes, "narrow", [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 8, 8])],
-        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)], tensors,
-    )  # fmt: skip
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    return finished("narrow", nodes, tensors)
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,6 @@ def faithfulness(args: argparse.Namespace) -> None:
 
 def reproduce(args: argparse.Namespace) -> None:
     """Computes every published figure again; fails if one differs."""
-
     from training.reproduce import reproduce as run
     from training.reproduce import results_table
 
@@ -212,7 +211,6 @@ def audit(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Turns a run into a checkpoint folder."""
-
     from training.export import export as run
 
     _prepare_cpu(args.threads)

@@ -58,7 +58,8 @@ def export(
         )
     state = torch.load(run_dir / LAST, map_location="cpu", weights_only=True)
     best = json.loads(state["best"])
-    if state.get("data", faces.fingerprint()) != faces.fingerprint():
+    data = faces.fingerprint()
+    if state.get("data", data) != data:
         raise ValueError(f"{run_dir} was trained on other data: give the same --data as for training.")
     model = build_model(config, checkpoint_path=str(run_dir / BEST))
     side, used = config.sizes[-1][1], data_config(model)["size"]
