@@ -48,3 +48,11 @@ DISCLAIMER = (
     "People smile when they are sad and frown when they think."
 )
 """The sentence that every page and every model card carries."""
+
+
+def text_color(background: str) -> str:
+    """Black or white, whichever has the higher WCAG contrast on a hex colour such as ``"#E69F00"``."""
+    channels = [int(background[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000000" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "#FFFFFF"

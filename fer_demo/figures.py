@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from PIL import Image, ImageDraw, ImageFont
 
-from fer_demo.emotions import COLORS
+from fer_demo.emotions import COLORS, text_color
 from fer_demo.wording import is_unsure, percent, ranked
 
 TRACK = "rgba(127, 127, 127, 0.16)"
@@ -73,14 +73,6 @@ def probability_bars(probabilities: Mapping[str, float], *, height: int = 236) -
         showgrid=False, showline=False, ticks="",
     )  # fmt: skip
     return fig
-
-
-def text_color(background: str) -> str:
-    """Black or white, whichever has the higher WCAG contrast on a hex colour such as ``"#E69F00"``."""
-    channels = [int(background[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "#000000" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "#FFFFFF"
 
 
 def face_label(number: int, probabilities: Mapping[str, float]) -> str:

@@ -4,8 +4,8 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from fer_demo.emotions import COLORS, LABELS
-from fer_demo.figures import draw_faces, enlarge, face_label, fit_width, probability_bars, text_color
+from fer_demo.emotions import COLORS, LABELS, text_color
+from fer_demo.figures import draw_faces, enlarge, face_label, fit_width, probability_bars
 from fer_demo.wording import count_faces, describe, is_unsure, percent, ranked
 
 

@@ -13,7 +13,7 @@ import onnx
 
 from fer_demo import faces
 from fer_demo.align import TEMPLATE
-from fer_demo.emotions import DISCLAIMER, EMOTIONS
+from fer_demo.emotions import DISCLAIMER, EMOTIONS, text_color
 from fer_demo.export import export_model
 from fer_demo.model_info import ModelError
 from fer_demo.torch_engine import load_model
@@ -63,6 +63,7 @@ def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str
         shown = {emotion.name: emotion for emotion in EMOTIONS}
         for key in ("looks", "color", "symbol"):
             about[key if key == "looks" else f"{key}s"] = [getattr(shown[label], key) for label in info.labels]
+        about["textColors"] = [text_color(color) for color in about["colors"]]
         _write(made / MARKER, json.dumps(about, ensure_ascii=False, indent=1).encode())
         if folder.is_dir():
             shutil.rmtree(folder)

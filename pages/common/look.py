@@ -4,8 +4,8 @@ import html
 
 import streamlit as st
 
-from fer_demo.emotions import COLORS
-from fer_demo.figures import draw_faces, enlarge, fit_width, probability_bars, text_color
+from fer_demo.emotions import COLORS, text_color
+from fer_demo.figures import draw_faces, enlarge, fit_width, probability_bars
 from fer_demo.wording import count_faces, in_words
 from pages.common import state
 from pages.common.state import Photo

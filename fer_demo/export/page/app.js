@@ -2,6 +2,7 @@
 
 import * as ort from "./ort/ort.wasm.min.mjs";
 import { Detector } from "./detect.js";
+import { drawBox } from "./draw.js";
 import { crop, similarity, squareMatrix } from "./geometry.js";
 
 const MOST_PIXELS = 4096 * 4096; // what a canvas holds on every phone; larger photos are reduced once
@@ -26,11 +27,17 @@ const detector = new Detector(ort, await load("yunet.onnx"), model.detection);
 
 const percent = (p) => `${Math.round(100 * p)}\u00a0%`;
 
+const ranked = (probabilities) => [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+
 /** As fer_demo/wording.py. */
+function isUnsure(probabilities) {
+  const [p, q] = ranked(probabilities).map((i) => probabilities[i]);
+  return p < model.sureFrom || p - q < model.clearLead;
+}
+
 function describe(probabilities) {
-  const order = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-  const [[first, p], [second, q]] = order.map((i) => [i, probabilities[i]]);
-  if (p < model.sureFrom || p - q < model.clearLead) {
+  const [[first, p], [second, q]] = ranked(probabilities).map((i) => [i, probabilities[i]]);
+  if (isUnsure(probabilities)) {
     return `unsure: ${model.labels[first]} (${percent(p)}) or ${model.labels[second]} (${percent(q)})`;
   }
   return `${model.looks[first]} (${percent(p)})`;
@@ -85,24 +92,23 @@ function show(picture, faces, whole) {
   const context = canvas.getContext("2d");
   Object.assign(canvas, { width: picture.width, height: picture.height, hidden: false });
   context.putImageData(picture, 0, 0);
-  const unit = Math.max(picture.width, picture.height) / 300;
   answers.replaceChildren();
   faces.forEach(({ box, crop: pixels, probabilities }, n) => {
     const best = probabilities.indexOf(Math.max(...probabilities));
     if (!whole) {
-      Object.assign(context, { lineWidth: unit, strokeStyle: model.colors[best], fillStyle: model.colors[best] });
-      context.strokeRect(box.x, box.y, box.width, box.height);
-      context.font = `bold ${Math.round(10 * unit)}px sans-serif`;
-      context.fillText(n + 1, box.x + 2 * unit, box.y + 10 * unit);
+      const text = `${n + 1} ${model.labels[best]}${isUnsure(probabilities) ? "?" : ""}`;
+      drawBox(context, box, text, { color: model.colors[best], textColor: model.textColors[best] });
     }
     const item = element("li");
     item.dataset.label = model.labels[best];
     item.dataset.probabilities = JSON.stringify(probabilities);
     item.dataset.box = JSON.stringify(box);
     const list = element("dl");
-    for (const i of [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a])) {
+    for (const i of ranked(probabilities)) {
       const bar = element("dd");
-      bar.append(element("meter", "", { value: probabilities[i], max: 1 }));
+      const meter = element("meter", "", { value: probabilities[i], max: 1 });
+      meter.style.setProperty("--color", model.colors[i]);
+      bar.append(meter);
       list.append(element("dt", `${model.symbols[i]} ${model.labels[i]}`), bar, element("dd", percent(probabilities[i])));
     }
     item.append(thumbnail(pixels), element("strong", describe(probabilities)), list);
