@@ -6,6 +6,7 @@ from typing import Any
 from fer_demo.emotions import DISCLAIMER, LABELS
 from fer_demo.published import systems
 from training.config import TrainConfig
+from training.origins import recipe_chain
 from training.reproduce import VIEW_TITLES, by_view, percent
 
 
@@ -102,7 +103,7 @@ tags: [facial-expression-recognition, timm]
 
 Seven expressions from a grey {height}×{width} face crop, with {metrics["parameters"]:,} parameters. {DISCLAIMER}
 
-{_origin(name)} These weights were trained here, {_start(recipe)},
+{_origin(name)} These weights were trained here, {_start(training | {"recipe": recipe})},
 on the Training split of {data.title} alone.
 
 ## Figures
@@ -133,7 +134,7 @@ The whole recipe stands in `metrics.json`: {recipe["epochs"]} epochs, batch {rec
 peak learning rate {recipe["lr"]:g} and a cosine to {recipe["min_lr"]:g}, weight decay {recipe["weight_decay"]:g}, label
 smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: {_augmentation(recipe)}.
 {_levers(recipe)}Weights of epoch {best["epoch"]}.{stopped} {_seeds(training)}
-
+{_sources(training)}
 ## Use
 
 Intended: research, teaching, and demonstrations to people who know that they are looked at.
@@ -215,8 +216,28 @@ def _augmentation(recipe: dict[str, Any]) -> str:
     return ", ".join(word for word, strength in words.items() if strength) or "none"
 
 
-def _start(recipe: dict[str, Any]) -> str:
-    return f"starting from the weights of {recipe['init_from']}" if recipe["init_from"] else "from scratch"
+def _start(training: dict[str, Any]) -> str:
+    name, before = training["recipe"]["init_from"], recipe_chain(training)[:-1]
+    if not name:
+        return "from scratch"
+    epochs = f", trained for {' + '.join(str(r['epochs']) for r in before)} epochs" if before else ""
+    return f"starting from weights of {name.partition('@')[0]}{epochs}"
+
+
+def _sources(training: dict[str, Any]) -> str:
+    """Which weights the names in the recipe meant, as a paragraph; empty if it names none."""
+    found = [
+        f"`{name.partition('@')[0]}` means the weights with the SHA-256 digest `{source['sha256']}`"
+        for name, source in training.get("origins", {}).items()
+    ]
+    if not found:
+        return ""
+    more = (
+        "; `metrics.json` has the recipes that led to them"
+        if any("training" in source for source in training["origins"].values())
+        else ""
+    )
+    return f"\nIn this recipe {' and '.join(found)}{more}.\n"
 
 
 def _evaluated(training: dict[str, Any]) -> str:

@@ -17,6 +17,7 @@ from fer_demo.weights import ONNX_FILE, WEIGHTS_FILE
 from training.card import data_set, model_card
 from training.data import Faces
 from training.evaluate import VIEWS, evaluate
+from training.origins import read_origins
 from training.run_folder import BEST, LAST, build_model, resume_config
 from training.storage import atomic_write_text
 
@@ -69,6 +70,8 @@ def export(
         )
     metrics = evaluate(model, faces, views=views, progress=True)
     metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
+    if sources := read_origins(run_dir):
+        metrics["training"]["origins"] = sources
     if state["epoch"] < config.epochs:
         metrics["training"]["stopped_after"] = state["epoch"]
     if seeds:

@@ -12,6 +12,7 @@ from fer_demo.published import System, data_sets, systems
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import NOT_TRAINED
 from fer_demo.weights import checkpoint_metrics
+from training.origins import recipe_chain
 from training.reproduce import percent
 from training.runlog import RUNS, read_run
 
@@ -41,19 +42,29 @@ def reached(system: System, data: str, runs: Path = RUNS) -> str:
     found = []
     checkpoint = checkpoint_metrics(f"{system.model}.{data}")
     if checkpoint:
-        found.append((checkpoint, checkpoint["training"]["recipe"]))
+        found.append((checkpoint, checkpoint["training"]))
     record = runs / f"systems-{system.model}"
     if data == "fer2013" and (record / METRICS).is_file():
-        found.append((json.loads((record / METRICS).read_text(encoding="utf-8")), read_run(record).config))
-    texts = [f"{percent(metrics['PrivateTest'])}, {schedule(recipe)}" for metrics, recipe in found]
+        found.append((json.loads((record / METRICS).read_text(encoding="utf-8")), {"recipe": read_run(record).config}))
+    texts = [f"{percent(metrics['PrivateTest'])}, {schedule(training)}" for metrics, training in found]
     return "; ".join(texts) or NOT_TRAINED
 
 
-def schedule(recipe: dict[str, Any]) -> str:
-    """How long and at which sizes a recipe trains: ``"60 epochs at 32 and 48 px"``."""
-    sides = [str(side) for _, side in recipe["sizes"]]
-    sizes = f"{', '.join(sides[:-1])} and {sides[-1]}" if len(sides) > 1 else sides[0]
-    return f"{recipe['epochs']} epochs at {sizes} px"
+def schedule(training: dict[str, Any]) -> str:
+    """How long and at which sizes weights were trained, with the weights that they started from.
+
+    Args:
+        training: ``recipe``, and perhaps ``origins`` as `training.origins.origins` gives them.
+
+    Returns:
+        Such as ``"60 epochs at 32 and 48 px, then 24 epochs at 48 px"``.
+    """
+    texts = []
+    for recipe in recipe_chain(training):
+        sides = [str(side) for _, side in recipe["sizes"]]
+        sizes = f"{', '.join(sides[:-1])} and {sides[-1]}" if len(sides) > 1 else sides[0]
+        texts.append(f"{recipe['epochs']} epochs at {sizes} px")
+    return ", then ".join(texts)
 
 
 def systems_table(runs: Path = RUNS) -> str:

@@ -27,6 +27,7 @@ from training.distributed import World, join
 from training.evaluate import predict_logits
 from training.metrics import classification_metrics
 from training.objective import Objective
+from training.origins import check_teachers, write_origins
 from training.run_folder import ALIGNED, BEST, LAST, build_model, load_initial_weights
 from training.runlog import RunLog
 from training.storage import atomic_write
@@ -126,12 +127,12 @@ class Trainer:
 
         Raises:
             FloatingPointError: If the loss is not a finite number.
-            ValueError: If the weights to start from do not fit.
+            ValueError: If the weights to start from do not fit, or a teacher has changed.
         """
-        if self.config.init_from and self.epoch == self.step == 0:
-            load_initial_weights(self.model, self.config.init_from)
-            if self.ema is not None:
-                self.ema.module.load_state_dict(self.model.state_dict())
+        if self.epoch == self.step == 0:
+            self._start()
+        else:
+            check_teachers(self.run_dir, self.config)
         self.log.start(self.config.to_dict())
         self.log.curve(self.history)  # a resumed run may have died between its state and its curve
         facts = {"data": self.data, **self.how}
@@ -148,6 +149,15 @@ class Trainer:
             self.log.status("stopped" if stopped else "failed", best=self.best, **facts, reason=reason)
             raise
         return self.best
+
+    def _start(self) -> None:
+        """Loads the weights to start from, if any, and notes where all weights come from."""
+        if self.config.init_from:
+            load_initial_weights(self.model, self.config.init_from)
+            if self.ema is not None:
+                self.ema.module.load_state_dict(self.model.state_dict())
+        for folder in self.log.folders:
+            write_origins(folder, self.config)
 
     def _train_epoch(self) -> None:
         config = self.config
