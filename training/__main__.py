@@ -92,6 +92,13 @@ def main(argv: list[str] | None = None) -> int:
     _data_argument(p)
     p.add_argument("--views", default="all", choices=["single", "flip", "ten_crop", "all"])
     p.add_argument("--threads", type=int, default=0)
+    p.add_argument(
+        "--bn-pictures",
+        type=int,
+        default=0,
+        metavar="N",
+        help="statistics of batch normalisation from N Training pictures as they are, if the run has not done so",
+    )
     p.set_defaults(run=run.export)
 
     args = parser.parse_args(argv)

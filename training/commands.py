@@ -214,5 +214,5 @@ def export(args: argparse.Namespace) -> None:
     from training.export import export as run
 
     _prepare_cpu(args.threads)
-    metrics = run(args.run_dir, args.out, _load(args), _views(args.views))
+    metrics = run(args.run_dir, args.out, _load(args), _views(args.views), bn_pictures=args.bn_pictures)
     print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")

@@ -52,6 +52,8 @@ class TrainConfig:
         drop_rate: Dropout before the classifier.
         clip_grad: Largest gradient norm, or 0 for no clipping.
         ema_decay: Decay of the averaged weights, or 0 for none.
+        bn_pictures: Judge and keep weights with statistics of batch normalisation from so many Training pictures, not
+            augmented; 0 for the running ones of training. See `training.batch_norm`.
         seed: Decides initial weights, order and augmentation.
         augment: Augmentation strengths.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
@@ -94,6 +96,7 @@ class TrainConfig:
     drop_rate: float = 0.0
     clip_grad: float = 0.0
     ema_decay: float = 0.0
+    bn_pictures: int = 0
     seed: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     device: str = "auto"
@@ -151,6 +154,8 @@ class TrainConfig:
         fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
         if fixed:
             raise ValueError(f"model_args cannot set {', '.join(sorted(fixed))}, which the trainer decides.")
+        if self.bn_pictures < 0:
+            raise ValueError(f"bn_pictures must not be negative; got {self.bn_pictures}.")
         if self.teacher_cycle < 0 or (self.teacher_cycle and not self.teachers):
             raise ValueError(f"teacher_cycle must not be negative and needs teachers; got {self.teacher_cycle}.")
         if not isinstance(self.teachers, tuple):

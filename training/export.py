@@ -1,5 +1,6 @@
 """From a finished run to a checkpoint folder that timm loads as a ``local-dir``."""
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -14,6 +15,7 @@ import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.model_info import ModelError, model_info
 from fer_demo.preprocess import data_config
 from fer_demo.weights import ONNX_FILE, WEIGHTS_FILE
+from training.batch_norm import calibrate_batch_norm
 from training.card import data_set, model_card
 from training.data import Faces
 from training.evaluate import VIEWS, evaluate
@@ -28,6 +30,7 @@ def export(
     faces: Faces,
     views: tuple[str, ...] = VIEWS,
     seeds: dict[str, Any] | None = None,
+    bn_pictures: int = 0,
 ) -> dict[str, Any]:
     """Writes weights, ONNX file, config.json, metrics.json, channels.json and the model card.
 
@@ -39,6 +42,8 @@ def export(
         faces: FER2013, for the figures.
         views: Some of `training.evaluate.VIEWS`.
         seeds: The run and its twins of other seeds, as `training.full.full` compares them; None for a single run.
+
+        bn_pictures: For a run that was trained without: the recipe's setting of that name, applied now.
 
     Returns:
         The metrics.
@@ -68,6 +73,9 @@ def export(
         raise ValueError(
             f"{run_dir} ended at {side} pixels, but {config.model} is used at {used[0]}: train to that size."
         )
+    if bn_pictures and not config.bn_pictures:
+        config = dataclasses.replace(config, bn_pictures=bn_pictures)
+        calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
     metrics = evaluate(model, faces, views=views, progress=True)
     metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
     if sources := read_origins(run_dir):

@@ -3,6 +3,7 @@
 So a run that was killed in the middle of an epoch and resumed computes what the uninterrupted run computes.
 """
 
+import copy
 import json
 import time
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from torch.profiler import record_function
 from tqdm import tqdm
 
 from fer_demo.preprocess import data_config
+from training.batch_norm import calibrate_batch_norm
 from training.batches import Batches
 from training.config import TrainConfig
 from training.data import Faces
@@ -88,6 +90,8 @@ class Trainer:
         self.objective = Objective(config, self.train_set, self.device)
         self.batches = Batches(config, self.train_set, self.objective, self.world, data_config(self.model))
         self.steps_per_epoch = self.batches.steps_per_epoch
+        # What is judged in the model's place; apart from it, so that training does not depend on being judged.
+        self.judged = copy.deepcopy(self.model) if config.bn_pictures else None
         self.features: list[torch.Tensor] = []
         if config.needs_features:
             # A hook instead of a second output, so that the network stays the one that others call.
@@ -232,6 +236,10 @@ class Trainer:
         }
         candidates = {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
         for name, model in candidates.items():
+            if self.judged is not None:
+                self.judged.load_state_dict(model.state_dict())
+                model = self.judged
+                calibrate_batch_norm(model, self.train_set.images, pictures=self.config.bn_pictures, size=(side, side))
             model.eval()
             logits = predict_logits(model, self.public.images, size=(side, side))
             metrics = classification_metrics(logits, self.public.labels)
