@@ -101,6 +101,16 @@ def main(argv: list[str] | None = None) -> int:
     )
     p.set_defaults(run=run.export)
 
+    p = subparsers.add_parser(
+        "calibrate", help="give a checkpoint statistics of batch normalisation from pictures as they are"
+    )
+    p.add_argument("checkpoint", type=Path, help="a folder that export wrote")
+    p.add_argument("--out", type=Path, help="the new folder (default: the same)")
+    _data_argument(p)
+    p.add_argument("--bn-pictures", type=int, default=8192, metavar="N", help="from so many (default: %(default)s)")
+    p.add_argument("--threads", type=int, default=0)
+    p.set_defaults(run=run.calibrate)
+
     args = parser.parse_args(argv)
     try:
         args.run(args)

@@ -209,6 +209,15 @@ def audit(args: argparse.Namespace) -> None:
     print(json.dumps(result, indent=2) if args.json else report(result))
 
 
+def calibrate(args: argparse.Namespace) -> None:
+    """Gives a checkpoint folder new statistics of batch normalisation."""
+    from training.export import calibrate as run
+
+    _prepare_cpu(args.threads)
+    metrics = run(args.checkpoint, args.out or args.checkpoint, _load(args), args.bn_pictures)
+    print(f"{args.out or args.checkpoint}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
+
+
 def export(args: argparse.Namespace) -> None:
     """Turns a run into a checkpoint folder."""
     from training.export import export as run

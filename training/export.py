@@ -17,9 +17,11 @@ from fer_demo.preprocess import data_config
 from fer_demo.weights import ONNX_FILE, WEIGHTS_FILE
 from training.batch_norm import calibrate_batch_norm
 from training.card import data_set, model_card
+from training.config import TrainConfig
 from training.data import Faces
 from training.evaluate import VIEWS, evaluate
 from training.origins import read_origins
+from training.reproduce import by_view
 from training.run_folder import BEST, LAST, build_model, resume_config
 from training.storage import atomic_write_text
 
@@ -42,7 +44,6 @@ def export(
         faces: FER2013, for the figures.
         views: Some of `training.evaluate.VIEWS`.
         seeds: The run and its twins of other seeds, as `training.full.full` compares them; None for a single run.
-
         bn_pictures: For a run that was trained without: the recipe's setting of that name, applied now.
 
     Returns:
@@ -76,17 +77,58 @@ def export(
     if bn_pictures and not config.bn_pictures:
         config = dataclasses.replace(config, bn_pictures=bn_pictures)
         calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
-    metrics = evaluate(model, faces, views=views, progress=True)
-    metrics["training"] = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
+    training = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
     if sources := read_origins(run_dir):
-        metrics["training"]["origins"] = sources
+        training["origins"] = sources
     if state["epoch"] < config.epochs:
-        metrics["training"]["stopped_after"] = state["epoch"]
+        training["stopped_after"] = state["epoch"]
     if seeds:
-        metrics["training"]["seeds"] = seeds
+        training["seeds"] = seeds
+    return _write(model, out, faces, views, training)
+
+
+def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: int) -> dict[str, Any]:
+    """Gives a checkpoint statistics of batch normalisation from pictures that are not augmented, and new figures.
+
+    See `training.batch_norm`. The weights stay; temperature, figures, ONNX file and card are made anew.
+
+    Args:
+        folder: A checkpoint folder that `export` wrote, of a run that was trained without ``bn_pictures``.
+        out: Where to; may be the same folder.
+        faces: The data that it was trained on.
+        bn_pictures: From how many Training pictures.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        ValueError: If the folder holds no such checkpoint, or its statistics are such already.
+    """
+    folder, out = Path(folder), Path(out)
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        training = metrics["training"]
+        model = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{folder} is no checkpoint that was exported here ({error}).") from error
+    if training["recipe"].get("bn_pictures"):
+        raise ValueError(f"{folder} has its statistics from {training['recipe']['bn_pictures']} pictures already.")
+    data_set(out.name)
+    training["recipe"] = TrainConfig().to_dict() | training["recipe"] | {"bn_pictures": bn_pictures}
+    calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
+    return _write(model, out, faces, tuple(by_view(metrics)), training)
+
+
+def _write(
+    model: torch.nn.Module, out: Path, faces: Faces, views: tuple[str, ...], training: dict[str, Any]
+) -> dict[str, Any]:
+    """Evaluates a network, writes its folder, and returns the metrics."""
+    metrics = evaluate(model.eval(), faces, views=views, progress=True)
+    metrics["training"] = training
+    recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
     # A network that takes views is evaluated on single pictures here, as the app and `reproduce` use it.
-    options = {"model_args": config.model_args} if config.model_args else {}
+    options = {"model_args": recipe["model_args"]} if recipe["model_args"] else {}
     model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as temporary:
@@ -94,7 +136,7 @@ def export(
         timm.models.save_for_hf(model, made, model_config=names | options, safe_serialization=True)
         (made / WEIGHTS_FILE).chmod(0o644)  # safetensors writes files that only their owner can read
         atomic_write_text(made / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-        atomic_write_text(made / "README.md", model_card(out.name, metrics, config.to_dict(), best))
+        atomic_write_text(made / "README.md", model_card(out.name, metrics, recipe, best))
         _extras(model, made, metrics, faces)
         if out.is_dir():
             shutil.rmtree(out)
