@@ -33,6 +33,6 @@ def calibrate_batch_norm(
     config = data_config(model) | ({"size": size} if size else {})
     device = next(model.parameters()).device
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(ORDER_SEED))[:pictures]
-    # One picture alone may leave a 1x1 map, which has no variance.
-    batches = [chosen for chosen in order.split(batch_size) if len(chosen) > 1]
+    # Full batches alone: each counts as much as another, and a single picture's 1x1 map would have no variance.
+    batches = order[: len(order) // batch_size * batch_size or None].split(batch_size)
     update_bn((prepare_views(images[chosen].to(device), **config) for chosen in batches), model)

@@ -196,6 +196,9 @@ def _levers(recipe: dict[str, Any]) -> str:
         "on the same split"
         if recipe["teachers"]
         else None,
+        "statistics": f"statistics of batch normalisation from {recipe['bn_pictures']:,} Training pictures as they are"
+        if recipe["bn_pictures"]
+        else None,
         "ema": f"averaged weights with decay {recipe['ema_decay']:g}" if recipe["ema_decay"] else None,
     }
     found = [word for word in words.values() if word]
