@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 WEIGHTS_FILE = "model.safetensors"
 ONNX_FILE = "model.onnx"
@@ -43,3 +44,14 @@ def checkpoint_file(name: str, file: str) -> dict:
     """The content of one of the checkpoint's JSON files, or an empty dict when it has none of that name."""
     path = checkpoint_dir(name) / file
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def recipe_chain(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The recipes that led to weights, the first of them first.
+
+    Args:
+        training: ``recipe``, and perhaps ``origins`` as `training.origins.origins` gives them.
+    """
+    start = training["recipe"].get("init_from")
+    before = training.get("origins", {}).get(start, {}).get("training")
+    return [*(recipe_chain(before) if before else []), training["recipe"]]

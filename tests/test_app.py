@@ -293,7 +293,7 @@ def test_the_calculator_answers_and_says_what_would_help(tradeoffs):
 def test_a_card_loads_its_checkpoint_on_the_other_pages(tradeoffs, predictor, monkeypatch):
     monkeypatch.setitem(predictors._predictors, "fer_sedense_s2.fer2013", predictor)
     tradeoffs.selectbox(key="system").select("fer_sedense_s2.fer2013").run()
-    assert "60 epochs of SGD" in texts(tradeoffs)
+    assert "60 + 24 epochs of SGD" in texts(tradeoffs)
     button(tradeoffs, "Use it on Predict").click().run()
     assert not tradeoffs.exception and tradeoffs.session_state["model"] == "fer_sedense_s2.fer2013"
     tradeoffs.switch_page("pages/explain.py").run()

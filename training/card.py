@@ -5,8 +5,8 @@ from typing import Any
 
 from fer_demo.emotions import DISCLAIMER, LABELS
 from fer_demo.published import systems
+from fer_demo.weights import recipe_chain
 from training.config import TrainConfig
-from training.origins import recipe_chain
 from training.reproduce import VIEW_TITLES, by_view, percent
 
 

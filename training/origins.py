@@ -58,17 +58,6 @@ def check_teachers(run_dir: str | Path, config: TrainConfig) -> None:
             )
 
 
-def recipe_chain(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """The recipes that led to weights, the first of them first.
-
-    Args:
-        training: ``recipe``, and perhaps ``origins`` as `origins` gives them.
-    """
-    start = training["recipe"].get("init_from")
-    before = training.get("origins", {}).get(start, {}).get("training")
-    return [*(recipe_chain(before) if before else []), training["recipe"]]
-
-
 def _weights(name: str) -> Path:
     """The file that a name in a recipe means: NAME, NAME@FILE or FILE."""
     model, _, file = name.partition("@")

@@ -11,8 +11,7 @@ import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.published import System, data_sets, systems
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import NOT_TRAINED
-from fer_demo.weights import checkpoint_metrics
-from training.origins import recipe_chain
+from fer_demo.weights import checkpoint_metrics, recipe_chain
 from training.reproduce import percent
 from training.runlog import RUNS, read_run
 

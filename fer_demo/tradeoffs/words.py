@@ -11,7 +11,7 @@ from fer_demo.published import Source, System, data_sets, systems, tables
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
 from fer_demo.tradeoffs.table import Row
-from fer_demo.weights import checkpoint_metrics
+from fer_demo.weights import checkpoint_metrics, recipe_chain
 
 
 def what_it_buys(rows: Sequence[Row], data: str) -> str:
@@ -186,8 +186,9 @@ def _trained(row: Row) -> str:
         recipe = training.get("recipe", {})
         if not recipe:
             return "Its `metrics.json` does not say."
+        epochs = " + ".join(str(earlier["epochs"]) for earlier in recipe_chain(training))
         return (
-            f"Here, for {recipe['epochs']} epochs of {recipe['opt'].upper()} in batches of {recipe['batch_size']}, "
+            f"Here, for {epochs} epochs of {recipe['opt'].upper()} in batches of {recipe['batch_size']}, "
             f"peak learning rate {recipe['lr']:g}; weights of epoch {training.get('chosen_epoch', '?')}. The "
             "model card and the Training page have the rest."
         )

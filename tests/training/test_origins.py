@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from fer_demo.weights import WEIGHTS_FILE, checkpoint_dir, checkpoint_metrics
+from fer_demo.weights import WEIGHTS_FILE, checkpoint_dir, checkpoint_metrics, recipe_chain
 from training.card import model_card
-from training.origins import ORIGINS, origins, read_origins, recipe_chain
+from training.origins import ORIGINS, origins, read_origins
 from training.run_folder import BEST
 from training.systems import schedule
 from training.train import Trainer
