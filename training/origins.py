@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ def origins(config: TrainConfig) -> dict[str, dict[str, Any]]:
     return found
 
 
-def write_origins(run_dir: str | Path, config: TrainConfig) -> None:
-    """Writes them into a run's folder or record; a run that starts from nothing and has no teachers gets no file."""
-    if found := origins(config):
-        atomic_write_text(Path(run_dir) / ORIGINS, json.dumps(found, indent=1) + "\n")
+def write_origins(folders: Sequence[Path], config: TrainConfig) -> None:
+    """Writes them into a run's folder and record; a run that starts from nothing and has no teachers gets no file."""
+    found = origins(config) if folders else {}
+    for folder in folders if found else ():
+        atomic_write_text(folder / ORIGINS, json.dumps(found, indent=1) + "\n")
 
 
 def read_origins(run_dir: str | Path) -> dict[str, dict[str, Any]]:

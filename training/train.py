@@ -160,8 +160,7 @@ class Trainer:
             load_initial_weights(self.model, self.config.init_from)
             if self.ema is not None:
                 self.ema.module.load_state_dict(self.model.state_dict())
-        for folder in self.log.folders:
-            write_origins(folder, self.config)
+        write_origins(self.log.folders, self.config)
 
     def _train_epoch(self) -> None:
         config = self.config
