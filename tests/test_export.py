@@ -79,8 +79,31 @@ def test_every_architecture(name, tmp_path):
     model = build(name)
     done = export_model(model, model_info(model, name), tmp_path / "model.onnx")
     assert done.difference <= 1e-4
-    operators = {node.op_type for node in onnx.load(done.file).graph.node}
-    assert "BatchNormalization" not in operators and "Gather" not in operators
+    operators = {node.op_type for node in nodes(onnx.load(done.file).graph)}
+    assert "Conv" in operators and "BatchNormalization" not in operators and "Gather" not in operators
+
+
+def nodes(graph):
+    """Those of a graph and of the graphs inside it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            yield from nodes(attribute.g)
+
+
+def test_large_maps_go_through_one_by_one_unless_the_graph_is_to_stay_plain(tmp_path):
+    model = build("fer_sedense")
+    known = model_info(model, "fer_sedense")
+    x = np.random.default_rng(0).random((3, 1, 48, 48), dtype=np.float32)
+    answers = []
+    for plain in (False, True):
+        file = export_model(model, known, tmp_path / "model.onnx", plain=plain).file
+        operators = [node.op_type for node in nodes(onnx.load(file).graph)]
+        assert ("Scan" in operators) != plain and "Resize" not in operators
+        answers.append(FORMATS["onnx"][1](file)[0](x))
+    np.testing.assert_allclose(*answers, atol=1e-4)
+    with pytest.raises(ModelError, match="Only the format onnx has a graph"):
+        export_model(model, known, tmp_path / "model.pt2", format="pt2", plain=True)
 
 
 def test_the_file_is_enough(onnx_file, info):

@@ -52,6 +52,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--int8", action="store_true", help="8-bit integers (ONNX only), calibrated on Training faces of --data"
     )
     parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="keep PyTorch's ONNX graph, for other runtimes than ONNX Runtime, for which it is rewritten otherwise",
+    )
+    parser.add_argument(
         "--data",
         default=os.environ.get("FER2013_DIR"),
         help="for --int8: fer2013.csv or the folder that holds it (default: $FER2013_DIR)",
@@ -74,8 +79,8 @@ def run(args: argparse.Namespace) -> int:
 
     if not installed("torch", "timm", "onnx"):
         args.error("exporting needs PyTorch; run `pip install 'fer-demo[torch]'`")
-    if args.web and (args.format or args.fp16 or args.int8 or args.untrained):
-        args.error("--web goes with none of --format, --fp16, --int8 and --untrained")
+    if args.web and (args.format or args.fp16 or args.int8 or args.untrained or args.plain):
+        args.error("--web goes with none of --format, --fp16, --int8, --untrained and --plain")
     try:
         return _page(args) if args.web else _file(args)
     except (ModelError, FaceDetectorError, OSError) as error:
@@ -100,8 +105,9 @@ def _file(args: argparse.Namespace) -> int:
     model, info = _model(args.model, args.untrained)
     calibration, test = _data(args) if args.int8 else (None, None)
     done = export_model(
-        model, info, args.out, format=args.format or "onnx", precision=precision, calibration=calibration
-    )
+        model, info, args.out,
+        format=args.format or "onnx", precision=precision, calibration=calibration, plain=args.plain,
+    )  # fmt: skip
     print(
         f"{done.file}: {done.size / 1e6:.2f} MB, {precision}; on {done.faces} crops of real faces logits differ from "
         f"PyTorch's by at most {done.difference:.1e}, probabilities by {done.probability_difference:.1e}"

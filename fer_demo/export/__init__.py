@@ -7,6 +7,7 @@ file takes its place it is loaded again and compared with PyTorch on real faces.
 import os
 import tempfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,7 @@ def export_model(
     format: str = "onnx",
     precision: str = "fp32",
     calibration: np.ndarray | None = None,
+    plain: bool = False,
 ) -> Exported:
     """Writes a network to a file and checks the file against PyTorch.
 
@@ -60,6 +62,8 @@ def export_model(
         format: One of `FORMATS`.
         precision: One of `PRECISIONS`; all but "fp32" go with the format "onnx".
         calibration: uint8 (N, H, W) grey face crops, needed for "int8": from them come the ranges of the activations.
+        plain: Keep the ONNX graph as PyTorch writes it, for other runtimes than ONNX Runtime, for which "fp32" is
+            rewritten (`fer_demo.export.optimize`).
 
     Returns:
         Size and differences.
@@ -72,11 +76,15 @@ def export_model(
         raise ModelError(f"The format must be one of {', '.join(FORMATS)}, the precision of {', '.join(PRECISIONS)}.")
     if precision != "fp32" and format != "onnx":
         raise ModelError(f"The precision {precision} goes with the format onnx, not with {format}.")
+    if plain and format != "onnx":
+        raise ModelError(f"Only the format onnx has a graph that can be left plain, not {format}.")
     if precision == "int8" and (calibration is None or len(calibration) == 0):
         raise ModelError("The precision int8 is calibrated on real faces; give some.")
     file, info = Path(file), replace(info, precision=precision)
     model = model.eval()
     write, load = FORMATS[format]
+    if plain:
+        write = partial(write, plain=True)
     x = prepare_array(sample_crops(info.size[0]), **info.preprocessing)
     expected = torch_logits(model, x)
     file.parent.mkdir(parents=True, exist_ok=True)

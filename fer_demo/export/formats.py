@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 
-from fer_demo.engines import MAP_BYTES, OnnxEngine
+from fer_demo.engines import MAP_BYTES, PIECE_BYTES, OnnxEngine
 from fer_demo.model_info import ModelError, ModelInfo
 
 if TYPE_CHECKING:
@@ -31,10 +31,11 @@ def _example(info: ModelInfo) -> torch.Tensor:
     return torch.rand(2, 1, *info.size, generator=torch.Generator().manual_seed(0))
 
 
-def write_onnx(model: nn.Module, info: ModelInfo, file: Path) -> None:
+def write_onnx(model: nn.Module, info: ModelInfo, file: Path, plain: bool = False) -> None:
     """Writes ONNX for any batch size, with batch normalisation folded into the convolutions.
 
-    For float32 the graph is rewritten as well; see `fer_demo.export.optimize`.
+    For float32 the graph is rewritten as well, for ONNX Runtime, unless it is to stay `plain`; see
+    `fer_demo.export.optimize`.
     """
     try:
         import onnx
@@ -62,12 +63,18 @@ def write_onnx(model: nn.Module, info: ModelInfo, file: Path) -> None:
         initializer.ClearField("doc_string")
         initializer.ClearField("metadata_props")
     proto.graph.ClearField("value_info")
-    if info.precision == "fp32":  # the others have no blocked layout, and are converted from the plain graph
+    largest = _largest_map(proto)
+    if (
+        info.precision == "fp32" and not plain
+    ):  # the others have no blocked layout, and are converted from the plain graph
         from fer_demo.export.optimize import optimize
 
-        proto = optimize(proto)
+        plain, proto = proto, optimize(proto)
+        largest = _largest_map(proto)
+        if 4 * largest > PIECE_BYTES:  # so few pictures go through together that single ones are as fast
+            proto = optimize(plain, one_by_one=True)
     proto.graph.name = info.name
-    onnx.helper.set_model_props(proto, info.to_metadata() | {MAP_BYTES: str(_largest_map(proto))})
+    onnx.helper.set_model_props(proto, info.to_metadata() | {MAP_BYTES: str(largest)})
     onnx.checker.check_model(proto)
     onnx.save(proto, file)
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+POOLS = ("AveragePool", "GlobalAveragePool")
+
 
 class Graph:
     """A graph that is being rewritten, with its shapes."""
@@ -55,3 +57,16 @@ class Graph:
         graph.value_info.extend(stated)
         graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in self.constants.items() if n in used)
         return self.model
+
+
+def is_concatenation(node: onnx.NodeProto | None) -> bool:
+    """Whether a node puts the channels of several tensors one after the other."""
+    return node is not None and node.op_type == "Concat" and [a.i for a in node.attribute if a.name == "axis"] == [1]
+
+
+def is_gated(graph: Graph, node: onnx.NodeProto | None) -> bool:
+    """Whether a node multiplies maps (N, C, H, W) with one factor for each channel (N, C, 1, 1)."""
+    if node is None or node.op_type != "Mul":
+        return False
+    maps, gate = (graph.shapes.get(name, []) for name in node.input)
+    return len(maps) == 4 and len(gate) == 4 and gate[2:] == [1, 1] and maps[:2] == gate[:2] and maps[2:] != [1, 1]

@@ -10,24 +10,31 @@ import onnx
 from onnx import helper
 
 from fer_demo.export.fill_blocks import fill_blocks
-from fer_demo.export.graph import Graph
+from fer_demo.export.fold_gates import fold_gates, for_any_number, for_one_picture
+from fer_demo.export.graph import POOLS, Graph, is_concatenation, is_gated
 
-POOLS = ("AveragePool", "GlobalAveragePool")
 
-
-def optimize(model: onnx.ModelProto) -> onnx.ModelProto:
+def optimize(model: onnx.ModelProto, one_by_one: bool = False) -> onnx.ModelProto:
     """Applies every rewriting of this module.
 
     Args:
-        model: A network with one dynamic dimension, the batch.
+        model: A network with one input, one output and one dynamic dimension, the batch.
+        one_by_one: Let the graph take one picture after the other, and fold the squeeze-and-excitation gates into
+            weights (`fer_demo.export.fold_gates`): for networks of whose pictures only few fit into the caches.
 
     Returns:
         An equivalent network.
     """
-    for rewrite in (_pool_globally, _pool_before_concatenating, _pool_before_scaling, fill_blocks, _spread_gates):
+    rewritings = [_pool_globally, _pool_before_concatenating, _pool_before_scaling, fill_blocks, _spread_gates]
+    if one_by_one:
+        model = for_one_picture(model)
+        rewritings.insert(1, fold_gates)
+    for rewrite in rewritings:
         graph = Graph(model)
         rewrite(graph)
         model = graph.finish()
+    if one_by_one:
+        model = for_any_number(model)
     onnx.checker.check_model(model)
     return model
 
@@ -52,9 +59,7 @@ def _pool_before_concatenating(graph: Graph) -> None:
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
         concat = graph.maker(node.input[0]) if node.op_type in POOLS else None
-        if concat is None or concat.op_type != "Concat" or graph.only_user(concat) is None:
-            return None
-        if [a.i for a in concat.attribute if a.name == "axis"] != [1]:
+        if not is_concatenation(concat) or graph.only_user(concat) is None:
             return None
         new = []
         for name in concat.input:
@@ -68,20 +73,12 @@ def _pool_before_concatenating(graph: Graph) -> None:
     graph.replace(rewrite)
 
 
-def _is_gated(graph: Graph, node: onnx.NodeProto | None) -> bool:
-    """Whether a node multiplies maps (N, C, H, W) with one factor for each channel (N, C, 1, 1)."""
-    if node is None or node.op_type != "Mul":
-        return False
-    maps, gate = (graph.shapes.get(name, []) for name in node.input)
-    return len(maps) == 4 and len(gate) == 4 and gate[2:] == [1, 1] and maps[:2] == gate[:2] and maps[2:] != [1, 1]
-
-
 def _pool_before_scaling(graph: Graph) -> None:
     """A channel's factor can be applied to the pooled map as well, which is smaller."""
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
         product = graph.maker(node.input[0]) if node.op_type in POOLS else None
-        if not _is_gated(graph, product) or graph.only_user(product) is None:
+        if not is_gated(graph, product) or graph.only_user(product) is None:
             return None
         pooled = onnx.NodeProto.FromString(node.SerializeToString())
         pooled.input[0], pooled.name, pooled.output[0] = (
@@ -98,7 +95,7 @@ def _spread_gates(graph: Graph) -> None:
     """Enlarges a gate to its map's size, because a product of equal shapes exists in the blocked layout."""
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
-        if not _is_gated(graph, node):
+        if not is_gated(graph, node):
             return None
         maps, gate = node.input
         shape = graph.shapes[maps]
