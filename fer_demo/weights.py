@@ -51,7 +51,13 @@ def recipe_chain(training: dict[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         training: ``recipe``, and perhaps ``origins`` as `training.origins.origins` gives them.
+
+    Returns:
+        The recipes; ``epochs`` of a run that was stopped is the number that it trained.
     """
     start = training["recipe"].get("init_from")
     before = training.get("origins", {}).get(start, {}).get("training")
-    return [*(recipe_chain(before) if before else []), training["recipe"]]
+    recipe = training["recipe"]
+    if "stopped_after" in training:
+        recipe = recipe | {"epochs": training["stopped_after"]}
+    return [*(recipe_chain(before) if before else []), recipe]
