@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import timm
-
-from fer_demo.weights import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+from fer_demo.weights import checkpoint_dir, checkpoint_metrics
 from training.config import TrainConfig
+from training.run_folder import weights_file
 from training.storage import atomic_write_text
 
 ORIGINS = "origins.json"
@@ -24,7 +23,7 @@ def origins(config: TrainConfig) -> dict[str, dict[str, Any]]:
     """
     found = {}
     for name in dict.fromkeys([*([config.init_from] if config.init_from else []), *config.teachers]):
-        file = _weights(name)
+        file = weights_file(name)
         if file.is_file():
             found[name] = {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
             if file.parent == checkpoint_dir(file.parent.name):
@@ -58,13 +57,3 @@ def check_teachers(run_dir: str | Path, config: TrainConfig) -> None:
                 f"The teacher {name} has other weights than when {run_dir} was started: bring those back, or start a "
                 "new run."
             )
-
-
-def _weights(name: str) -> Path:
-    """The file that a name in a recipe means: NAME, NAME@FILE or FILE."""
-    model, _, file = name.partition("@")
-    if file:
-        return Path(file)
-    if timm.is_model(model) and model not in bundled_checkpoints():  # its default weights
-        model = f"{model.partition('.')[0]}.{timm.get_pretrained_cfg(model).tag}"
-    return checkpoint_dir(model) / WEIGHTS_FILE if model in bundled_checkpoints() else Path(name)

@@ -45,17 +45,34 @@ def run_options(weights: str | Path) -> dict[str, Any]:
     return json.loads(settings.read_text(encoding="utf-8")).get("model_args", {}) if settings.is_file() else {}
 
 
+def weights_file(name: str) -> Path:
+    """The file that a name in a recipe means.
+
+    Args:
+        name: A bundled checkpoint or an architecture that has one, ``NAME@FILE``, or a file.
+
+    Returns:
+        Its path, whether or not there is such a file.
+    """
+    model, _, file = name.partition("@")
+    if file:
+        return Path(file)
+    if timm.is_model(model) and model not in bundled_checkpoints():  # its default weights
+        model = f"{model.partition('.')[0]}.{timm.get_pretrained_cfg(model).tag}"
+    return checkpoint_dir(model) / WEIGHTS_FILE if model in bundled_checkpoints() else Path(name)
+
+
 def load_initial_weights(model: torch.nn.Module, source: str) -> None:
     """Loads the weights from which a run starts.
 
     Args:
         model: The network.
-        source: A bundled checkpoint's name, or a .safetensors file.
+        source: As `weights_file` takes it.
 
     Raises:
         ValueError: If there are no such weights, or they belong to another network.
     """
-    file = checkpoint_dir(source) / WEIGHTS_FILE if source in bundled_checkpoints() else Path(source)
+    file = weights_file(source)
     if not file.is_file():
         raise ValueError(f"init_from names neither a bundled checkpoint nor a file: {source!r}.")
     try:
