@@ -22,7 +22,7 @@ PIECE_BYTES = 3 << 20
 """What the largest maps of the faces that it gets at a time may take: larger ones leave the processor's caches."""
 
 MAP_BYTES = "fer_demo.map_bytes"
-"""Key in the file's metadata: bytes of the largest map of one picture."""
+"""Key in the file's metadata: bytes of the largest map of one picture, if several go through together."""
 
 
 class Engine(Protocol):
@@ -70,6 +70,8 @@ class OnnxEngine:
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """See `Engine.logits`."""
+        if len(x) == 0:
+            return np.empty((0, len(self.info.labels)), np.float32)
         if len(x) <= self._piece:
             return self._session.run(None, {self._input: x})[0]
         pieces = range(0, len(x), self._piece)

@@ -48,6 +48,12 @@ def block(end: str, hidden: int = 2, bias: bool = True) -> onnx.ModelProto:
             "pool": (helper.make_node("AveragePool", ["both"], ["output"], kernel_shape=[2, 2], strides=[2, 2]),),
             "mean": (helper.make_node("ReduceMean", ["both", "axes"], ["output"], keepdims=1),),
             "conv": (conv("output", "both", 8, 32),),
+            "convolved and used": (
+                helper.make_node("AveragePool", ["both"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
+                conv("last", "small", 32, 32),
+                helper.make_node("Relu", ["small"], ["relu2"]),
+                helper.make_node("Add", ["last", "relu2"], ["output"]),
+            ),
             "used twice": (
                 helper.make_node("AveragePool", ["both"], ["small"], kernel_shape=[2, 2], strides=[2, 2]),
                 helper.make_node("GlobalAveragePool", ["both"], ["one"]),
@@ -80,12 +86,13 @@ def run_layout(model: onnx.ModelProto, file) -> Counter:
     return Counter(node.op_type for node in onnx.load(file).graph.node)
 
 
-@pytest.mark.parametrize("end", ["pool", "mean", "conv", "used twice"])
+@pytest.mark.parametrize("end", ["pool", "mean", "conv", "convolved and used", "used twice"])
 @pytest.mark.parametrize("hidden, bias", [(2, True), (2, False), (16, True)])
 @pytest.mark.parametrize("one_by_one", [False, True])
 def test_the_answers_stay(end, hidden, bias, one_by_one):
     model = block(end, hidden, bias)
     new = optimize(onnx.ModelProto.FromString(model.SerializeToString()), one_by_one)
+    assert [n.op_type for n in new.graph.node].count("Scan") == (one_by_one and end in ("conv", "convolved and used"))
     for count in (1, 3):
         x = np.random.default_rng(count).random((count, 1, 8, 8), dtype=np.float32)
         np.testing.assert_allclose(run(new, x), run(model, x), rtol=1e-5, atol=1e-5)

@@ -54,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--plain",
         action="store_true",
-        help="keep PyTorch's ONNX graph, for other runtimes than ONNX Runtime, for which it is rewritten otherwise",
+        help="leave the ONNX graph as PyTorch writes it; otherwise it is rewritten for ONNX Runtime",
     )
     parser.add_argument(
         "--data",

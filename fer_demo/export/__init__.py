@@ -76,8 +76,8 @@ def export_model(
         raise ModelError(f"The format must be one of {', '.join(FORMATS)}, the precision of {', '.join(PRECISIONS)}.")
     if precision != "fp32" and format != "onnx":
         raise ModelError(f"The precision {precision} goes with the format onnx, not with {format}.")
-    if plain and format != "onnx":
-        raise ModelError(f"Only the format onnx has a graph that can be left plain, not {format}.")
+    if plain and (format != "onnx" or precision != "fp32"):
+        raise ModelError(f"Only onnx in fp32 is rewritten and can be left plain, not {format} in {precision}.")
     if precision == "int8" and (calibration is None or len(calibration) == 0):
         raise ModelError("The precision int8 is calibrated on real faces; give some.")
     file, info = Path(file), replace(info, precision=precision)
@@ -107,7 +107,7 @@ def export_model(
         if precision == "fp32" and not difference <= MAX_DIFFERENCE:
             raise ModelError(
                 f"{file} was not written: its logits differ from PyTorch's by {difference:.2g}, more than "
-                f"{MAX_DIFFERENCE:g}; choose another format."
+                f"{MAX_DIFFERENCE:g}; choose another format, or for onnx a plain graph."
             )
         if precision != "fp32" and not softer <= MAX_SOFTENED[precision]:
             raise ModelError(

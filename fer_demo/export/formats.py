@@ -32,7 +32,7 @@ def _example(info: ModelInfo) -> torch.Tensor:
 
 
 def write_onnx(model: nn.Module, info: ModelInfo, file: Path, plain: bool = False) -> None:
-    """Writes ONNX for any batch size, with batch normalisation folded into the convolutions.
+    """Writes ONNX for one or more pictures at a time, with batch normalisation folded into the convolutions.
 
     For float32 the graph is rewritten as well, for ONNX Runtime, unless it is to stay `plain`; see
     `fer_demo.export.optimize`.
@@ -64,15 +64,14 @@ def write_onnx(model: nn.Module, info: ModelInfo, file: Path, plain: bool = Fals
         initializer.ClearField("metadata_props")
     proto.graph.ClearField("value_info")
     largest = _largest_map(proto)
-    if (
-        info.precision == "fp32" and not plain
-    ):  # the others have no blocked layout, and are converted from the plain graph
+    # The other precisions have no blocked layout, and are converted from the plain graph.
+    if info.precision == "fp32" and not plain:
         from fer_demo.export.optimize import optimize
 
-        plain, proto = proto, optimize(proto)
-        largest = _largest_map(proto)
+        original, proto = proto, optimize(proto)
+        largest = _largest_map(proto)  # now, since it is not to be seen in a graph that takes one picture at a time
         if 4 * largest > PIECE_BYTES:  # so few pictures go through together that single ones are as fast
-            proto = optimize(plain, one_by_one=True)
+            proto = optimize(original, one_by_one=True)
     proto.graph.name = info.name
     onnx.helper.set_model_props(proto, info.to_metadata() | {MAP_BYTES: str(largest)})
     onnx.checker.check_model(proto)

@@ -3,7 +3,11 @@
 ONNX Runtime keeps pictures in blocks of channels (NCHWc), which its convolutions take. An operator that it does not
 have in that layout makes it convert back and forth. The product with the squeeze-and-excitation gate is such an
 operator, and everything before is concatenated with it: converting and copying took a quarter of `fer_sedense`'s time.
+
+For networks with large maps there is something better than keeping the layout: `fer_demo.export.fold_gates`.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -19,24 +23,31 @@ def optimize(model: onnx.ModelProto, one_by_one: bool = False) -> onnx.ModelProt
 
     Args:
         model: A network with one input, one output and one dynamic dimension, the batch.
-        one_by_one: Let the graph take one picture after the other, and fold the squeeze-and-excitation gates into
-            weights (`fer_demo.export.fold_gates`): for networks of whose pictures only few fit into the caches.
+        one_by_one: Where there are squeeze-and-excitation gates, fold them into weights and let the graph take one
+            picture after the other (`fer_demo.export.fold_gates`): for networks of whose pictures only few fit into
+            the caches.
 
     Returns:
         An equivalent network.
     """
-    rewritings = [_pool_globally, _pool_before_concatenating, _pool_before_scaling, fill_blocks, _spread_gates]
+    rewritings = (_pool_before_concatenating, _pool_before_scaling, fill_blocks, _spread_gates)
+    model = _rewritten(model, _pool_globally)
     if one_by_one:
-        model = for_one_picture(model)
-        rewritings.insert(1, fold_gates)
+        graph = Graph(for_one_picture(model))
+        one_by_one = fold_gates(graph)
+        model = graph.finish() if one_by_one else model
     for rewrite in rewritings:
-        graph = Graph(model)
-        rewrite(graph)
-        model = graph.finish()
+        model = _rewritten(model, rewrite)
     if one_by_one:
         model = for_any_number(model)
     onnx.checker.check_model(model)
     return model
+
+
+def _rewritten(model: onnx.ModelProto, rewrite: Callable[[Graph], None]) -> onnx.ModelProto:
+    graph = Graph(model)
+    rewrite(graph)
+    return graph.finish()
 
 
 def _pool_globally(graph: Graph) -> None:
