@@ -1,6 +1,7 @@
 """The README's table of the compared systems: what is printed of each, what was built, what was reached here."""
 
 import inspect
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -56,13 +57,12 @@ def schedule(training: dict[str, Any]) -> str:
         training: ``recipe``, and perhaps ``origins`` as `training.origins.origins` gives them.
 
     Returns:
-        Such as ``"60 epochs at 32 and 48 px, then 24 epochs at 48 px"``.
+        Such as ``"60 epochs at 32 and 48 px, then 9 + 5 epochs at 48 px"``.
     """
     texts = []
-    for recipe in recipe_chain(training):
-        sides = [str(side) for _, side in recipe["sizes"]]
-        sizes = f"{', '.join(sides[:-1])} and {sides[-1]}" if len(sides) > 1 else sides[0]
-        texts.append(f"{recipe['epochs']} epochs at {sizes} px")
+    for sides, recipes in itertools.groupby(recipe_chain(training), lambda recipe: [s for _, s in recipe["sizes"]]):
+        sizes = f"{', '.join(map(str, sides[:-1]))} and {sides[-1]}" if len(sides) > 1 else sides[0]
+        texts.append(f"{' + '.join(str(recipe['epochs']) for recipe in recipes)} epochs at {sizes} px")
     return ", then ".join(texts)
 
 

@@ -70,6 +70,7 @@ class TestInWords:
         stopped = {BUNDLED: self.TRAINING["origins"][BUNDLED] | {"training": self.TRAINING | {"stopped_after": 3}}}
         more = {"recipe": self.TRAINING["recipe"], "origins": stopped}
         assert [recipe["epochs"] for recipe in recipe_chain(more)] == [60, 3, 24]
+        assert schedule(more) == "60 epochs at 32 and 48 px, then 3 + 24 epochs at 48 px"
         alone = {"recipe": self.TRAINING["recipe"] | {"init_from": "", "sizes": [[0, 24], [3, 32], [9, 48]]}}
         assert schedule(alone) == "24 epochs at 24, 32 and 48 px"
 
