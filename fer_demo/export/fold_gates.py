@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from fer_demo.export.graph import POOLS, Graph, is_concatenation, is_gated
+from fer_demo.export.graph import POOLS, Graph, copy_node, is_concatenation, is_gated
 
 PREFIX = "fer_demo/"
 """Begins the names of new tensors, so that they are not those of others."""
@@ -37,7 +37,7 @@ def for_any_number(single: onnx.ModelProto) -> onnx.ModelProto:
     """
     (source,), (answer,) = single.graph.input, single.graph.output
     inside = {value.name: f"{PREFIX}{value.name}_inside" for value in (source, answer)}
-    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in single.graph.node]
+    nodes = [copy_node(node) for node in single.graph.node]
     for node in nodes:  # names of a body must differ from those around it
         node.input[:] = [inside.get(name, name) for name in node.input]
         node.output[:] = [inside.get(name, name) for name in node.output]
@@ -104,7 +104,7 @@ class _Folding:
         for i, part in enumerate(parts):
             pooled = f"{PREFIX}{node.output[0]}/{part.maps}"
             if pooled not in new:
-                new[pooled] = _copy(node)
+                new[pooled] = copy_node(node)
                 new[pooled].input[0], new[pooled].output[0], new[pooled].name = part.maps, pooled, pooled
                 self.graph.shapes[pooled] = [shape[0], part.channels, *shape[2:]]
             names.append(f"{pooled}/{i}" if part.gate else pooled)
@@ -138,7 +138,7 @@ class _Folding:
             if len(names) > 1:
                 new.append(_node("Sum", names, f"{names[0]}/sum"))
             sums.append(f"{names[0]}/sum" if len(names) > 1 else names[0])
-        convolution = _copy(node)
+        convolution = copy_node(node)
         for i, (names, joined) in enumerate(
             ((list(terms), f"{PREFIX}{node.output[0]}/maps"), (sums, weights)),
         ):
@@ -163,7 +163,3 @@ class _Folding:
 
 def _node(kind: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:
     return helper.make_node(kind, inputs, [output], name=output, **attributes)
-
-
-def _copy(node: onnx.NodeProto) -> onnx.NodeProto:
-    return onnx.NodeProto.FromString(node.SerializeToString())

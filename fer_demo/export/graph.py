@@ -51,12 +51,17 @@ class Graph:
                 break
             self.nodes = kept
         stated = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in self.stated.items() if n in used]
-        nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in self.nodes]
+        nodes = [copy_node(node) for node in self.nodes]
         del graph.node[:], graph.initializer[:], graph.value_info[:]
         graph.node.extend(nodes)
         graph.value_info.extend(stated)
         graph.initializer.extend(numpy_helper.from_array(v, n) for n, v in self.constants.items() if n in used)
         return self.model
+
+
+def copy_node(node: onnx.NodeProto) -> onnx.NodeProto:
+    """A node that can be changed without changing the one it was copied from."""
+    return onnx.NodeProto.FromString(node.SerializeToString())
 
 
 def is_concatenation(node: onnx.NodeProto | None) -> bool:

@@ -15,7 +15,7 @@ from onnx import helper
 
 from fer_demo.export.fill_blocks import fill_blocks
 from fer_demo.export.fold_gates import fold_gates, for_any_number, for_one_picture
-from fer_demo.export.graph import POOLS, Graph, is_concatenation, is_gated
+from fer_demo.export.graph import POOLS, Graph, copy_node, is_concatenation, is_gated
 
 
 def optimize(model: onnx.ModelProto, one_by_one: bool = False) -> onnx.ModelProto:
@@ -74,7 +74,7 @@ def _pool_before_concatenating(graph: Graph) -> None:
             return None
         new = []
         for name in concat.input:
-            part = onnx.NodeProto.FromString(node.SerializeToString())
+            part = copy_node(node)
             part.input[0], part.name = name, f"{node.name}_{name}"
             part.output[0] = f"{node.output[0]}_{name}"
             new.append(part)
@@ -91,7 +91,7 @@ def _pool_before_scaling(graph: Graph) -> None:
         product = graph.maker(node.input[0]) if node.op_type in POOLS else None
         if not is_gated(graph, product) or graph.only_user(product) is None:
             return None
-        pooled = onnx.NodeProto.FromString(node.SerializeToString())
+        pooled = copy_node(node)
         pooled.input[0], pooled.name, pooled.output[0] = (
             product.input[0],
             f"{node.name}_first",
