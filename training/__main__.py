@@ -40,10 +40,18 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
     p.add_argument("--seeds", type=int, default=3, help="runs in each of the two generations")
     p.add_argument("--minutes", type=float, default=1e6, help="stop after this; called again, it goes on")
+    p.add_argument("--fit", action="store_true", help="measure first, and train as many epochs as --minutes allow")
     p.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override settings")
     p.add_argument("--views", default="all", choices=["single", "flip", "ten_crop", "all"])
     p.add_argument("--no-record", action="store_true", help="keep no records of the runs in training/runs/")
     p.set_defaults(run=run.full)
+
+    p = subparsers.add_parser("rehearse", help="measure what an epoch of a recipe costs at each of its sizes")
+    p.add_argument("recipe", nargs="?", help="as for train")
+    _data_argument(p)
+    p.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="override settings")
+    p.add_argument("--steps", type=int, default=30, help="steps timed at each size")
+    p.set_defaults(run=run.rehearse)
 
     p = subparsers.add_parser("profile", help="measure where the time of a recipe's training steps goes")
     p.add_argument("recipe", nargs="?", help="as for train")

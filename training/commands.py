@@ -102,6 +102,7 @@ def full(args: argparse.Namespace) -> None:
         overrides=args.set,
         record=not args.no_record,
         views=views,
+        fit=args.fit,
     )
     if results is None:
         print(f"time is up; the same command goes on with {args.out}")
@@ -122,6 +123,15 @@ def profile(args: argparse.Namespace) -> None:
     result = profile_steps(config, _load(args), args.steps, args.epoch - 1)
     print(result.pop("operators"))
     print(json.dumps(result, indent=2))
+
+
+def rehearse(args: argparse.Namespace) -> None:
+    """Prints as JSON what an epoch of a recipe costs at each of its sizes."""
+    from training.config import load_config
+    from training.plan import rehearse as run
+
+    epoch, timed = run(load_config(args.recipe, args.set), _load(args), args.steps)
+    print(json.dumps({"epoch": epoch, "timed": timed}))
 
 
 def evaluate(args: argparse.Namespace) -> None:

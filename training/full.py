@@ -22,11 +22,16 @@ from training.data import Faces, load_faces
 from training.devices import pick_device
 from training.evaluate import evaluate
 from training.export import export
+from training.plan import fitted, measure
 from training.run_folder import BEST, LAST, build_model, resume_config
 from training.runlog import LOG, Run
 from training.storage import atomic_write_text
 
 RESULTS = "results.json"
+PLAN = "plan.json"
+SHARES = {"teacher": 0.42, "student": 0.92}
+"""By which part of the time each generation has to be done; what is left evaluates and exports."""
+
 FIGURES = "figures.json"
 
 
@@ -115,6 +120,7 @@ def full(
     overrides: Sequence[str] = (),
     record: bool = True,
     views: tuple[str, ...] = ("flip", "ten_crop"),
+    fit: bool = False,
 ) -> dict[str, Any] | None:
     """Trains teachers, then as many students of all of them, and exports the student that is best on PublicTest.
 
@@ -127,38 +133,54 @@ def full(
         overrides: Settings on top of the recipe.
         record: Keep a record of each run in ``training/runs/``.
         views: For the exported checkpoint.
+        fit: Shorten both generations so that all is done within `minutes`, by what is measured first; a generation
+            that is late all the same is taken as it stands.
 
     Returns:
         The results, or None if time ran out first: call it again to go on.
+
+    Raises:
+        ValueError: If `minutes` are too few to fit anything, or the folder holds runs with other settings.
+        RuntimeError: If a run failed.
     """
-    deadline = time.monotonic() + 60 * minutes
-    config = load_config(recipe, list(overrides))
+    begun = time.monotonic()
+    deadline = begun + 60 * minutes
+    ends = {"teacher": deadline, "student": deadline}
+    if fit:
+        ends = {generation: begun + 60 * minutes * share for generation, share in SHARES.items()}
 
-    def runs(generation: str, teachers: Sequence[str]) -> dict[Path, list[str]]:
+    def trained(generation: str, teachers: Sequence[str]) -> dict[Path, list[str]] | None:
+        """The runs of a generation, each with the arguments that start it; None if they are not done in time."""
         taught = [f"teachers=[{', '.join(teachers)}]"] if teachers else []
-        return {
-            out / f"{config.model}-{generation}{seed}": [
-                recipe, "--set", *overrides, f"seed={seed}", *taught,
-            ]
-            for seed in range(seeds)
-        }  # fmt: skip
+        settings = [*overrides, *taught]
 
-    def resumed(commands: dict[Path, list[str]]) -> bool:
+        def commands() -> dict[Path, list[str]]:
+            return {
+                out / f"{model}-{generation}{seed}": [recipe, "--set", *settings, f"seed={seed}"]
+                for seed in range(seeds)
+            }
+
+        if fit:
+            settings += _plan(out / PLAN, generation, recipe, settings, commands(), data, ends[generation])
+        runs = commands()
+        epochs = load_config(recipe, settings).epochs
         common = ["--data", data, "--quiet", *([] if record else ["--no-record"])]
-        return run_side_by_side(commands, common, config.epochs, deadline)
+        done = run_side_by_side(runs, common, epochs, ends[generation])
+        # What fitted the time by measure and was late in the end is of use still; what never began is not.
+        return runs if done or (fit and all((run / BEST).is_file() for run in runs)) else None
 
-    teachers = runs("teacher", [])
-    if not resumed(teachers):
-        return None
-    students = runs("student", [f"{config.model}@{run / BEST}" for run in teachers])
-    if not resumed(students):
+    config = load_config(recipe, list(overrides))
+    model = config.model
+    teachers = trained("teacher", [])
+    students = trained("student", [f"{model}@{run / BEST}" for run in teachers]) if teachers else None
+    if not students:
         return None
     faces = load_faces(data)
     results: dict[str, Any] = {}
     for generation, folders in (("teachers", teachers), ("students", students)):
         figures = []
         for run in folders:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and not fit:
                 return None
             figures.append(_figures(config, run, faces))
         results[generation] = {"runs": figures} | {
@@ -176,6 +198,30 @@ def full(
     atomic_write_text(out / RESULTS, json.dumps(results, indent=1) + "\n")
     export(best, out / config.model, faces, views, seeds=results["students"])
     return results
+
+
+def _plan(
+    file: Path, generation: str, recipe: str, settings: list[str], runs: dict[Path, list[str]], data: str, end: float
+) -> list[str]:
+    """The settings that let a generation be done in time; those of an earlier call if there was one.
+
+    Args:
+        file: Keeps the plans.
+        generation: Its name there.
+        recipe: The recipe.
+        settings: Overrides on top of it.
+        runs: As for `run_side_by_side`.
+        data: As for `full`.
+        end: In `time.monotonic` seconds.
+    """
+    plans = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if generation not in plans:
+        speed = measure(list(runs.values()), data)
+        shorter = fitted(load_config(recipe, settings), speed, end - time.monotonic()).to_dict()
+        plans[generation] = {name: shorter[name] for name in ("epochs", "sizes", "warmup_epochs")}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write_text(file, json.dumps(plans, indent=1) + "\n")
+    return [f"{name}={value}" for name, value in plans[generation].items()]
 
 
 def _figures(config: TrainConfig, run: Path, faces: Faces) -> dict[str, Any]:

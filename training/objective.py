@@ -24,6 +24,7 @@ class Objective:
         config: The settings.
         faces: The Training split.
         device: Where the loss is computed.
+        bf16: Whether the teachers answer in bfloat16.
 
     Attributes:
         targets: float32 (N, 7), class probabilities for each picture; rows add up to 1.
@@ -33,8 +34,8 @@ class Objective:
         ValueError: If a teacher cannot be loaded.
     """
 
-    def __init__(self, config: TrainConfig, faces: Faces, device: torch.device) -> None:
-        self.config = config
+    def __init__(self, config: TrainConfig, faces: Faces, device: torch.device, bf16: bool = False) -> None:
+        self.config, self.bf16 = config, bf16
         self.targets = faces.targets(config.targets).to(device)
         counts = self.targets.sum(0).clamp(min=1)
         weight = counts**-config.class_weight_power
@@ -70,8 +71,9 @@ class Objective:
         for teacher in self.teachers:
             data = data_config(teacher)
             x = normalize(augment(prepare(images[:, :1], size=data["size"]), draws), data["mean"], data["std"])
-            logits = teacher(x.contiguous(memory_format=torch.channels_last)).float()
-            answers.append((logits / self.config.distill_temperature).softmax(1))
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+                logits = teacher(x.contiguous(memory_format=torch.channels_last))
+            answers.append((logits.float() / self.config.distill_temperature).softmax(1))
         return torch.stack(answers).mean(0)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
