@@ -51,3 +51,16 @@ def keep_freed_memory() -> bool:
         return False
     trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, -1) and mallopt(top_pad, 64 << 20))
+
+
+def speed_up(model: torch.nn.Module) -> bool:
+    """Lets a network compute its large maps as `training.cpu_stages` does, where Numba is installed and it can.
+
+    Returns:
+        Whether it does.
+    """
+    try:
+        from training.cpu_stages import use_stage_function
+    except ImportError:
+        return False
+    return use_stage_function(model)

@@ -3,7 +3,6 @@
 So a run that was killed in the middle of an epoch and resumed computes what the uninterrupted run computes.
 """
 
-import copy
 import json
 import time
 from contextlib import nullcontext
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save as safetensors_bytes
 from timm.optim import create_optimizer_v2
 from timm.scheduler import CosineLRScheduler
 from timm.utils import ModelEmaV3
@@ -19,18 +17,16 @@ from torch.profiler import record_function
 from tqdm import tqdm
 
 from fer_demo.preprocess import data_config
-from training.batch_norm import calibrate_batch_norm
 from training.batches import Batches
 from training.config import TrainConfig
 from training.data import Faces
 from training.data.audit import without_duplicates
-from training.devices import keep_freed_memory, pick_device, use_bf16
+from training.devices import keep_freed_memory, pick_device, speed_up, use_bf16
 from training.distributed import World, join
-from training.evaluate import predict_logits
-from training.metrics import classification_metrics
+from training.judging import Judge
 from training.objective import Objective
 from training.origins import check_teachers, write_origins
-from training.run_folder import ALIGNED, BEST, LAST, build_model, load_initial_weights
+from training.run_folder import ALIGNED, LAST, build_model, load_initial_weights
 from training.runlog import RunLog
 from training.storage import atomic_write
 
@@ -86,12 +82,12 @@ class Trainer:
 
             faces = with_aligned(faces, self.run_dir / ALIGNED, self.quiet)
         faces = without_duplicates(faces) if config.drop_duplicates else faces
-        self.train_set, self.public = faces.split("Training"), faces.split("PublicTest")
-        self.objective = Objective(config, self.train_set, self.device)
-        self.batches = Batches(config, self.train_set, self.objective, self.world, data_config(self.model))
+        train_set, public = faces.split("Training"), faces.split("PublicTest")
+        self.bf16 = use_bf16(config.bf16, self.device)
+        self.objective = Objective(config, train_set, self.device, self.bf16)
+        self.batches = Batches(config, train_set, self.objective, self.world, data_config(self.model))
         self.steps_per_epoch = self.batches.steps_per_epoch
-        # What is judged in the model's place; apart from it, so that training does not depend on being judged.
-        self.judged = copy.deepcopy(self.model) if config.bn_pictures else None
+        self.judge = Judge(config, self.model, train_set, public, self.run_dir)
         self.features: list[torch.Tensor] = []
         if config.needs_features:
             # A hook instead of a second output, so that the network stays the one that others call.
@@ -100,9 +96,11 @@ class Trainer:
             )
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
+        if config.cpu_stages and self.device.type == "cpu" and not config.compile:
+            for network in filter(None, (self.model, self.judge.network, *self.objective.teachers)):
+                speed_up(network)
         # Shares the model's parameters, which therefore stay free of wrappers' names.
         self.network = self.world.wrap(torch.compile(self.model) if config.compile else self.model)
-        self.bf16 = use_bf16(config.bf16, self.device)
         self.how = {"device": self.device.type, "bf16": self.bf16, "processes": self.world.size}
         self.optimizer = create_optimizer_v2(
             self.model, opt=config.opt, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
@@ -121,7 +119,11 @@ class Trainer:
         self.loss_sum = torch.zeros((), device=self.device)
         self.seconds = 0.0
         self.history: list[dict[str, Any]] = []
-        self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": -1, "weights": "model"}
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """``accuracy``, ``epoch`` and ``weights`` of the weights kept so far, as `Judge` has them."""
+        return self.judge.best
 
     def fit(self) -> dict[str, Any]:
         """Trains to the end, from wherever the run stands.
@@ -146,7 +148,7 @@ class Trainer:
                 self._train_epoch()
                 self._finish_epoch()
             if self.world.main:
-                self.log.status("finished", best=self.best, **facts, **self._chosen_figures())
+                self.log.status("finished", best=self.best, **facts, **self._chosen())
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)
             reason = "stopped by hand" if stopped else f"{type(error).__name__}: {error}"
@@ -226,43 +228,22 @@ class Trainer:
             )
 
     def _evaluate(self, train_loss: float) -> None:
-        side = self.config.size_at(self.epoch)
         row: dict[str, Any] = {
             "epoch": self.epoch + 1,
-            "size": side,
+            "size": self.config.size_at(self.epoch),
             "lr": round(self.optimizer.param_groups[0]["lr"], 8),
             "train_loss": round(train_loss, 5),
         }
-        candidates = {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
-        for name, model in candidates.items():
-            if self.judged is not None:
-                self.judged.load_state_dict(model.state_dict())
-                model = self.judged
-                calibrate_batch_norm(model, self.train_set.images, pictures=self.config.bn_pictures, size=(side, side))
-            model.eval()
-            logits = predict_logits(model, self.public.images, size=(side, side))
-            metrics = classification_metrics(logits, self.public.labels)
-            prefix = "public" if name == "model" else "public_ema"
-            row |= {f"{prefix}_loss": metrics["loss"], f"{prefix}_accuracy": round(metrics["accuracy"], 6)}
-            # Weights trained at an earlier, smaller size are no candidates: they are not used at that size.
-            if side == self.config.sizes[-1][1] and metrics["accuracy"] > self.best["accuracy"]:
-                self.best = {"accuracy": metrics["accuracy"], "epoch": self.epoch + 1, "weights": name}
-                weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
-                atomic_write(self.run_dir / BEST, lambda f, w=weights: f.write(safetensors_bytes(w)))
+        row |= self.judge.judge(self._candidates(), self.epoch)
         images = self.steps_per_epoch * self.config.batch_size
         row |= {"seconds": round(self.seconds, 1), "images_per_second": round(images / max(self.seconds, 1e-9), 1)}
         self.history.append(row)
 
-    def _chosen_figures(self) -> dict[str, Any]:
-        """What the record says of the chosen weights: PublicTest figures at the final size."""
-        model = build_model(self.config, checkpoint_path=str(self.run_dir / BEST)).to(self.device).eval()
-        side = self.config.sizes[-1][1]
-        logits = predict_logits(model, self.public.images, size=(side, side))
-        return {
-            "size": side,
-            "seconds": round(sum(row["seconds"] for row in self.history)),
-            "public": classification_metrics(logits, self.public.labels),
-        }
+    def _candidates(self) -> dict[str, torch.nn.Module]:
+        return {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
+
+    def _chosen(self) -> dict[str, Any]:
+        return {"seconds": round(sum(row["seconds"] for row in self.history)), **self.judge.chosen()}
 
     def save(self) -> None:
         """Writes ``last.pt``, from which a resumed run goes on at exactly this step."""
@@ -304,4 +285,4 @@ class Trainer:
             raise ValueError(f"{path} does not fit these settings ({str(error).splitlines()[0]}).") from error
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         self.loss_sum = state["loss_sum"].to(self.device)
-        self.history, self.best = json.loads(state["history"]), json.loads(state["best"])
+        self.history, self.judge.best = json.loads(state["history"]), json.loads(state["best"])
