@@ -61,7 +61,8 @@ class TrainConfig:
             that does not is tens of times slower with it.
         compile: `torch.compile` the network.
         channels_last: NHWC memory format.
-        cpu_stages: On a CPU, compute SE-Dense's large maps as `training.cpu_stages` does: the same function, faster.
+        cpu_stages: On a CPU, in processes of one thread and not with `compile`, compute SE-Dense's large maps as
+            `training.cpu_stages` does: the same function, faster.
         threads: CPU threads, or 0 for PyTorch's choice.
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
     """

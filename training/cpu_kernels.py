@@ -7,16 +7,18 @@ to the next. "Scale" and "shift" are those of a batch normalisation: ``z * scale
 import numpy as np
 from numba import njit
 
-_fast = njit(fastmath=True, nogil=True, cache=True, error_model="numpy")
+# Sums may be reordered and products fused, but numbers that are none stay none: the trainer stops at them.
+_fast = njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, cache=True, error_model="numpy")
 
 
 @_fast
-def add_moments(z, n, total, square):
-    """Adds sum and sum of squares of one picture's map.
+def add_moments(z, n, centre, total, square):
+    """Adds one picture's sum and sum of squares of ``z - centre``, whose difference keeps its digits.
 
     Args:
         z: (N, P, C).
         n: Picture.
+        centre: (C,), some value among those of z.
         total: float64 (C,), added to.
         square: float64 (C,), added to.
     """
@@ -24,7 +26,7 @@ def add_moments(z, n, total, square):
     s, q = np.zeros(chs, np.float32), np.zeros(chs, np.float32)
     for p in range(pixels):
         for c in range(chs):
-            v = z[n, p, c]
+            v = z[n, p, c] - centre[c]
             s[c] += v
             q[c] += v * v
     for c in range(chs):

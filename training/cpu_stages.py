@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn as nn
+from torch.autograd.function import once_differentiable
 
 from fer_demo.models.dense_block import DenseBlock, SeparableConvNormAct, Stage
 from fer_demo.models.layers import ConvNormAct
 from fer_demo.models.sedense import SEDense
 from training import cpu_kernels as kernels
+from training.cpu_norm import Moments, Norm
 
 SMALLEST = 12
 """Sides of maps below this stay with PyTorch: weights by picture cost more there than they save."""
@@ -72,11 +74,13 @@ def _halved(stage: Stage, x: torch.Tensor) -> torch.Tensor:
     blocks = list(stage.blocks)
     maps = x.permute(0, 2, 3, 1).reshape(n, h * w, chs)
     parameters = [p for block in blocks for p in _parameters(block)]
-    pooled, gates = StageFunction.apply(blocks, w, maps, *parameters)
-    own, features = pooled[:, :, :chs], pooled[:, :, chs:].unflatten(2, (len(blocks), -1))
+    # Inside the function gradients are off, and what it is told of its inputs does not say whether they were on.
+    keep = torch.is_grad_enabled() and any(t.requires_grad for t in (maps, *parameters))
+    pooled, gates = StageFunction.apply(blocks, w, keep, maps, *parameters)
+    given, features = pooled[:, :, :chs], pooled[:, :, chs:].unflatten(2, (len(blocks), -1))
     products = features * gates.unflatten(1, (1, len(blocks), -1))
     both = torch.stack([features, products], 3).flatten(2)
-    return torch.cat([own, both], 2).unflatten(1, (h // 2, w // 2)).permute(0, 3, 1, 2)
+    return torch.cat([given, both], 2).unflatten(1, (h // 2, w // 2)).permute(0, 3, 1, 2)
 
 
 def _parameters(block: DenseBlock) -> list[torch.Tensor]:
@@ -89,121 +93,96 @@ def _parameters(block: DenseBlock) -> list[torch.Tensor]:
 
 
 class StageFunction(torch.autograd.Function):
-    """A stage's dense blocks, then 2x2 average pooling.
+    """A stage's dense blocks, then 2x2 average pooling; differentiable once.
 
-    Inputs: the blocks, the width W of the maps, the maps float32 (N, H * W, C), and the parameters of each block as
-    `_parameters` lists them. Outputs: the pooled maps and new features without their products, (N, H * W / 4,
-    C + blocks * growth), and all gates (N, blocks * growth).
+    Inputs: the blocks, the width W of the maps, whether to keep what the gradient needs, the maps float32
+    (N, H * W, C), and the parameters of each block as `_parameters` lists them. Outputs: the pooled maps and new
+    features without their products, (N, H * W / 4, C + blocks * growth), and all gates (N, blocks * growth).
     """
 
     @staticmethod
-    def forward(ctx: Any, blocks: list[DenseBlock], side: int, maps: torch.Tensor, *parameters: torch.Tensor) -> Any:
+    def forward(
+        ctx: Any, blocks: list[DenseBlock], width: int, keep: bool, maps: torch.Tensor, *parameters: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         n, pixels, chs = maps.shape
         growth = blocks[0].conv2.conv_pw.weight.shape[0]
-        buffer = torch.empty(n, pixels, chs + growth * len(blocks))
+        buffer = maps.new_empty(n, pixels, chs + growth * len(blocks))
         buffer[:, :, :chs] = maps
-        runs, gates = [], torch.empty(n, 0)
-        keep = any(ctx.needs_input_grad)
+        runs, gates = [], maps.new_empty(n, 0)
         for block in blocks:
-            run = _Block(block, side, chs, gates)
+            run = _Block(block, width, chs, gates)
             gates = torch.cat([gates, run.forward(buffer, keep)], 1)
             runs.append(run)
-        pooled = torch.empty(n, pixels // 4, buffer.shape[2])
-        kernels.halve(buffer.numpy(), side, pooled.numpy())
+        pooled = maps.new_empty(n, pixels // 4, buffer.shape[2])
+        kernels.halve(buffer.numpy(), width, pooled.numpy())
         if keep:
-            ctx.runs, ctx.buffer, ctx.chs, ctx.side = runs, buffer, chs, side
+            ctx.runs, ctx.buffer, ctx.chs, ctx.width = runs, buffer, chs, width
         return pooled, gates
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_pooled: torch.Tensor, grad_gates: torch.Tensor) -> tuple:
+        if ctx.runs is None:
+            raise RuntimeError("The gradient of these stages can be computed once only; retain_graph does not help.")
         grad = torch.empty_like(ctx.buffer)
-        kernels.halve_backward(grad_pooled.contiguous().numpy(), ctx.side, grad.numpy())
+        kernels.halve_backward(grad_pooled.contiguous().numpy(), ctx.width, grad.numpy())
         grad_gates = grad_gates.clone()
-        found: list[torch.Tensor] = []
+        found: list[torch.Tensor | None] = []
         for run in reversed(ctx.runs):
             found = run.backward(ctx.buffer, grad, grad_gates) + found
-        return None, None, grad[:, :, : ctx.chs], *found
-
-
-class _Norm:
-    """A batch normalisation's factors, from the statistics of a batch or from the running ones."""
-
-    def __init__(self, bn: nn.BatchNorm2d, total: np.ndarray, square: np.ndarray, count: int) -> None:
-        self.count, self.live = count, bn.training
-        if self.live:
-            mean, var = total / count, np.maximum(square / count - (total / count) ** 2, 0)
-            self._update(bn, mean, var * count / (count - 1))
-        else:
-            mean, var = bn.running_mean.double().numpy(), bn.running_var.double().numpy()
-        gamma = bn.weight.detach().double().numpy()
-        self.inverse = 1 / np.sqrt(var + bn.eps)
-        scale = gamma * self.inverse
-        self.mean, self.scale = mean.astype(np.float32), scale.astype(np.float32)
-        self.shift = (bn.bias.detach().double().numpy() - mean * scale).astype(np.float32)
-
-    @staticmethod
-    def _update(bn: nn.BatchNorm2d, mean: np.ndarray, var: np.ndarray) -> None:
-        bn.num_batches_tracked += 1
-        share = 1 / int(bn.num_batches_tracked) if bn.momentum is None else bn.momentum
-        bn.running_mean.lerp_(torch.from_numpy(mean).float(), share)
-        bn.running_var.lerp_(torch.from_numpy(var).float(), share)
-
-    def backward(self, total: np.ndarray, product: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[torch.Tensor]]:
-        """What `cpu_kernels.norm_backward` subtracts, and the gradients of weight and bias."""
-        grad_weight = product * self.inverse
-        of_parameters = [torch.from_numpy(g.astype(np.float32)) for g in (grad_weight, total)]
-        if not self.live:
-            return np.zeros_like(self.mean), np.zeros_like(self.mean), of_parameters
-        slope = self.inverse**2 * product / self.count
-        return (total / self.count).astype(np.float32), slope.astype(np.float32), of_parameters
+        ctx.runs = None
+        return None, None, None, grad[:, :, : ctx.chs], *found
 
 
 class _Block:
-    """One dense block's forward and backward pass over a stage's buffer (N, H * W, D)."""
+    """One dense block's forward and backward pass over a stage's buffer (N, H * W, D).
 
-    def __init__(self, block: DenseBlock, side: int, first: int, gates: torch.Tensor) -> None:
-        self.block, self.side, self.gates, self.first = block, side, gates, first
-        self.own = gates.shape[1]
-        self.read = first + self.own  # channels of the buffer that lie before the block's own
+    Args:
+        block: The block.
+        width: W.
+        given: Channels of the stage's input, the first of the buffer.
+        gates: (N, E), those of the E features that earlier blocks wrote behind them.
+    """
+
+    def __init__(self, block: DenseBlock, width: int, given: int, gates: torch.Tensor) -> None:
+        self.block, self.width, self.given, self.gates = block, width, given, gates
+        self.earlier = gates.shape[1]
+        self.read = given + self.earlier  # the channels before the block's own
         weight = block.conv1.conv.weight.detach()[:, :, 0, 0]
         growth = block.conv2.conv_pw.weight.shape[0]
-        pairs = weight[:, first:].unflatten(1, (-1, 2, growth))
-        self.plain = torch.cat([weight[:, :first], pairs[:, :, 0].flatten(1)], 1).T
-        self.gated = pairs[:, :, 1].flatten(1).T.contiguous()  # (own, bottleneck): reads the products with the gates
-        folded = self.plain.expand(len(gates), -1, -1).clone()
-        folded[:, first:] += gates[:, :, None] * self.gated
-        self.folded = folded  # (N, read, bottleneck)
+        pairs = weight[:, given:].unflatten(1, (-1, 2, growth))
+        plain = torch.cat([weight[:, :given], pairs[:, :, 0].flatten(1)], 1).T
+        self.gated = pairs[:, :, 1].flatten(1).T.contiguous()  # (E, bottleneck): reads the products with the gates
+        self.folded = plain.expand(len(gates), -1, -1).clone()  # (N, read, bottleneck)
+        self.folded[:, given:] += gates[:, :, None] * self.gated
         self.kernel = block.conv2.conv_dw.weight.detach().flatten(1).T.contiguous().numpy()
-        self.narrow = block.conv2.conv_pw.weight.detach()[:, :, 0, 0]
+        self.narrow = block.conv2.conv_pw.weight.detach()[:, :, 0, 0].clone()
 
     def _scratch(self, pixels: int) -> tuple[torch.Tensor, torch.Tensor]:
         """A map with a border of zeros, and one without, of one picture."""
         chs = self.narrow.shape[1]
-        return torch.zeros(pixels // self.side + 2, self.side + 2, chs), torch.empty(pixels, chs)
+        return self.folded.new_zeros(pixels // self.width + 2, self.width + 2, chs), self.folded.new_empty(pixels, chs)
 
     def forward(self, buffer: torch.Tensor, keep: bool) -> torch.Tensor:
         """Writes the block's features into the buffer and returns their gates (N, growth)."""
         block, (n, pixels, _) = self.block, buffer.shape
         growth, chs = self.narrow.shape
-        wide, out = torch.empty(n, pixels, chs), torch.empty(n, pixels, growth)
-        wide_np, out_np = wide.numpy(), out.numpy()
-        moments = np.zeros((2, chs))
+        wide, out = buffer.new_empty(n, pixels, chs), buffer.new_empty(n, pixels, growth)
+        moments = Moments(block.conv1.bn, wide)
         for i in range(n):
             torch.mm(buffer[i, :, : self.read], self.folded[i], out=wide[i])
-            if block.conv1.bn.training:
-                kernels.add_moments(wide_np, i, *moments)
-        self.norm1 = one = _Norm(block.conv1.bn, *moments, n * pixels)
+            moments.add(i)
+        self.norm1 = one = Norm(block.conv1.bn, moments)
         padded, spread = self._scratch(pixels)
-        narrow, moments = self.narrow.T, np.zeros((2, growth))
+        narrow, moments = self.narrow.T, Moments(block.conv2.bn, out)
         for i in range(n):
-            kernels.normalize_pad(wide_np, i, self.side, one.scale, one.shift, padded.numpy())
+            kernels.normalize_pad(wide.numpy(), i, self.width, one.scale, one.shift, padded.numpy())
             kernels.depthwise(padded.numpy(), self.kernel, spread.numpy())
             torch.mm(spread, narrow, out=out[i])
-            if block.conv2.bn.training:
-                kernels.add_moments(out_np, i, *moments)
-        self.norm2 = two = _Norm(block.conv2.bn, *moments, n * pixels)
-        means = torch.empty(n, growth)
-        kernels.append(out_np, two.scale, two.shift, buffer.numpy(), self.read, means.numpy())
+            moments.add(i)
+        self.norm2 = two = Norm(block.conv2.bn, moments)
+        means = buffer.new_empty(n, growth)
+        kernels.append(out.numpy(), two.scale, two.shift, buffer.numpy(), self.read, means.numpy())
         with torch.set_grad_enabled(keep):
             self.means = means.requires_grad_(keep)
             se = block.se
@@ -212,13 +191,10 @@ class _Block:
             self.wide, self.out = wide, out
         return self.gate.detach()
 
-    def backward(self, buffer: torch.Tensor, grad: torch.Tensor, grad_gates: torch.Tensor) -> list[torch.Tensor]:
+    def backward(self, buffer: torch.Tensor, grad: torch.Tensor, grad_gates: torch.Tensor) -> list[torch.Tensor | None]:
         """Adds to the gradients of buffer and earlier gates; returns those of the parameters, as `_parameters`."""
         (n, pixels, _), (growth, chs) = buffer.shape, self.narrow.shape
-        se = self.block.se
-        of_se = (se.fc1.weight, se.fc1.bias, se.fc2.weight, se.fc2.bias)
-        grad_gate = grad_gates[:, self.own : self.own + growth]
-        grad_means, *found_se = torch.autograd.grad(self.gate, (self.means, *of_se), grad_gate)
+        grad_means, found_se = self._gate_backward(grad_gates[:, self.earlier : self.earlier + growth])
         one, two = self.norm1, self.norm2
         sums = np.zeros((2, growth))
         grad_out = torch.empty_like(self.out)
@@ -228,21 +204,23 @@ class _Block:
         )  # fmt: skip
         *rest, found_two = two.backward(*sums)
         padded, spread = self._scratch(pixels)
-        grad_padded = torch.zeros(*padded.shape[:2], growth)
-        grad_spread = torch.empty(*padded.shape)
-        grad_wide, grad_kernel = torch.empty_like(self.wide), np.zeros_like(self.kernel)
-        grad_narrow = torch.zeros_like(self.narrow)
+        grad_padded = padded.new_zeros(*padded.shape[:2], growth)
+        grad_spread = torch.empty_like(padded)
+        grad_wide, grad_narrow = torch.empty_like(self.wide), torch.zeros_like(self.narrow)
+        grad_kernel, part = np.zeros(self.kernel.shape), np.empty_like(self.kernel)
         sums, reverse = np.zeros((2, chs)), np.ascontiguousarray(self.kernel[::-1])
         for i in range(n):
             kernels.norm_backward_pad(
-                grad_out.numpy(), self.out.numpy(), i, self.side, two.mean, two.scale, *rest, grad_padded.numpy()
+                grad_out.numpy(), self.out.numpy(), i, self.width, two.mean, two.scale, *rest, grad_padded.numpy()
             )
-            kernels.normalize_pad(self.wide.numpy(), i, self.side, one.scale, one.shift, padded.numpy())
+            kernels.normalize_pad(self.wide.numpy(), i, self.width, one.scale, one.shift, padded.numpy())
             kernels.depthwise(padded.numpy(), self.kernel, spread.numpy())
             grad_narrow.addmm_(grad_out[i].T, spread)
             torch.mm(grad_padded.flatten(0, 1), self.narrow, out=grad_spread.flatten(0, 1))
             kernels.depthwise(grad_spread.numpy(), reverse, grad_wide.numpy()[i])
-            kernels.depthwise_weight_grad(padded.numpy(), grad_spread.numpy(), grad_kernel)
+            part.fill(0)
+            kernels.depthwise_weight_grad(padded.numpy(), grad_spread.numpy(), part)
+            grad_kernel += part
             kernels.relu_backward(padded.numpy(), self.wide.numpy(), i, one.mean, grad_wide.numpy(), *sums)
         *rest, found_one = one.backward(*sums)
         grad_folded = torch.empty_like(self.folded)
@@ -250,14 +228,29 @@ class _Block:
             kernels.norm_backward(grad_wide.numpy(), self.wide.numpy(), i, one.mean, one.scale, *rest)
             torch.mm(buffer[i, :, : self.read].T, grad_wide[i], out=grad_folded[i])
             grad[i, :, : self.read].addmm_(grad_wide[i], self.folded[i].T)
-        of_features = grad_folded[:, self.first :]
-        grad_gates[:, : self.own] += (of_features * self.gated).sum(2)
-        grad_gated = (of_features * self.gates[:, :, None]).sum(0)
-        plain = grad_folded.sum(0)
-        pairs = torch.stack([g.T.unflatten(1, (-1, growth)) for g in (plain[self.first :], grad_gated)], 2)
-        weight = torch.cat([plain[: self.first].T, pairs.flatten(1)], 1)
         self.wide = self.out = None  # the backward pass of the blocks before needs the memory
-        found = [weight, *found_one, torch.from_numpy(grad_kernel.T), grad_narrow, *found_two, *found_se]
+        weight = self._unfold(grad_folded, grad_gates)
+        kernel = torch.from_numpy(grad_kernel.T.astype(np.float32))
+        found = [weight, *found_one, kernel, grad_narrow, *found_two, *found_se]
         # In each parameter's own memory format, which DistributedDataParallel wants.
-        parameters = _parameters(self.block)
-        return [torch.empty_like(p).copy_(g.reshape(p.shape)) for p, g in zip(parameters, found, strict=True)]
+        return [
+            None if g is None else torch.empty_like(p).copy_(g.reshape(p.shape))
+            for p, g in zip(_parameters(self.block), found, strict=True)
+        ]
+
+    def _gate_backward(self, grad_gate: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor | None]]:
+        """Gradients of the features' means and of the parameters of squeeze-and-excitation."""
+        se = self.block.se
+        parameters = (se.fc1.weight, se.fc1.bias, se.fc2.weight, se.fc2.bias)
+        trained = [p for p in parameters if p.requires_grad]
+        grad_means, *found = torch.autograd.grad(self.gate, (self.means, *trained), grad_gate)
+        return grad_means, [found.pop(0) if p.requires_grad else None for p in parameters]
+
+    def _unfold(self, grad_folded: torch.Tensor, grad_gates: torch.Tensor) -> torch.Tensor:
+        """The gradient of the bottleneck's weights from that of the folded ones; adds that of the earlier gates."""
+        growth = self.narrow.shape[0]
+        of_features = grad_folded[:, self.given :]
+        grad_gates[:, : self.earlier] += (of_features * self.gated).sum(2)
+        grad_gated, plain = (of_features * self.gates[:, :, None]).sum(0), grad_folded.sum(0)
+        pairs = torch.stack([g.T.unflatten(1, (-1, growth)) for g in (plain[self.given :], grad_gated)], 2)
+        return torch.cat([plain[: self.given].T, pairs.flatten(1)], 1)

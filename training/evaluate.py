@@ -50,7 +50,7 @@ def predict_logits(
         raise ValueError(f"Unknown view {view!r}; choose one of {', '.join(VIEWS)}.")
     device = next(model.parameters()).device
     config = data_config(model) | ({"size": size} if size else {})
-    batch_size = batch_size or (64 if device.type == "cpu" else 1024)
+    batch_size = batch_size or (64 if device.type == "cpu" else 256)
     logits = []
     for chunk in tqdm(images.split(batch_size), desc=progress, disable=not progress, leave=False):
         chunk = chunk.to(device)

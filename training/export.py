@@ -19,6 +19,7 @@ from training.batch_norm import calibrate_batch_norm
 from training.card import data_set, model_card
 from training.config import TrainConfig
 from training.data import Faces
+from training.devices import pick_device
 from training.evaluate import VIEWS, evaluate
 from training.origins import read_origins
 from training.reproduce import by_view
@@ -123,7 +124,11 @@ def _write(
     model: torch.nn.Module, out: Path, faces: Faces, views: tuple[str, ...], training: dict[str, Any]
 ) -> dict[str, Any]:
     """Evaluates a network, writes its folder, and returns the metrics."""
-    metrics = evaluate(model.eval(), faces, views=views, progress=True)
+    device = pick_device(training["recipe"]["device"])
+    # In full float32, since these figures are compared with those that a CPU computes.
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        metrics = evaluate(model.eval().to(device), faces, views=views, progress=True)
+    model.to("cpu")
     metrics["training"] = training
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}

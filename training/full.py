@@ -22,17 +22,16 @@ from training.data import Faces, load_faces
 from training.devices import pick_device
 from training.evaluate import evaluate
 from training.export import export
-from training.plan import fitted, measure
+from training.plan import Plan, run_arguments
 from training.run_folder import BEST, LAST, build_model, resume_config
 from training.runlog import LOG, Run
 from training.storage import atomic_write_text
 
 RESULTS = "results.json"
 PLAN = "plan.json"
-SHARES = {"teacher": 0.42, "student": 0.92}
-"""By which part of the time each generation has to be done; what is left evaluates and exports."""
-
 FIGURES = "figures.json"
+SHARES = {"teacher": 0.4, "student": 0.88}
+"""By which part of the time each generation has to be done; what is left evaluates and exports."""
 
 
 def finished(run_dir: Path, epochs: int) -> bool:
@@ -141,38 +140,33 @@ def full(
 
     Raises:
         ValueError: If `minutes` are too few to fit anything, or the folder holds runs with other settings.
-        RuntimeError: If a run failed.
+        RuntimeError: If a run failed, or measuring did.
     """
     begun = time.monotonic()
     deadline = begun + 60 * minutes
-    ends = {"teacher": deadline, "student": deadline}
-    if fit:
-        ends = {generation: begun + 60 * minutes * share for generation, share in SHARES.items()}
-
-    def trained(generation: str, teachers: Sequence[str]) -> dict[Path, list[str]] | None:
-        """The runs of a generation, each with the arguments that start it; None if they are not done in time."""
-        taught = [f"teachers=[{', '.join(teachers)}]"] if teachers else []
-        settings = [*overrides, *taught]
-
-        def commands() -> dict[Path, list[str]]:
-            return {
-                out / f"{model}-{generation}{seed}": [recipe, "--set", *settings, f"seed={seed}"]
-                for seed in range(seeds)
-            }
-
-        if fit:
-            settings += _plan(out / PLAN, generation, recipe, settings, commands(), data, ends[generation])
-        runs = commands()
-        epochs = load_config(recipe, settings).epochs
-        common = ["--data", data, "--quiet", *([] if record else ["--no-record"])]
-        done = run_side_by_side(runs, common, epochs, ends[generation])
-        # What fitted the time by measure and was late in the end is of use still; what never began is not.
-        return runs if done or (fit and all((run / BEST).is_file() for run in runs)) else None
-
     config = load_config(recipe, list(overrides))
-    model = config.model
+
+    def trained(generation: str, teachers: Sequence[str]) -> list[Path] | None:
+        """The folders of a generation's runs, or None if time ran out first."""
+        settings = [*overrides, *([f"teachers=[{', '.join(teachers)}]"] if teachers else [])]
+        end = begun + 60 * minutes * SHARES[generation] if fit else deadline
+        plan = Plan(out / PLAN, generation, recipe, settings, seeds) if fit else None
+        if plan:
+            settings += plan.settings(data, end)
+        runs = {
+            out / f"{config.model}-{generation}{seed}": run_arguments(recipe, settings, seed) for seed in range(seeds)
+        }
+        if plan and plan.closed:
+            return list(runs)
+        common = ["--data", data, "--quiet", *([] if record else ["--no-record"])]
+        done = run_side_by_side(runs, common, load_config(recipe, settings).epochs, end)
+        if not done and plan and all((run / file).is_file() for run in runs for file in (BEST, LAST)):
+            plan.close()  # what fitted by measure and was late all the same has good weights nearly always
+            done = True
+        return list(runs) if done else None
+
     teachers = trained("teacher", [])
-    students = trained("student", [f"{model}@{run / BEST}" for run in teachers]) if teachers else None
+    students = trained("student", [f"{config.model}@{run / BEST}" for run in teachers]) if teachers else None
     if not students:
         return None
     faces = load_faces(data)
@@ -198,30 +192,6 @@ def full(
     atomic_write_text(out / RESULTS, json.dumps(results, indent=1) + "\n")
     export(best, out / config.model, faces, views, seeds=results["students"])
     return results
-
-
-def _plan(
-    file: Path, generation: str, recipe: str, settings: list[str], runs: dict[Path, list[str]], data: str, end: float
-) -> list[str]:
-    """The settings that let a generation be done in time; those of an earlier call if there was one.
-
-    Args:
-        file: Keeps the plans.
-        generation: Its name there.
-        recipe: The recipe.
-        settings: Overrides on top of it.
-        runs: As for `run_side_by_side`.
-        data: As for `full`.
-        end: In `time.monotonic` seconds.
-    """
-    plans = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    if generation not in plans:
-        speed = measure(list(runs.values()), data)
-        shorter = fitted(load_config(recipe, settings), speed, end - time.monotonic()).to_dict()
-        plans[generation] = {name: shorter[name] for name in ("epochs", "sizes", "warmup_epochs")}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write_text(file, json.dumps(plans, indent=1) + "\n")
-    return [f"{name}={value}" for name, value in plans[generation].items()]
 
 
 def _figures(config: TrainConfig, run: Path, faces: Faces) -> dict[str, Any]:

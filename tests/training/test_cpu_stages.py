@@ -11,12 +11,19 @@ import torch
 import torch.nn.functional as F
 
 import fer_demo  # noqa: F401  (registers the models)
-from training import cpu_stages
 from training.batch_norm import calibrate_batch_norm
-from training.devices import speed_up
+from training.devices import use_cpu_stages
 from training.train import Trainer
 
-pytest.importorskip("numba")
+cpu_stages = pytest.importorskip("training.cpu_stages", reason="Numba is not installed", exc_type=ImportError)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -51,7 +58,6 @@ def step(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, list[to
     ("name", "side", "widths"),
     [
         ("fer_sedense", 24, [24, 12]),
-        ("fer_sedense", 40, [40, 20]),
         ("fer_sedense", 36, [36]),  # 18 pixels are not a multiple of four
         ("fer_sedense_s2", 48, [24, 12]),
         ("fer_sedense_nano", 48, [24, 12]),
@@ -61,7 +67,7 @@ def step(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, list[to
 def test_answers_and_gradients_are_those_of_the_network(calls, name, side, widths, training):
     plain = network(name).train(training)
     fast, exact = copy.deepcopy(plain), copy.deepcopy(plain).double()
-    assert speed_up(fast)
+    assert use_cpu_stages(fast)
     errors = {key: [] for key, _ in plain.named_parameters()}
     for _ in range(3):
         x = torch.rand(6, 1, side, side)
@@ -78,19 +84,65 @@ def test_answers_and_gradients_are_those_of_the_network(calls, name, side, width
         torch.testing.assert_close(other, value, atol=1e-5, rtol=1e-4, msg=key)
 
 
-def test_no_gradient_for_frozen_parameters_and_none_kept_in_evaluation(calls):
-    model = network("fer_sedense_nano").eval().requires_grad_(False)
-    speed_up(model)
-    assert not model(torch.rand(2, 1, 48, 48)).requires_grad
+def test_nothing_is_kept_where_no_gradient_is_asked_for(calls, monkeypatch):
+    kept = []
+    forward = cpu_stages._Block.forward
+    monkeypatch.setattr(cpu_stages._Block, "forward", lambda *a: (kept.append(a[-1]), forward(*a))[1])
+    model = network("fer_sedense_nano").eval()
+    use_cpu_stages(model)
+    x = torch.rand(1, 1, 48, 48)
     with torch.inference_mode():
-        assert model(torch.rand(1, 1, 48, 48)).shape == (1, 7)
-    assert calls == [24, 12] * 2
+        model(x)
+    with torch.no_grad():
+        model(x)
+    assert not model.requires_grad_(False)(x).requires_grad
+    assert calls == [24, 12] * 3 and kept == [False] * 18
+
+
+def test_parts_may_be_frozen():
+    plain = network("fer_sedense_nano")
+    fast = copy.deepcopy(plain)
+    use_cpu_stages(fast)
+    x, grads = torch.rand(4, 1, 48, 48), []
+    for model in (plain, fast):
+        for key, parameter in model.named_parameters():
+            parameter.requires_grad_(".se." not in key and ".bn." not in key)
+        model(x).square().sum().backward()
+        grads.append({key: p.grad for key, p in model.named_parameters()})
+    assert {key for key, grad in grads[1].items() if grad is None} == {key for key in grads[0] if grads[0][key] is None}
+    torch.testing.assert_close(grads[1]["classifier.weight"], grads[0]["classifier.weight"], atol=1e-3, rtol=1e-3)
+
+
+def test_a_second_gradient_is_refused():
+    model = network("fer_sedense_nano")
+    use_cpu_stages(model)
+    loss = model(torch.rand(2, 1, 48, 48)).sum()
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="can be computed once only"):
+        loss.backward()
+
+
+def test_variance_of_a_nearly_constant_channel():
+    maps = 30 + 1e-3 * torch.randn(4, 144, 3)
+    bn = torch.nn.BatchNorm2d(3)
+    moments = cpu_stages.Moments(bn, maps)
+    for n in range(4):
+        moments.add(n)
+    mean, variance = moments.mean_and_variance()
+    exact = maps.double().flatten(0, 1)
+    assert mean == pytest.approx(exact.mean(0).numpy(), rel=1e-7)
+    assert variance == pytest.approx(exact.var(0, correction=0).numpy(), rel=1e-2)
+
+
+def test_several_threads_are_left_to_pytorch():
+    torch.set_num_threads(2)
+    assert not use_cpu_stages(network("fer_sedense_nano"))
 
 
 def test_statistics_of_batch_normalisation_can_be_computed_anew(gratings):
     plain = network("fer_sedense_nano")
     fast = copy.deepcopy(plain)
-    speed_up(fast)
+    use_cpu_stages(fast)
     images, _ = gratings(96, 0)
     for model in (plain, fast):
         calibrate_batch_norm(model, images, pictures=96, batch_size=32)
@@ -100,7 +152,7 @@ def test_statistics_of_batch_normalisation_can_be_computed_anew(gratings):
 
 def test_a_copy_has_weights_of_its_own(calls):
     model = network("fer_sedense_nano").eval()
-    speed_up(model)
+    use_cpu_stages(model)
     x = torch.rand(2, 1, 48, 48)
     other = copy.deepcopy(model)
     torch.nn.init.zeros_(model.stages[0].blocks[0].conv1.conv.weight)
@@ -121,13 +173,13 @@ def test_a_copy_has_weights_of_its_own(calls):
 )
 def test_other_networks_are_left_alone(name, options):
     model = timm.create_model(name, **options)
-    assert not speed_up(model)
+    assert not use_cpu_stages(model)
     assert model(torch.rand(2, 1, 48, 48)).shape == (2, 7)
 
 
 def test_half_precision_and_odd_sizes_are_left_to_pytorch(calls):
     model = network("fer_sedense_nano").eval()
-    speed_up(model)
+    use_cpu_stages(model)
     with torch.autocast("cpu", torch.bfloat16):
         model(torch.rand(2, 1, 48, 48))
     model(torch.rand(2, 1, 50, 50))
@@ -135,8 +187,10 @@ def test_half_precision_and_odd_sizes_are_left_to_pytorch(calls):
 
 
 def test_without_numba():
-    code = "import sys; sys.modules['numba'] = None; import timm, fer_demo; from training.devices import speed_up"
-    code += "; sys.exit(speed_up(timm.create_model('fer_sedense_nano')))"
+    code = "import sys; sys.modules['numba'] = None; import timm, fer_demo, torch; torch.set_num_threads(1)\n"
+    code += (
+        "from training.devices import use_cpu_stages\nsys.exit(use_cpu_stages(timm.create_model('fer_sedense_nano')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
@@ -147,6 +201,6 @@ def test_a_run_uses_them_where_it_is_told_to(faces, config, tmp_path, calls):
         run = Trainer(settings, faces, tmp_path / str(use), quiet=True)
         run.fit()
         losses.append(run.history[0]["train_loss"])
-        assert bool(calls) == use
+        assert bool(calls) == use and run.how.get("cpu_stages", False) == use
         calls.clear()
     assert losses[0] == pytest.approx(losses[1], abs=0.02)
