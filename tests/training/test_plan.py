@@ -45,6 +45,7 @@ class TestFitted:
             fitted(recipe, Speed(60, {24: 100.0, 48: 400.0}), -5)
 
 
+NANO = "fer_sedense_nano.fer2013"
 SETTINGS = ["model=fer_sedense_nano", "batch_size=16", "threads=1", "device=cpu"]
 
 
@@ -93,7 +94,8 @@ class TestFull:
 
     @pytest.fixture
     def command(self, data, tmp_path):
-        settings = ["epochs=50", "batch_size=16", "sizes=[[0, 48]]", "threads=1", "device=cpu", "compile=false"]
+        settings = [f"model={NANO}", "epochs=50", "batch_size=16", "sizes=[[0, 48]]", "threads=1", "device=cpu"]
+        settings += ["compile=false"]
         return [
             "full", "--data", str(data), "--out", str(tmp_path / "out"), "--seeds", "1", "--views", "single",
             "--no-record", "--fit", "--set", *settings,
@@ -105,10 +107,10 @@ class TestFull:
         plans = json.loads((tmp_path / "out" / "plan.json").read_text())
         assert plans["teacher"]["set"]["epochs"] == 3  # 0.4 of the hour, a twentieth of it, 20 s each
         for generation in ("teacher", "student"):
-            run = read_run(tmp_path / "out" / f"fer_sedense.fer2013-{generation}0")
+            run = read_run(tmp_path / "out" / f"{NANO}-{generation}0")
             assert len(run.history) == run.config["epochs"] == plans[generation]["set"]["epochs"]
-        assert len(asked) == 2 and "teachers=[fer_sedense.fer2013@" in " ".join(asked[1][0])
-        assert (tmp_path / "out" / "fer_sedense.fer2013" / "metrics.json").is_file()
+        assert len(asked) == 2 and f"teachers=[{NANO}@" in " ".join(asked[1][0])
+        assert (tmp_path / "out" / NANO / "metrics.json").is_file()
         assert main([*command, "--minutes", "60"]) == 0 and len(asked) == 2, "measured again"
         assert main([*command, "lr=0.05", "--minutes", "60"]) == 2 and len(asked) == 3, "another recipe, another plan"
 
@@ -122,7 +124,7 @@ class TestFull:
 
         monkeypatch.setattr(full, "run_side_by_side", late)
         assert main([*command, "--minutes", "60"]) == 0
-        assert "exported fer_sedense.fer2013-student0" in capsys.readouterr().out
+        assert f"exported {NANO}-student0" in capsys.readouterr().out
         plans = json.loads((tmp_path / "out" / "plan.json").read_text())
         assert plans["teacher"]["closed"] and plans["student"]["closed"]
         monkeypatch.setattr(full, "run_side_by_side", lambda *_: pytest.fail("trained any further"))
