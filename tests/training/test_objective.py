@@ -151,7 +151,7 @@ def test_duplicates_leave_training(faces, config, tmp_path):
     twice = Faces(images, faces.labels.clone(), faces.splits)
     twice.labels[1] = twice.labels[0]
     trainer = Trainer(config(drop_duplicates=True), twice, tmp_path)
-    assert len(trainer.train_set) == len(faces.split("Training")) - 2
+    assert len(trainer.batches.images) == len(faces.split("Training")) - 2
 
 
 @pytest.mark.parametrize(
