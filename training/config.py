@@ -61,8 +61,6 @@ class TrainConfig:
             that does not is tens of times slower with it.
         compile: `torch.compile` the network.
         channels_last: NHWC memory format.
-        cpu_stages: On a CPU, in processes of one thread and not with `compile`, compute SE-Dense's large maps as
-            `training.cpu_stages` does: the same function, faster.
         threads: CPU threads, or 0 for PyTorch's choice.
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
     """
@@ -105,7 +103,6 @@ class TrainConfig:
     bf16: str = "auto"
     compile: bool = False
     channels_last: bool = True
-    cpu_stages: bool = True
     threads: int = 0
     save_minutes: float = 5.0
 

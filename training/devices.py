@@ -2,7 +2,6 @@
 
 import ctypes
 import sys
-from importlib.util import find_spec
 
 import torch
 
@@ -52,19 +51,3 @@ def keep_freed_memory() -> bool:
         return False
     trim_threshold, top_pad, mmap_max = -1, -2, -4  # malloc.h
     return bool(mallopt(mmap_max, 0) and mallopt(trim_threshold, -1) and mallopt(top_pad, 64 << 20))
-
-
-def use_cpu_stages(model: torch.nn.Module) -> bool:
-    """Lets a network compute its large maps as `training.cpu_stages` does, where it can.
-
-    That takes Numba and a process of one thread: with several, PyTorch's own operations are shared among them and
-    those loops are not.
-
-    Returns:
-        Whether it does now.
-    """
-    if torch.get_num_threads() > 1 or find_spec("numba") is None:
-        return False
-    from training.cpu_stages import use_stage_function
-
-    return use_stage_function(model)

@@ -21,7 +21,7 @@ from training.batches import Batches
 from training.config import TrainConfig
 from training.data import Faces
 from training.data.audit import without_duplicates
-from training.devices import keep_freed_memory, pick_device, use_bf16, use_cpu_stages
+from training.devices import keep_freed_memory, pick_device, use_bf16
 from training.distributed import World, join
 from training.judging import Judge
 from training.objective import Objective
@@ -97,9 +97,6 @@ class Trainer:
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         self.how = {"device": self.device.type, "bf16": self.bf16, "processes": self.world.size}
-        if config.cpu_stages and self.device.type == "cpu" and not config.compile:
-            networks = filter(None, (self.model, self.judge.network, *self.objective.teachers))
-            self.how["cpu_stages"] = any([use_cpu_stages(network) for network in networks])
         # Shares the model's parameters, which therefore stay free of wrappers' names.
         self.network = self.world.wrap(torch.compile(self.model) if config.compile else self.model)
         self.optimizer = create_optimizer_v2(

@@ -15,13 +15,12 @@ ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ["epochs=2", "batch_size=16", "sizes=[[0,24]]", "lr=0.02", "bf16=off", "device=cpu", "threads=1"]
 
 # Batch normalisation sees the pictures of its own process on a CPU, so the exact comparison is made without it.
-# `training.cpu_stages` has one of its own.
 SCRIPT = """
 import sys
 import torch.nn as nn
 nn.BatchNorm2d.forward = lambda self, x: x * self.weight.view(1, -1, 1, 1) * 0.5 + self.bias.view(1, -1, 1, 1)
 from training.__main__ import main
-sys.exit(main([*sys.argv[1:], 'cpu_stages=false']))
+sys.exit(main(sys.argv[1:]))
 """
 
 
