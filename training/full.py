@@ -160,7 +160,8 @@ def full(
             return list(runs)
         common = ["--data", data, "--quiet", *([] if record else ["--no-record"])]
         done = run_side_by_side(runs, common, load_config(recipe, settings).epochs, end)
-        if not done and plan and all((run / file).is_file() for run in runs for file in (BEST, LAST)):
+        late = plan and not done and time.monotonic() >= end  # not one that was killed before
+        if late and all((run / file).is_file() for run in runs for file in (BEST, LAST)):
             plan.close()  # what fitted by measure and was late all the same has good weights nearly always
             done = True
         return list(runs) if done else None

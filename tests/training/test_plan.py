@@ -2,6 +2,7 @@
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,14 +116,23 @@ class TestFull:
         assert main([*command, "lr=0.05", "--minutes", "60"]) == 2 and len(asked) == 3, "another recipe, another plan"
 
     def test_a_late_generation_is_taken_as_it_stands(self, command, asked, tmp_path, monkeypatch, capsys):
-        def late(commands, common, epochs, deadline):
-            """Ends when the first epoch has been trained, as if that had taken all the time."""
+        clock = SimpleNamespace(monotonic=lambda: time.monotonic() + clock.ahead, ahead=0, sleep=time.sleep)
+        monkeypatch.setattr(full, "time", clock)
+        killed = True
+
+        def one_epoch(commands, common, epochs, deadline):
+            """Ends when the first epoch has been trained: killed then, or because that took all the time."""
             folder, arguments = next(iter(commands.items()))
             if not (folder / "best.safetensors").is_file():
-                assert run_side_by_side({folder: [*arguments, "epochs=1"]}, common, 1, time.monotonic() + 600)
+                assert run_side_by_side({folder: [*arguments, "epochs=1"]}, common, 1, clock.monotonic() + 600)
+            clock.ahead = clock.ahead if killed else deadline - time.monotonic() + 1
             return False
 
-        monkeypatch.setattr(full, "run_side_by_side", late)
+        monkeypatch.setattr(full, "run_side_by_side", one_epoch)
+        assert main([*command, "--minutes", "60"]) == 0
+        assert "time is up; the same command goes on" in capsys.readouterr().out
+        assert "closed" not in json.loads((tmp_path / "out" / "plan.json").read_text())["teacher"]
+        killed = False
         assert main([*command, "--minutes", "60"]) == 0
         assert f"exported {NANO}-student0" in capsys.readouterr().out
         plans = json.loads((tmp_path / "out" / "plan.json").read_text())
