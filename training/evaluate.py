@@ -62,6 +62,8 @@ def predict_logits(
     return torch.cat(logits)
 
 
+# In full float32 on a GPU too: its figures are compared with those that a CPU computes.
+@torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 def evaluate(
     model: torch.nn.Module, faces: Faces, *, views: tuple[str, ...] = ("single",), progress: bool = False
 ) -> dict[str, Any]:

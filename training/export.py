@@ -125,9 +125,7 @@ def _write(
 ) -> dict[str, Any]:
     """Evaluates a network, writes its folder, and returns the metrics."""
     device = pick_device(training["recipe"]["device"])
-    # In full float32, since these figures are compared with those that a CPU computes.
-    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-        metrics = evaluate(model.eval().to(device), faces, views=views, progress=True)
+    metrics = evaluate(model.eval().to(device), faces, views=views, progress=True)
     model.to("cpu")
     metrics["training"] = training
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}

@@ -231,13 +231,11 @@ class Trainer:
             "lr": round(self.optimizer.param_groups[0]["lr"], 8),
             "train_loss": round(train_loss, 5),
         }
-        row |= self.judge.judge(self._candidates(), self.epoch)
+        candidates = {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
+        row |= self.judge.judge(candidates, self.epoch)
         images = self.steps_per_epoch * self.config.batch_size
         row |= {"seconds": round(self.seconds, 1), "images_per_second": round(images / max(self.seconds, 1e-9), 1)}
         self.history.append(row)
-
-    def _candidates(self) -> dict[str, torch.nn.Module]:
-        return {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
 
     def _chosen(self) -> dict[str, Any]:
         return {"seconds": round(sum(row["seconds"] for row in self.history)), **self.judge.chosen()}
