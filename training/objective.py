@@ -1,20 +1,15 @@
 """What a run minimises: targets, class weights, mixing and distillation, each a switch of `TrainConfig`."""
 
-from pathlib import Path
-
-import timm
 import torch
 import torch.nn.functional as F
 from torchvision.transforms import v2
 
-import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.emotions import NUM_CLASSES
-from fer_demo.preprocess import data_config, normalize, prepare
-from training.augment import Draws, augment
+from training.augment import Draws
 from training.config import TrainConfig
 from training.data import Faces
 from training.losses import exponential_triplet, l2_svm, locality_preserving
-from training.run_folder import run_options
+from training.teachers import Teacher
 
 
 class Objective:
@@ -35,7 +30,7 @@ class Objective:
     """
 
     def __init__(self, config: TrainConfig, faces: Faces, device: torch.device, bf16: bool = False) -> None:
-        self.config, self.bf16 = config, bf16
+        self.config = config
         self.targets = faces.targets(config.targets).to(device)
         counts = self.targets.sum(0).clamp(min=1)
         weight = counts**-config.class_weight_power
@@ -43,7 +38,7 @@ class Objective:
         self.class_weight = weight * len(faces) / (weight * counts).sum()
         mixers = [mix(alpha=a) for mix, a in ((v2.MixUp, config.mixup), (v2.CutMix, config.cutmix)) if a]
         self.mixer = v2.RandomApply([v2.RandomChoice(mixers)], p=config.mix_prob) if mixers else None
-        self.teachers = [_load_teacher(spec).to(device) for spec in config.teachers]
+        self.teachers = [Teacher(spec, device, bf16) for spec in config.teachers]
 
     def mix(self, x: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mixes pictures and their targets alike, drawing from PyTorch's global generator.
@@ -67,13 +62,8 @@ class Objective:
         """
         if not self.teachers:
             return None
-        answers = []
-        for teacher in self.teachers:
-            data = data_config(teacher)
-            x = normalize(augment(prepare(images[:, :1], size=data["size"]), draws), data["mean"], data["std"])
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-                logits = teacher(x.contiguous(memory_format=torch.channels_last))
-            answers.append((logits.float() / self.config.distill_temperature).softmax(1))
+        temperature = self.config.distill_temperature
+        answers = [(t.logits(images[:, :1], draws) / temperature).softmax(1) for t in self.teachers]
         return torch.stack(answers).mean(0)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
@@ -108,17 +98,3 @@ class Objective:
         if config.locality_weight:
             loss = loss + config.locality_weight * locality_preserving(features, labels, config.locality_neighbors)
         return loss
-
-
-def _load_teacher(spec: str) -> torch.nn.Module:
-    name, _, file = spec.partition("@")
-    if file and not Path(file).is_file():
-        raise ValueError(f"The teacher {spec!r} names a file that does not exist; give NAME or NAME@FILE.safetensors.")
-    try:
-        options = run_options(file) if file else {}
-        source = {"checkpoint_path": file} if file else {"pretrained": True}
-        model = timm.create_model(name, **options, **source)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise ValueError(f"The teacher {spec!r} cannot be loaded: {reason}.") from error
-    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
