@@ -23,7 +23,7 @@ from training.devices import pick_device
 from training.evaluate import VIEWS, evaluate
 from training.origins import read_origins
 from training.reproduce import by_view
-from training.run_folder import BEST, LAST, build_model, resume_config
+from training.run_folder import BEST, LAST, build_model, is_named_network, resume_config
 from training.storage import atomic_write_text
 
 
@@ -59,6 +59,8 @@ def export(
     if not (run_dir / BEST).is_file():
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
     data_set(out.name)  # before the long evaluation
+    if config.model_args and is_named_network(config):
+        config = dataclasses.replace(config, model_args={})
     if config.model_args and timm.is_model(out.name.rpartition(".")[0]):
         raise ValueError(
             f"{out.name} names a network without the options {config.model_args}: name the folder otherwise, such as "

@@ -39,6 +39,23 @@ def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
         raise ValueError(f"model_args {config.model_args} do not fit {config.model}: {error}.") from error
 
 
+def is_named_network(config: TrainConfig) -> bool:
+    """Whether a configuration's network is the one that its model's name alone makes, whatever options it spells out.
+
+    Args:
+        config: The settings.
+    """
+    with torch.random.fork_rng(devices=[]):
+        trained, named = build_model(config).eval(), timm.create_model(config.model).eval()
+        try:
+            named.load_state_dict(trained.state_dict())
+        except RuntimeError:  # other parameters
+            return False
+        x = torch.rand(1, *trained.pretrained_cfg["input_size"])
+        with torch.inference_mode():
+            return torch.equal(trained(x), named(x))
+
+
 def run_options(weights: str | Path) -> dict[str, Any]:
     """The model's own options in the run that wrote a file of weights; none where no run's settings lie beside it."""
     settings = Path(weights).parent / "config.json"

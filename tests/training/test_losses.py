@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 
 import fer_demo  # noqa: F401
-from training.config import load_config
+from training.config import TrainConfig, load_config
 from training.data.faces import Faces
 from training.losses import exponential_triplet, l2_svm, locality_preserving
 from training.objective import Objective
+from training.run_folder import is_named_network
 from training.train import Trainer
 
 CPU = torch.device("cpu")
@@ -150,9 +151,30 @@ def test_a_teacher_with_options_and_no_export_under_another_networks_name(faces,
     Trainer(settings, faces, tmp_path / "a", quiet=True).fit()
     student = config(teachers=[f"fer_sedense_s2.fer2013@{tmp_path / 'a' / 'best.safetensors'}"], epochs=1)
     teacher = Objective(student, faces, CPU).teachers[0]
-    assert sum(p.numel() for p in teacher.parameters()) == 255_935
+    assert sum(p.numel() for p in teacher.model.parameters()) == 255_935
     with pytest.raises(ValueError, match=r"names a network without the options \{'se': 'none'\}"):
         export(tmp_path / "a", tmp_path / "fer_sedense_s2.fer2013", faces, ("single",))
+
+
+@pytest.mark.parametrize(
+    ("options", "same"),
+    [
+        ({}, True),
+        ({"depths": [3, 3, 3, 3], "growth_rate": 32, "se": "concat"}, True),
+        ({"depths": [3, 3, 3, 2]}, False),
+        ({"groups": 2}, False),
+    ],
+)
+def test_options_that_a_network_has_anyway(config, options, same):
+    before = torch.random.get_rng_state()
+    assert is_named_network(config(model_args=options)) is same
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_options_that_change_answers_alone():
+    """Where the parameters fit, the answers decide."""
+    few = {"model": "fer_sedense_s2", "model_args": {"stem_stride": 1}}
+    assert not is_named_network(TrainConfig(**few))
 
 
 @pytest.mark.parametrize(
