@@ -11,6 +11,7 @@ from fer_demo.engines import OnnxEngine, installed
 from fer_demo.export.formats import write_onnx
 from fer_demo.model_info import ModelError, model_info
 from fer_demo.preprocess import data_config, normalize, prepare
+from fer_demo.weights import ONNX_FILE, bundled_checkpoints, checkpoint_dir
 from training.augment import Draws, augment
 from training.run_folder import run_options
 
@@ -72,6 +73,8 @@ def _load(spec: str) -> torch.nn.Module:
 
 def _onnx_engine(model: torch.nn.Module, spec: str) -> OnnxEngine | None:
     """The network in ONNX Runtime on as many threads as PyTorch has; None if ONNX lacks an operation of it."""
+    if spec in bundled_checkpoints() and (bundled := checkpoint_dir(spec) / ONNX_FILE).is_file():
+        return OnnxEngine(bundled, torch.get_num_threads())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "teacher.onnx"
         try:

@@ -39,6 +39,15 @@ def test_onnx_runtime_answers_as_pytorch_does(spec, asked):
     torch.testing.assert_close(answers, teacher.logits(*asked), atol=1e-4, rtol=1e-4)
 
 
+def test_a_bundled_network_is_not_exported_again(asked, monkeypatch):
+    monkeypatch.setattr(teachers, "write_onnx", _no_such_operation)
+    teacher = Teacher("fer_sedense_nano.fer2013", CPU)
+    assert teacher.engine is not None
+    answers = teacher.logits(*asked)
+    teacher.engine = None
+    torch.testing.assert_close(answers, teacher.logits(*asked), atol=1e-4, rtol=1e-4)
+
+
 def test_bfloat16_is_pytorch_s(spec):
     assert Teacher(spec, CPU, bf16=True).engine is None
 
