@@ -214,9 +214,10 @@ def test_what_ships_with_a_checkpoint_fits_it(name):
     model = timm.create_model(name.partition(".")[0])
     means = checkpoint_file(name, "channels.json")["means"]
     assert list(means) == list(gates(model))
-    assert all(set(by_class) == set(LABELS) for by_class in means.values())
-    growth = model.stages[0].blocks[0].conv2.conv_pw.out_channels
-    assert all(len(v) == growth and 0 <= min(v) <= max(v) <= 1 for c in means.values() for v in c.values())
+    for module, by_class in means.items():
+        assert set(by_class) == set(LABELS)
+        width = model.get_submodule(module).fc1.in_channels
+        assert all(len(v) == width and 0 <= min(v) <= max(v) <= 1 for v in by_class.values())
     measured = checkpoint_file(name, "faithfulness.json")
     assert measured["n"] >= 200 and json.dumps(measured)
     assert measured["methods"]["Grad-CAM"]["gain_insertion"][1] > 0  # the interval's lower end

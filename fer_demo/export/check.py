@@ -6,10 +6,6 @@ import numpy as np
 import torch
 import torch.nn as nn
 
-from fer_demo.align import align_face
-from fer_demo.faces import FaceDetector
-from fer_demo.samples import SAMPLES
-
 MAX_DIFFERENCE = 1e-4
 """Of a logit; float32 sums in another order differ by some 1e-6."""
 
@@ -32,6 +28,11 @@ def sample_crops(size: int) -> np.ndarray:
     Raises:
         FaceDetectorError: If the detector's model file is missing.
     """
+    # Here, so that ONNX can be written without OpenCV: training asks its teachers through it and installs less.
+    from fer_demo.align import align_face
+    from fer_demo.faces import FaceDetector
+    from fer_demo.samples import SAMPLES
+
     detector, crops = FaceDetector(), []
     for sample in SAMPLES:
         image = sample.load()
