@@ -215,6 +215,28 @@ def test_explain_page(app):
     assert [b.label for b in app.get("download_button")] == ["Download PNG", "Download report"]
 
 
+@pytest.mark.parametrize("name", bundled_checkpoints())
+def test_channels_of_every_checkpoint(name, app, monkeypatch):
+    """Blocks may be of different widths: a channel that only the last has is left behind for the first."""
+    monkeypatch.setattr(predictors, "_predictors", {None: Predictor(name, threads=1)})
+    open_page(app, "explain")
+    assert not app.exception and not app.error
+
+    def box(label):
+        return next(s for s in app.selectbox if s.label == label)
+
+    first, last = box("Block").options[0], box("Block").options[-1]
+    many = len(box("Block").select(last).run() and box("Channel").options)
+    box("Channel").select_index(many - 1).run()
+    assert not app.exception and f"Channel {many - 1} of {last}" in texts(app)
+    box("Block").select(first).run()
+    few = len(box("Channel").options)
+    assert not app.exception and f"Channel {many - 1 if few == many else 0} of {first}" in texts(app)
+    compare = next(s for s in app.segmented_control if s.label == "Show")
+    compare.set_value(compare.options[1]).run()
+    assert not app.exception
+
+
 def test_explain_page_without_a_face(app):
     upload(app, "wall.png", png(np.full((200, 200, 3), 90, np.uint8)))
     app.switch_page("pages/explain.py").run()

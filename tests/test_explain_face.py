@@ -151,6 +151,14 @@ class TestFigures:
         assert difference.data[0].z[0][1] == pytest.approx(0.5) and difference.data[0].zmin == -difference.data[0].zmax
         assert figures.most_different(weights, means, 1)[0] == ("stages.0.blocks.1.se", 1, 0.9, 0.4)
 
+    def test_gates_of_blocks_with_different_widths(self):
+        weights = {"stages.0.blocks.0.se": np.array([0.1, 0.9]), "stages.1.blocks.0.se": np.array([0.2, 0.3, 0.4])}
+        for means, first in ((None, 0.1), ({n: w - 0.5 for n, w in weights.items()}, 0.5)):
+            cells, markers = figures.gate_heatmap(weights, means).data
+            assert cells.z[0][0] == pytest.approx(first) and np.isnan(cells.z[0][2]) and not np.isnan(cells.z[1][2])
+            assert len(markers.x) == 5 and ["stages.0.blocks.0.se", 2] not in [list(c) for c in markers.customdata]
+            assert np.isfinite(cells.zmax)
+
     def test_effects_are_counted_from_the_answer_as_it_is(self):
         fig = figures.effect_bars({"as it is": {"a": 0.5, "b": 0.5}, "shut": {"a": 0.7, "b": 0.3}})
         assert len(fig.data) == 1 and list(fig.data[0].y) == pytest.approx([20, -20])
@@ -182,6 +190,13 @@ class TestCommand:
         page = text.replace(get_plotlyjs(), "")  # which names addresses, but loads none
         assert len(page) < len(text) and not re.findall(r'(?:src|href)="(?!data:)', page) and "<link" not in page
         assert "me & you-1.png: looks" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("name", bundled_checkpoints())
+    def test_every_checkpoint(self, name, tmp_path, astronaut):
+        photo = tmp_path / "p.png"
+        Image.fromarray(astronaut).save(photo)
+        assert main(["explain", str(photo), "--out", str(tmp_path / "out"), "--model", name]) == 0
+        assert "the channel weights" in (tmp_path / "out" / "p.html").read_text()
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

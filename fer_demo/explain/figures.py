@@ -79,7 +79,7 @@ def gate_heatmap(
     """The channel weights, a row a block; or by how much they differ from a class's average.
 
     Args:
-        weights: Gate name to float (C,), from 0 to 1.
+        weights: Gate name to float (C,), from 0 to 1; C may differ from gate to gate.
         means: The same for a class on average, or None.
         height: Pixels.
 
@@ -87,8 +87,11 @@ def gate_heatmap(
         A figure whose points carry the gate's name as ``customdata``, for clicks.
     """
     names = list(weights)
-    z = np.stack([weights[n] - (means[n] if means else 0) for n in names])
-    bound = limit(z) if means else 1.0
+    # Blocks may have channels in different numbers: the shorter rows end in empty cells.
+    z = np.full((len(names), max(map(len, weights.values()))), np.nan)
+    for row, name in zip(z, names, strict=True):
+        row[: len(weights[name])] = weights[name] - (means[name] if means else 0)
+    bound = limit(z[np.isfinite(z)]) if means else 1.0
     scale = (
         {"colorscale": SIGNED, "zmin": -bound, "zmax": bound}
         if means
@@ -97,16 +100,16 @@ def gate_heatmap(
     rows = [block_title(n) for n in names]
     fig = blank_figure(height, clickmode="event+select")
     fig.add_heatmap(
-        z=z, y=rows, x=list(range(z.shape[1])), xgap=1, ygap=1, **scale,
+        z=z, y=rows, x=list(range(z.shape[1])), xgap=1, ygap=1, hoverongaps=False, **scale,
         colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "+.2f" if means else ".1f"}, hoverinfo="skip",
     )  # fmt: skip
     # A heat map's cells cannot be clicked in Streamlit; transparent markers on them can, and they answer the pointer.
-    x, y = np.meshgrid(np.arange(z.shape[1]), np.arange(len(names)))
+    y, x = np.nonzero(np.isfinite(z))
     fig.add_scatter(
-        x=x.ravel(), y=[rows[i] for i in y.ravel()], mode="markers", showlegend=False,
-        customdata=[[names[i], int(c)] for i, c in zip(y.ravel(), x.ravel(), strict=True)],
+        x=x, y=[rows[i] for i in y], mode="markers", showlegend=False,
+        customdata=[[names[i], int(c)] for i, c in zip(y, x, strict=True)],
         marker={"size": 14, "opacity": 0.004, "symbol": "square", "color": "#000"},
-        text=[f"{v:+.2f} from the average" if means else f"weight {v:.2f}" for v in z.ravel()],
+        text=[f"{v:+.2f} from the average" if means else f"weight {v:.2f}" for v in z[y, x]],
         hovertemplate="%{y}, channel %{x}: %{text}<extra></extra>",
     )  # fmt: skip
     fig.update_xaxes(title="channel", showgrid=False)

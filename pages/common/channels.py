@@ -20,10 +20,11 @@ def channels(predictor, face) -> None:
     weights = kept_channels(seen(predictor, face))
     if not weights:
         return
-    count = len(next(iter(weights.values())))
+    counts = sorted({len(own) for own in weights.values()})
+    count = f"{counts[0]} channels" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} channels"
     st.header("What its channels say", anchor=False)
     st.markdown(
-        f"Each block ends in squeeze-and-excitation: {count} channels, each let through with a weight from 0 to 1 that "
+        f"Each block ends in squeeze-and-excitation: {count}, each let through with a weight from 0 to 1 that "
         "the network chooses for this face. Click a square, or choose a channel below, to see what it does."
     )
     means = checkpoint_file(predictor.name, "channels.json").get("means", {})
@@ -41,7 +42,10 @@ def channels(predictor, face) -> None:
         st.session_state.setdefault(key, value)
     with st.container(horizontal=True):
         gate = st.selectbox("Block", list(weights), key=keys[0], format_func=draw.block_title, width=240)
-        channel = st.selectbox("Channel", range(count), key=keys[1], width=160)
+        of_block = range(len(weights[gate]))
+        if st.session_state[keys[1]] not in of_block:  # chosen in a block that has more
+            st.session_state[keys[1]] = 0
+        channel = st.selectbox("Channel", of_block, key=keys[1], width=160)
     _one_channel(seen(predictor, face), gate, channel, float(weights[gate][channel]), face.label, average)
 
 
