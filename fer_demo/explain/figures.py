@@ -92,6 +92,7 @@ def gate_heatmap(
     for row, name in zip(z, names, strict=True):
         row[: len(weights[name])] = weights[name] - (means[name] if means else 0)
     bound = limit(z[np.isfinite(z)]) if means else 1.0
+    digits = 2 if bound > 0.05 else 3  # some networks' weights hardly depend on the face
     scale = (
         {"colorscale": SIGNED, "zmin": -bound, "zmax": bound}
         if means
@@ -101,7 +102,8 @@ def gate_heatmap(
     fig = blank_figure(height, clickmode="event+select")
     fig.add_heatmap(
         z=z, y=rows, x=list(range(z.shape[1])), xgap=1, ygap=1, hoverongaps=False, **scale,
-        colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": "+.2f" if means else ".1f"}, hoverinfo="skip",
+        colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": f"+.{digits}f" if means else ".1f"},
+        hoverinfo="skip",
     )  # fmt: skip
     # A heat map's cells cannot be clicked in Streamlit; transparent markers on them can, and they answer the pointer.
     y, x = np.nonzero(np.isfinite(z))
@@ -109,10 +111,10 @@ def gate_heatmap(
         x=x, y=[rows[i] for i in y], mode="markers", showlegend=False,
         customdata=[[names[i], int(c)] for i, c in zip(y, x, strict=True)],
         marker={"size": 14, "opacity": 0.004, "symbol": "square", "color": "#000"},
-        text=[f"{v:+.2f} from the average" if means else f"weight {v:.2f}" for v in z[y, x]],
+        text=[f"{v:+.{digits}f} from the average" if means else f"weight {v:.2f}" for v in z[y, x]],
         hovertemplate="%{y}, channel %{x}: %{text}<extra></extra>",
     )  # fmt: skip
-    fig.update_xaxes(title="channel", showgrid=False)
+    fig.update_xaxes(title="channel", showgrid=False, range=[-0.5, z.shape[1] - 0.5])
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
 

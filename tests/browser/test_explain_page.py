@@ -22,9 +22,9 @@ def test_a_teacher_looks_into_a_face(visit, width):
     gates.scroll_into_view_if_needed()
     page.wait_for_timeout(1000)
     box = gates.locator(".nsewdrag").first.bounding_box()
-    page.mouse.move(box["x"] + box["width"] * 3.5 / 33, box["y"] + box["height"] * 0.5 / 12)
+    page.mouse.move(box["x"] + box["width"] * 3.5 / 32, box["y"] + box["height"] * 0.5 / 12)
     page.wait_for_timeout(300)
-    page.mouse.click(box["x"] + box["width"] * 3.5 / 33, box["y"] + box["height"] * 0.5 / 12)
+    page.mouse.click(box["x"] + box["width"] * 3.5 / 32, box["y"] + box["height"] * 0.5 / 12)
     visitor.sees("of stage 1, block 1")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
     assert visitor.problems == []
