@@ -7,6 +7,8 @@ pictures of one process alone (mixup, CutMix, dropout, the triplet and locality 
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +48,17 @@ class World:
         if self.device.type != "cuda":
             return DistributedDataParallel(model)
         return DistributedDataParallel(SyncBatchNorm.convert_sync_batchnorm(model), device_ids=[self.device.index])
+
+    @contextmanager
+    def all_threads(self) -> Iterator[None]:
+        """Gives this process the CPU threads of all on its machine, while it works and they wait for it."""
+        own = torch.get_num_threads()
+        if self.size > 1 and self.device.type == "cpu":
+            torch.set_num_threads(own * int(os.environ.get("LOCAL_WORLD_SIZE", self.size)))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(own)
 
     def mean(self, value: torch.Tensor) -> torch.Tensor:
         """The mean of a tensor over all processes."""

@@ -211,7 +211,8 @@ class Trainer:
     def _finish_epoch(self) -> None:
         self._check_loss()
         if self.world.main:
-            self._evaluate(float(self.loss_sum) / self.steps_per_epoch)
+            with self.world.all_threads():
+                self._evaluate(float(self.loss_sum) / self.steps_per_epoch)
         self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
         self.loss_sum.zero_()
         self.save()

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from training.distributed import World
+
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ["epochs=2", "batch_size=16", "sizes=[[0,24]]", "lr=0.02", "bf16=off", "device=cpu", "threads=1"]
 
@@ -71,7 +73,6 @@ def test_two_processes_with_batch_normalisation(data, tmp_path):
 
 def test_a_batch_that_cannot_be_shared(faces, config, tmp_path, monkeypatch):
     from training import train as module
-    from training.distributed import World
 
     monkeypatch.setattr(module, "join", lambda device: World(device, rank=0, size=3))
     with pytest.raises(ValueError, match="batch_size 16 cannot be shared by 3 processes"):
@@ -79,8 +80,17 @@ def test_a_batch_that_cannot_be_shared(faces, config, tmp_path, monkeypatch):
 
 
 def test_the_parts_make_the_whole():
-    from training.distributed import World
-
     batch = torch.arange(10)
     parts = [batch[World(torch.device("cpu"), rank, 2).part] for rank in range(2)]
     assert torch.equal(torch.cat(parts).sort().values, batch) and len(parts[0]) == len(parts[1])
+
+
+def test_one_process_works_with_the_threads_of_those_that_wait(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    own = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), World(torch.device("cpu"), 0, 4).all_threads():
+        assert torch.get_num_threads() == 2 * own  # of four processes, two are on this machine
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == own
+    with World(torch.device("cpu")).all_threads():
+        assert torch.get_num_threads() == own
