@@ -11,7 +11,7 @@ from training.data import Faces
 from training.views import prepare_views
 
 
-def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = 128) -> dict[str, Any]:
+def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = 16) -> dict[str, Any]:
     """Averages the channel weights over the pictures of each class.
 
     Args:

@@ -101,7 +101,8 @@ def gate_heatmap(
     rows = [block_title(n) for n in names]
     fig = blank_figure(height, clickmode="event+select")
     fig.add_heatmap(
-        z=z, y=rows, x=list(range(z.shape[1])), xgap=1, ygap=1, hoverongaps=False, **scale,
+        z=z, y=rows, x=list(range(z.shape[1])), ygap=1, hoverongaps=False, **scale,
+        xgap=1 if z.shape[1] <= 32 else 0,  # on a phone the gaps would take half of 64 columns
         colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": f"+.{digits}f" if means else ".1f"},
         hoverinfo="skip",
     )  # fmt: skip
