@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason="the app extra is not installed")
 pytest.importorskip("playwright", reason="the test extra is not installed")
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from fer_demo.weights import bundled_checkpoints
 
@@ -145,6 +145,13 @@ class Visitor:
         """
         self.page.get_by_text(text).first.wait_for()
         self.page.wait_for_function("[...document.images].every(image => image.complete)")
+
+    def counts(self, elements: Locator, number: int) -> None:
+        """Waits until there are exactly so many of them.
+
+        A page that has shown its first point may still be drawing the others, or draw all of them again.
+        """
+        expect(elements).to_have_count(number, timeout=PATIENCE)
 
 
 @pytest.fixture

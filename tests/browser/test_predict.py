@@ -30,7 +30,7 @@ def test_from_the_widget_to_the_page(visit, photos, app_url):
     visitor.widget.locator("#answer").get_by_text("1 face found").wait_for()
     visitor.sees("one.png")
     visitor.sees("350 × 300 pixels")
-    assert visitor.page.get_by_text("What the network saw").count() == 1
+    visitor.counts(visitor.page.get_by_text("What the network saw"), 1)
 
     visitor.add(photos / "two.png")
     visitor.sees("two.png")

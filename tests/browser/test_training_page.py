@@ -11,7 +11,7 @@ def test_a_visitor_looks_at_the_runs(visit, width):
     page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for()
     page.get_by_role("radio", name="training loss").or_(page.get_by_role("button", name="training loss")).first.click()
     page.locator(".js-plotly-plot .ytitle", has_text="training loss").wait_for()
-    assert page.locator(".js-plotly-plot .heatmaplayer").count() == 1
+    visitor.counts(page.locator(".js-plotly-plot .heatmaplayer"), 1)
     second = page.get_by_role("combobox", name="beside those of")
     second.scroll_into_view_if_needed()
     page.wait_for_timeout(1000)  # the list would close again while the page is still scrolling
