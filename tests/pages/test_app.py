@@ -1,0 +1,145 @@
+"""The Predict page, the visit as a whole, and what every page has to do."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from actions import button, png, texts, upload
+
+import fer_demo.predictors as predictors
+from fer_demo.emotions import DISCLAIMER
+from fer_demo.handover import HANDOVER, Delivery
+from fer_demo.predictor import ModelError, Predictor
+
+
+def test_the_page_opens_with_a_sample(app):
+    app.run()
+    assert not app.exception and not app.error
+    assert DISCLAIMER in texts(app)
+    photo = app.session_state["photo"]
+    assert photo.name == "astronaut.png" and len(photo.faces) == 1
+    assert "48 × 48 grey pixels" in texts(app) and "Eileen Collins" in texts(app)
+    assert [b.label for b in app.get("download_button")] == ["Download CSV", "Download JSON"]
+
+
+def test_samples_are_one_click_away(app):
+    app.run()
+    button(app, "Grace Hopper").click().run()
+    assert app.session_state["photo"].name == "grace_hopper.jpg" and not app.exception
+
+
+def test_an_uploaded_photo_is_shown(app, astronaut):
+    upload(app, "me [1].png", png(astronaut[:, :400]))
+    assert not app.exception and not app.error
+    photo = app.session_state["photo"]
+    assert photo.name == "me [1].png" and photo.image.shape == (512, 400, 3) and len(photo.faces) == 1
+    assert "400 × 512 pixels" in texts(app)
+
+
+def test_a_bad_upload_is_one_sentence_and_the_last_photo_stays(app):
+    upload(app, "notes.png", b"not a photo")
+    (error,) = app.error
+    assert error.value.startswith("notes.png is not a picture") and not app.exception
+    assert app.session_state["photo"].name == "astronaut.png"
+    button(app, "Grace Hopper").click().run()
+    assert not app.error
+
+
+def test_no_face_and_the_whole_picture(app):
+    upload(app, "wall.png", png(np.full((200, 300, 3), 128, np.uint8)))
+    assert "No face found on this photo" in texts(app) and "larger" in texts(app)
+    button(app, "Use the whole picture as one face").click().run()
+    (face,) = app.session_state["photo"].faces
+    assert face.box == (0, 0, 300, 200) and not app.exception
+    assert "the whole picture as one face" in texts(app)
+
+
+def test_a_face_can_be_chosen(app, astronaut):
+    upload(app, "two.png", png(np.hstack([astronaut, astronaut])))
+    assert len(app.session_state["photo"].faces) == 2 and app.session_state["face"] == 0
+    button(app, "Show in the photo").click().run()
+    assert app.session_state["face"] == 1 and not app.exception
+
+
+def test_many_faces_are_folded(app, predictor, astronaut):
+    app.run()
+    (face,) = predictor.predict(astronaut)
+    sid = app.session_state["sid"]
+    HANDOVER.put(sid, Delivery("crowd.jpg", astronaut, [face] * 20))
+    app.run()
+    shown = texts(app).count("grey pixels")
+    assert app.session_state["photo"].name == "crowd.jpg" and 0 < shown < 20
+    app.toggle[0].set_value(True).run()
+    assert texts(app).count("grey pixels") == 20 and not app.exception
+
+
+def test_a_missing_model_is_one_sentence(app, monkeypatch):
+    def none_bundled(*_, **__):
+        raise ModelError("No trained model is bundled.")
+
+    monkeypatch.setattr(predictors, "_predictors", {})
+    monkeypatch.setattr(predictors, "Predictor", none_bundled)
+    app.run()
+    assert [e.value for e in app.error] == ["No trained model is bundled."] and not app.exception
+    app.switch_page("pages/about.py").run()
+    assert [e.value for e in app.error] == ["No trained model is bundled."] and not app.exception
+
+
+def test_about(app):
+    app.run()
+    app.switch_page("pages/about.py").run()
+    assert not app.exception
+    for words in (DISCLAIMER, "at work and in education is forbidden", "2024/1689", "no telemetry"):
+        assert words in texts(app)
+    assert app.session_state["photo"].name == "astronaut.png"  # travels with the visitor
+
+
+@pytest.mark.parametrize("path", ["pages/predict.py", "pages/tradeoffs.py", "pages/about.py"])
+def test_pages_are_short(path):
+    assert len((Path(__file__).parents[2] / path).read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_the_widget_is_embedded_with_this_visitors_ticket(app, new_visit):
+    app.run()
+    other = new_visit().run()
+    (frame,) = app.get("iframe")
+    sid = app.session_state["sid"]
+    assert frame.proto.src.startswith(f"/upload/?sid={sid}") and HANDOVER.renew(sid)
+    assert other.session_state["sid"] != sid
+
+
+def test_a_ticket_that_ran_out_is_replaced(app, monkeypatch):
+    app.run()
+    old = app.session_state["sid"]
+    now = HANDOVER.clock()
+    monkeypatch.setattr(HANDOVER, "clock", lambda: now + HANDOVER.ticket_seconds + 1)
+    app.run()
+    new = app.session_state["sid"]
+    assert new != old and HANDOVER.renew(new) and not HANDOVER.renew(old)
+
+
+def test_the_widgets_photo_is_read_by_the_chosen_checkpoint(app, predictor, astronaut, monkeypatch):
+    torch.manual_seed(1)
+    other = Predictor(timm.create_model("fer_sedense_s2"))
+    monkeypatch.setitem(predictors._predictors, "other", other)
+    app.session_state["model"] = "other"
+    app.run()
+    (face,) = predictor.predict(astronaut)
+    HANDOVER.put(app.session_state["sid"], Delivery("mine.jpg", astronaut, [face]))
+    app.run()
+    (found,) = app.session_state["photo"].faces
+    assert app.session_state["photo"].name == "mine.jpg"
+    assert found.probabilities == other.predict(astronaut)[0].probabilities != face.probabilities
+
+
+def test_a_link_to_a_page_works_before_the_first_visit():
+    """Streamlit would otherwise serve the bare file to whoever comes first after a start."""
+    import importlib
+
+    from streamlit.runtime.pages_manager import PagesManager
+
+    PagesManager.uses_pages_directory = None
+    importlib.reload(importlib.import_module("app"))
+    assert PagesManager.uses_pages_directory is False
