@@ -24,7 +24,9 @@ UNSIGNED = {"smoothgrad"}
 
 IG_STEPS = 48
 SMOOTH_SAMPLES, SMOOTH_SIGMA = 24, 0.1
-INTERNAL_BATCH = 32
+INTERNAL_BATCH = 16
+"""Pictures at once. The maps of 32 of `fer_sedense` leave a CPU's caches: Integrated Gradients then takes half as long
+again."""
 
 
 @dataclass(frozen=True)
