@@ -46,8 +46,8 @@ else:
     from starlette.routing import Mount
     from streamlit.runtime.pages_manager import PagesManager
 
-    from fer_demo.browser_page import ADDRESS, BrowserPage
-    from fer_demo.upload import build_gradio
+    from fer_demo.web.browser_page import ADDRESS, BrowserPage
+    from fer_demo.web.upload import build_gradio
 
     # Until the first st.navigation, Streamlit takes every file in pages/ for a page of its own making. A visitor whose
     # link to a page is the first request after a start would then get that page bare, without this file around it.

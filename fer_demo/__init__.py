@@ -16,24 +16,24 @@ from fer_demo.emotions import EMOTIONS, LABELS
 
 if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
     from fer_demo import models
-    from fer_demo.faces import DetectedFace, FaceDetector, FaceDetectorError
-    from fer_demo.images import ImageError, open_image
-    from fer_demo.model_info import ModelError
+    from fer_demo.checkpoints import bundled_checkpoints
     from fer_demo.predictor import FacePrediction, Predictor
-    from fer_demo.weights import bundled_checkpoints
+    from fer_demo.runtime.model_info import ModelError
+    from fer_demo.vision.detector import DetectedFace, FaceDetector, FaceDetectorError
+    from fer_demo.vision.images import ImageError, open_image
 
 __version__ = "0.1.0"
 
 _LAZY = {
-    "DetectedFace": "fer_demo.faces",
-    "FaceDetector": "fer_demo.faces",
-    "FaceDetectorError": "fer_demo.faces",
+    "DetectedFace": "fer_demo.vision.detector",
+    "FaceDetector": "fer_demo.vision.detector",
+    "FaceDetectorError": "fer_demo.vision.detector",
     "FacePrediction": "fer_demo.predictor",
-    "ImageError": "fer_demo.images",
-    "ModelError": "fer_demo.model_info",
+    "ImageError": "fer_demo.vision.images",
+    "ModelError": "fer_demo.runtime.model_info",
     "Predictor": "fer_demo.predictor",
-    "bundled_checkpoints": "fer_demo.weights",
-    "open_image": "fer_demo.images",
+    "bundled_checkpoints": "fer_demo.checkpoints",
+    "open_image": "fer_demo.vision.images",
 }
 
 __all__ = [

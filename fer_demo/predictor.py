@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from fer_demo.engines import make_engine, softmax
-from fer_demo.faces import DetectedFace, FaceDetector, align_face, square_crop, whole_picture
-from fer_demo.images import ImageSource, open_image
-from fer_demo.model_info import ModelError, check_temperature
-from fer_demo.preprocess import prepare_array
+from fer_demo.runtime.engines import make_engine, softmax
+from fer_demo.runtime.model_info import ModelError, check_temperature
+from fer_demo.vision.detector import DetectedFace, FaceDetector, align_face, square_crop, whole_picture
+from fer_demo.vision.images import ImageSource, open_image
+from fer_demo.vision.preprocess import prepare_array
 from fer_demo.wording import describe, is_unsure
 
 if TYPE_CHECKING:

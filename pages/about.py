@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from fer_demo.browser_page import ADDRESS, has_browser_page
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.predictors import USER_ERRORS
+from fer_demo.web.browser_page import ADDRESS, has_browser_page
+from fer_demo.web.shared import USER_ERRORS
 from pages.common import state
 from pages.common.card import card_text, headline_figures
 

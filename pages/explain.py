@@ -3,8 +3,8 @@
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.predictors import USER_ERRORS
-from pages.common import channels, explained, gallery, look, state
+from fer_demo.web.shared import USER_ERRORS
+from pages.common import channels, class_averages, explained, look, state
 
 st.title("Why this answer?", anchor=False)
 st.markdown(":gray[The photo and face chosen on the Predict page, seen through the network's eyes.]")
@@ -29,4 +29,4 @@ st.markdown(f"The network's answer: **{face.sentence}**  \n:gray[{DISCLAIMER}]")
 explained.choose_face(photo)
 explained.what_counted(predictor, photo, face)
 channels.channels(predictor, face)
-gallery.gallery_of_many(predictor)
+class_averages.gallery_of_many(predictor)

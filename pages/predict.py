@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from fer_demo.browser_page import ADDRESS, has_browser_page
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.results import result_csv, result_json
-from fer_demo.samples import SAMPLES
+from fer_demo.vision.samples import SAMPLES
+from fer_demo.web.browser_page import ADDRESS, has_browser_page
 from pages.common import look, state
 
 UPLOAD, FILE, CAMERA = "Drop or paste", "File", "Camera"
@@ -32,8 +32,12 @@ def add_a_photo() -> None:
             wait_for_upload()
     if file.open:
         file.file_uploader(
-            "Choose a photo", type=state.PICTURES, key="file", on_change=state.ask_widget, args=("file",),
-        )  # fmt: skip
+            "Choose a photo",
+            type=state.PICTURES,
+            key="file",
+            on_change=state.ask_widget,
+            args=("file",),
+        )
     if camera.open:
         camera.camera_input("Take a picture", key="camera", on_change=state.ask_widget, args=("camera",))
     st.caption("Or try a sample")

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from fer_demo.published import data_sets
 from fer_demo.tradeoffs import tradeoff_rows
+from fer_demo.tradeoffs.published import data_sets
 from fer_demo.tradeoffs.words import what_it_buys, what_it_does_not_buy
 from pages.common import side_by_side, tradeoff_answers, tradeoff_chart
-from pages.common.takeaway import downloads
+from pages.common.downloads import downloads
 
 st.title("What do 0.48 million parameters buy?", anchor=False)
 with st.spinner("Counting what each network costs …"):

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from fer_demo.weights import bundled_checkpoints, checkpoint_metrics
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from pages.common import look
-from training import figures
-from training.compare import differing_settings, overview
-from training.runlog import RUNS, Run, read_runs
+from training.report import figures
+from training.report.compare import differing_settings, overview
+from training.run.runlog import RUNS, Run, read_runs
 
 SHOWN_AT_ONCE = 8
 TEST, VALIDATION = "PrivateTest", "PublicTest"
@@ -38,7 +38,11 @@ def choose_runs(runs: list[Run]) -> list[Run]:
     order = sorted(range(len(rows)), key=lambda i: -(rows[i]["PublicTest"] or 0))
     st.markdown("Every run, best first. Tick rows to lay them side by side below.")
     event = st.dataframe(
-        [rows[i] for i in order], hide_index=True, on_select="rerun", selection_mode="multi-row", key="runs",
+        [rows[i] for i in order],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        key="runs",
         column_config={
             "run": st.column_config.TextColumn(width="medium", pinned=True),
             "PublicTest": st.column_config.NumberColumn(format="percent", help="Best accuracy; it chose the weights."),
@@ -46,7 +50,7 @@ def choose_runs(runs: list[Run]) -> list[Run]:
             "pixels": st.column_config.TextColumn(help="Side of the pictures, by epoch."),
             "minutes": st.column_config.NumberColumn(format="%.0f", help="Training alone, without evaluation."),
         },
-    )  # fmt: skip
+    )
     ticked = event["selection"]["rows"]
     if len(ticked) > SHOWN_AT_ONCE:
         st.info(f"{SHOWN_AT_ONCE} runs fit into one chart; the first {SHOWN_AT_ONCE} ticked ones are shown.")
@@ -84,8 +88,12 @@ def worth(answers: dict[str, dict]) -> None:
     titles = list(answers)
     left, right = st.columns(2)
     first = left.selectbox("Answers of", titles, key="first")
-    second = right.selectbox("beside those of", [None, *(t for t in titles if t != first)], key="second",
-                             format_func=lambda t: t or "no others")  # fmt: skip
+    second = right.selectbox(
+        "beside those of",
+        [None, *(t for t in titles if t != first)],
+        key="second",
+        format_func=lambda t: t or "no others",
+    )
     shown = [first, second] if second else [first]
     columns = st.columns(2)
     for column, title in zip(columns, shown, strict=False):

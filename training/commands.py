@@ -15,7 +15,7 @@ def _data_path(args: argparse.Namespace) -> str:
 def _prepare_cpu(threads: int = 0) -> None:
     import torch
 
-    from training.devices import keep_freed_memory
+    from training.run.devices import keep_freed_memory
 
     keep_freed_memory()
     if threads:
@@ -33,19 +33,19 @@ def _load(args: argparse.Namespace):
 
 
 def _views(name: str) -> tuple[str, ...]:
-    from training.evaluate import VIEWS
+    from training.eval.evaluate import VIEWS
 
     return VIEWS if name == "all" else (name,)
 
 
 def train(args: argparse.Namespace) -> None:
     """Starts or resumes a run."""
-    from training.compare import PLACES
-    from training.config import load_config
-    from training.distributed import leave
-    from training.run_folder import LAST, resume_config
-    from training.runlog import CONFIG, RUNS
-    from training.train import Trainer
+    from training.report.compare import PLACES
+    from training.run.config import load_config
+    from training.run.distributed import leave
+    from training.run.run_folder import LAST, resume_config
+    from training.run.runlog import CONFIG, RUNS
+    from training.run.train import Trainer
 
     if args.resume:
         import dataclasses
@@ -75,8 +75,8 @@ def train(args: argparse.Namespace) -> None:
 
 def _check_record(record: Path, config, resumed: bool) -> None:
     """Keeps a run from writing over the record of another one."""
-    from training.compare import differing_settings
-    from training.runlog import Run, read_run
+    from training.report.compare import differing_settings
+    from training.run.runlog import Run, read_run
 
     old = read_run(record)
     otherwise = "name --run-dir differently, or add --no-record"
@@ -88,8 +88,8 @@ def _check_record(record: Path, config, resumed: bool) -> None:
 
 def full(args: argparse.Namespace) -> None:
     """Teachers, students, and the best of them exported."""
-    from training.full import RESULTS
-    from training.full import full as run
+    from training.run.full import RESULTS
+    from training.run.full import full as run
 
     _prepare_cpu()
     views = tuple(v for v in _views(args.views) if v != "single")
@@ -116,8 +116,8 @@ def full(args: argparse.Namespace) -> None:
 
 def profile(args: argparse.Namespace) -> None:
     """Prints where the time of training steps goes."""
-    from training.config import load_config
-    from training.profile import profile_steps
+    from training.run.config import load_config
+    from training.run.profile import profile_steps
 
     config = load_config(args.recipe, args.set)
     result = profile_steps(config, _load(args), args.steps, args.epoch - 1)
@@ -127,8 +127,8 @@ def profile(args: argparse.Namespace) -> None:
 
 def rehearse(args: argparse.Namespace) -> None:
     """Prints as JSON what an epoch of a recipe costs at each of its sizes."""
-    from training.config import load_config
-    from training.plan import rehearse as run
+    from training.run.config import load_config
+    from training.run.plan import rehearse as run
 
     epoch, timed = run(load_config(args.recipe, args.set), _load(args), args.steps)
     print(json.dumps({"epoch": epoch, "timed": timed}))
@@ -139,8 +139,8 @@ def evaluate(args: argparse.Namespace) -> None:
     import timm
 
     import fer_demo  # noqa: F401
-    from training.evaluate import evaluate as run
-    from training.run_folder import run_options
+    from training.eval.evaluate import evaluate as run
+    from training.run.run_folder import run_options
 
     _prepare_cpu(args.threads)
     faces = _load(args)
@@ -155,7 +155,7 @@ def evaluate(args: argparse.Namespace) -> None:
     metrics = run(model, faces, views=_views(args.views), progress=True)
     text = json.dumps(metrics, indent=2) + "\n"
     if args.out:
-        from training.storage import atomic_write_text
+        from training.run.storage import atomic_write_text
 
         atomic_write_text(args.out, text)
     for split in ("PublicTest", "PrivateTest"):
@@ -171,9 +171,9 @@ def faithfulness(args: argparse.Namespace) -> None:
     import timm
 
     import fer_demo  # noqa: F401
-    from fer_demo.weights import checkpoint_metrics
-    from training.faithfulness import faithfulness as run
-    from training.faithfulness import table
+    from fer_demo.checkpoints import checkpoint_metrics
+    from training.eval.faithfulness import faithfulness as run
+    from training.eval.faithfulness import table
 
     _prepare_cpu(args.threads)
     model = timm.create_model(args.model, pretrained=True).eval()
@@ -182,15 +182,15 @@ def faithfulness(args: argparse.Namespace) -> None:
     result = run(model, faces, count=args.faces, temperature=temperature, progress=True)
     print(table(result))
     if args.out:
-        from training.storage import atomic_write_text
+        from training.run.storage import atomic_write_text
 
         atomic_write_text(args.out, json.dumps(result, indent=1) + "\n")
 
 
 def reproduce(args: argparse.Namespace) -> None:
     """Computes every published figure again; fails if one differs."""
-    from training.reproduce import reproduce as run
-    from training.reproduce import results_table
+    from training.eval.reproduce import reproduce as run
+    from training.eval.reproduce import results_table
 
     _prepare_cpu(args.threads)
     figures, problems = run(_load(args), args.names or None)
@@ -205,7 +205,7 @@ def reproduce(args: argparse.Namespace) -> None:
 
 def systems(args: argparse.Namespace) -> None:
     """Prints the table of the compared systems."""
-    from training.systems import systems_table
+    from training.report.systems import systems_table
 
     print(systems_table())
 
@@ -221,7 +221,7 @@ def audit(args: argparse.Namespace) -> None:
 
 def calibrate(args: argparse.Namespace) -> None:
     """Gives a checkpoint folder new statistics of batch normalisation."""
-    from training.export import calibrate as run
+    from training.report.release import calibrate as run
 
     _prepare_cpu(args.threads)
     metrics = run(args.checkpoint, args.out or args.checkpoint, _load(args), args.bn_pictures)
@@ -230,7 +230,7 @@ def calibrate(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Turns a run into a checkpoint folder."""
-    from training.export import export as run
+    from training.report.release import export as run
 
     _prepare_cpu(args.threads)
     metrics = run(args.run_dir, args.out, _load(args), _views(args.views), bn_pictures=args.bn_pictures)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fer_demo.peers.command import add_arguments
+from training.bench.peers.command import add_arguments
 
 if TYPE_CHECKING:
     from fer_demo.tradeoffs import Benchmark, Row
@@ -53,12 +53,12 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 130 if it was stopped, 1 if the CSV file could not be written. Usage errors leave through ``args.error``.
     """
-    from fer_demo.engines import installed
+    from fer_demo.runtime.engines import installed
 
     if args.csv and (args.peers or args.engines):
         args.error(f"{'--peers' if args.peers else '--engines'} prints a table, or JSON with --json")
     if args.peers:
-        from fer_demo.peers.command import run as compare
+        from training.bench.peers.command import run as compare
 
         return compare(args)
     if not installed("torch", "timm"):
@@ -99,10 +99,10 @@ def _engines(args: argparse.Namespace) -> int:
     """Compares the engines; 1 if one could not be measured."""
     import timm
 
-    from fer_demo.engine_speed import engine_table, measure_engines
-    from fer_demo.model_info import ModelError
-    from fer_demo.peers.results import PeerError, busy_note, this_machine
-    from fer_demo.weights import bundled_checkpoints
+    from fer_demo.checkpoints import bundled_checkpoints
+    from fer_demo.runtime.model_info import ModelError
+    from training.bench.engines import engine_table, measure_engines
+    from training.bench.peers.results import PeerError, busy_note, this_machine
 
     known = [*bundled_checkpoints(), *timm.list_models("fer_*")]
     if unknown := [name for name in args.models or [] if name not in known]:
@@ -145,8 +145,8 @@ def _measure(networks: list, known: "Benchmark", args: argparse.Namespace) -> tu
 
 
 def _print_table(rows: list["Row"], benchmark: "Benchmark") -> None:
-    from fer_demo.published import data_sets
     from fer_demo.tradeoffs import MEASURES
+    from fer_demo.tradeoffs.published import data_sets
 
     lines = [["system", "data set", "kind", *(measure.title for measure in MEASURES.values())]]
     for row in rows:

@@ -36,14 +36,14 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 1 if there was no face or something failed.
     """
-    from fer_demo.engines import installed
+    from fer_demo.runtime.engines import installed
 
     if not installed("torch", "timm", "captum"):
         args.error("explanations need PyTorch; run `pip install 'fer-demo[torch]'`")
     from fer_demo.explain.report import report
-    from fer_demo.faces import FaceDetectorError
-    from fer_demo.images import ImageError, open_image
     from fer_demo.predictor import ModelError, Predictor
+    from fer_demo.vision.detector import FaceDetectorError
+    from fer_demo.vision.images import ImageError, open_image
 
     try:
         predictor = Predictor(args.model)

@@ -73,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
     Returns:
         0; 1 if the export failed. Usage errors leave through ``args.error`` with 2.
     """
-    from fer_demo.engines import installed
-    from fer_demo.faces import FaceDetectorError
-    from fer_demo.model_info import ModelError
+    from fer_demo.runtime.engines import installed
+    from fer_demo.runtime.model_info import ModelError
+    from fer_demo.vision.detector import FaceDetectorError
 
     if not installed("torch", "timm", "onnx"):
         args.error("exporting needs PyTorch; run `pip install 'fer-demo[torch]'`")
@@ -105,9 +105,14 @@ def _file(args: argparse.Namespace) -> int:
     model, info = _model(args.model, args.untrained)
     calibration, test = _data(args) if args.int8 else (None, None)
     done = export_model(
-        model, info, args.out,
-        format=args.format or "onnx", precision=precision, calibration=calibration, plain=args.plain,
-    )  # fmt: skip
+        model,
+        info,
+        args.out,
+        format=args.format or "onnx",
+        precision=precision,
+        calibration=calibration,
+        plain=args.plain,
+    )
     print(
         f"{done.file}: {done.size / 1e6:.2f} MB, {precision}; on {done.faces} crops of real faces logits differ from "
         f"PyTorch's by at most {done.difference:.1e}, probabilities by {done.probability_difference:.1e}"
@@ -121,8 +126,8 @@ def _model(name: str | None, untrained: bool):
     """The network and what is to be known about it."""
     import timm
 
-    from fer_demo.model_info import ModelError, model_info
-    from fer_demo.torch_engine import load_model
+    from fer_demo.runtime.model_info import ModelError, model_info
+    from fer_demo.runtime.torch_engine import load_model
 
     if untrained:
         if not name or not timm.is_model(name):
@@ -135,9 +140,9 @@ def _trained(name: str | None) -> str:
     """A checkpoint's name or folder; an architecture stands for its first bundled checkpoint."""
     import timm
 
-    from fer_demo.engines import best_checkpoint
-    from fer_demo.model_info import ModelError
-    from fer_demo.weights import bundled_checkpoints
+    from fer_demo.checkpoints import bundled_checkpoints
+    from fer_demo.runtime.engines import best_checkpoint
+    from fer_demo.runtime.model_info import ModelError
 
     name = name or best_checkpoint()
     if Path(name).is_dir() or name in bundled_checkpoints() or not timm.is_model(name):
@@ -152,7 +157,7 @@ def _data(args: argparse.Namespace) -> "tuple[np.ndarray, tuple[np.ndarray, np.n
     """Faces of Training to calibrate on, and pictures and labels of PublicTest."""
     import numpy as np
 
-    from fer_demo.model_info import ModelError
+    from fer_demo.runtime.model_info import ModelError
 
     if not args.data:
         raise ModelError("--int8 is calibrated on real faces: give --data PATH or set FER2013_DIR to FER2013's path.")

@@ -56,9 +56,9 @@ def run(args: argparse.Namespace) -> int:
     """
     from tqdm import tqdm
 
-    from fer_demo.faces import FaceDetectorError
-    from fer_demo.images import find_images
     from fer_demo.predictor import ModelError, Predictor
+    from fer_demo.vision.detector import FaceDetectorError
+    from fer_demo.vision.images import find_images
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name that the terminal's encoding lacks, or a broken one, must not stop the other photos.
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _answers(predictor: "Predictor", photos: list[Path], whole_image: bool) -> Iterator[tuple[Path, "Answer"]]:
     """Each photo's picture and faces, or what was wrong with it, in order."""
-    from fer_demo.images import ImageError, open_image
+    from fer_demo.vision.images import ImageError, open_image
 
     for start in range(0, len(photos), CHUNK):
         opened: dict[Path, np.ndarray | ImageError] = {}

@@ -8,7 +8,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from captum.attr import IntegratedGradients, LayerGradCam, NoiseTunnel, Occlusion, Saliency
 
-from fer_demo.torch_lock import lock
+from fer_demo.runtime.torch_lock import lock
 
 METHODS = {
     "gradcam": "Grad-CAM",
@@ -120,7 +120,7 @@ def attribute(
 
     Args:
         model: A timm model in evaluation mode.
-        x: float (N, 1, H, W) as `fer_demo.preprocess.prepare` gives it.
+        x: float (N, 1, H, W) as `fer_demo.vision.preprocess.prepare` gives it.
         target: Class id.
         method: A key of `METHODS`.
         layer: For Grad-CAM, a key of `layers`; by default the last stage.

@@ -8,7 +8,7 @@ import torch.nn as nn
 from captum.attr import LayerActivation
 from timm.layers import SEModule
 
-from fer_demo.torch_lock import lock
+from fer_demo.runtime.torch_lock import lock
 
 
 def gates(model: nn.Module) -> dict[str, nn.Module]:
@@ -24,7 +24,7 @@ def channel_weights(model: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor
 
     Args:
         model: A timm model in evaluation mode.
-        x: float (N, 1, H, W) as `fer_demo.preprocess.prepare` gives it.
+        x: float (N, 1, H, W) as `fer_demo.vision.preprocess.prepare` gives it.
 
     Returns:
         Name as in `gates` to float32 (N, C), values from 0 to 1.

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from fer_demo.explain.attribution import score_function
-from fer_demo.torch_lock import lock
+from fer_demo.runtime.torch_lock import lock
 
 STEPS = 24
 BLUR_KERNEL, BLUR_SIGMA = 23, 8.0

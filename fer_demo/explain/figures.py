@@ -65,9 +65,13 @@ def hover_map(crop: np.ndarray, values: np.ndarray, *, signed: bool = True, heig
     fig.add_image(z=shown, hoverinfo="skip")
     # The picture carries the colours; an invisible map over it answers the pointer.
     fig.add_heatmap(
-        z=values / limit(values), opacity=0, showscale=False, zmin=-1, zmax=1,
+        z=values / limit(values),
+        opacity=0,
+        showscale=False,
+        zmin=-1,
+        zmax=1,
         hovertemplate="row %{y}, column %{x}: %{z:+.2f}<extra></extra>",
-    )  # fmt: skip
+    )
     fig.update_xaxes(visible=False, constrain="domain")
     fig.update_yaxes(visible=False, scaleanchor="x", autorange="reversed")
     return fig
@@ -101,20 +105,28 @@ def gate_heatmap(
     rows = [block_title(n) for n in names]
     fig = blank_figure(height, clickmode="event+select")
     fig.add_heatmap(
-        z=z, y=rows, x=list(range(z.shape[1])), ygap=1, hoverongaps=False, **scale,
+        z=z,
+        y=rows,
+        x=list(range(z.shape[1])),
+        ygap=1,
+        hoverongaps=False,
+        **scale,
         xgap=1 if z.shape[1] <= 32 else 0,  # on a phone the gaps would take half of 64 columns
         colorbar={"thickness": 10, "outlinewidth": 0, "tickformat": f"+.{digits}f" if means else ".1f"},
         hoverinfo="skip",
-    )  # fmt: skip
+    )
     # A heat map's cells cannot be clicked in Streamlit; transparent markers on them can, and they answer the pointer.
     y, x = np.nonzero(np.isfinite(z))
     fig.add_scatter(
-        x=x, y=[rows[i] for i in y], mode="markers", showlegend=False,
+        x=x,
+        y=[rows[i] for i in y],
+        mode="markers",
+        showlegend=False,
         customdata=[[names[i], int(c)] for i, c in zip(y, x, strict=True)],
         marker={"size": 14, "opacity": 0.004, "symbol": "square", "color": "#000"},
         text=[f"{v:+.{digits}f} from the average" if means else f"weight {v:.2f}" for v in z[y, x]],
         hovertemplate="%{y}, channel %{x}: %{text}<extra></extra>",
-    )  # fmt: skip
+    )
     fig.update_xaxes(title="channel", showgrid=False, range=[-0.5, z.shape[1] - 0.5])
     fig.update_yaxes(autorange="reversed", showgrid=False)
     return fig
@@ -154,11 +166,13 @@ def effect_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -
         points = [100 * (probabilities[n] - base[n]) for n in base]
         most = max(most, *map(abs, points))
         fig.add_bar(
-            x=list(base), y=points, name=title,
+            x=list(base),
+            y=points,
+            name=title,
             marker={"color": colour, "pattern": {"shape": pattern}, "cornerradius": 2},
             customdata=[[base[n], probabilities[n]] for n in base],
             hovertemplate=f"{title}: %{{x}} from %{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}<extra></extra>",
-        )  # fmt: skip
+        )
     # At least one point either way, so that a hundredth of a point does not look like much.
     fig.update_yaxes(range=[-1.1 * most, 1.1 * most], title="points", zeroline=True, zerolinecolor=GRID)
     return fig
@@ -175,10 +189,13 @@ def faithfulness_curves(found: Mapping[str, Mapping[str, np.ndarray | float]], h
     for colour, (title, curve) in zip(PALETTE, found.items(), strict=False):
         for kind in ("insertion", "deletion"):
             fig.add_scatter(
-                x=curve["fraction"], y=curve[kind], mode="lines", name=f"{title}: {kind}",
+                x=curve["fraction"],
+                y=curve[kind],
+                mode="lines",
+                name=f"{title}: {kind}",
                 line={"color": colour, "dash": LINES[kind], "width": 2.5},
                 hovertemplate=f"{title}, {kind} of %{{x:.0%}}: %{{y:.1%}}<extra></extra>",
-            )  # fmt: skip
+            )
     fig.update_yaxes(range=[0, 1.02], tickformat=".0%", title="probability")
     fig.update_xaxes(tickformat=".0%", title="share of the pixels")
     return fig

@@ -1,6 +1,6 @@
 """Writes a trained network as one file that other programs use: ONNX, TorchScript or PyTorch's own ``.pt2``.
 
-Class names, normalisation, input size and temperature travel in the file (`fer_demo.model_info.ModelInfo`). Before a
+Class names, normalisation, input size and temperature travel in the file (`fer_demo.runtime.model_info.ModelInfo`). Before a
 file takes its place it is loaded again and compared with PyTorch on real faces.
 """
 
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch.nn as nn
 
-from fer_demo.engines import softmax
 from fer_demo.export.check import MAX_DIFFERENCE, MAX_SOFTENED, sample_crops, torch_logits
 from fer_demo.export.formats import FORMATS
-from fer_demo.model_info import ModelError, ModelInfo
-from fer_demo.preprocess import prepare_array
+from fer_demo.runtime.engines import softmax
+from fer_demo.runtime.model_info import ModelError, ModelInfo
+from fer_demo.vision.preprocess import prepare_array
 
 __all__ = ["FORMATS", "PRECISIONS", "Exported", "export_model"]
 
@@ -57,7 +57,7 @@ def export_model(
 
     Args:
         model: A timm model on the CPU; put into evaluation mode.
-        info: What `fer_demo.model_info.model_info` says of it.
+        info: What `fer_demo.runtime.model_info.model_info` says of it.
         file: Where to; a file that is there is replaced once the new one has passed.
         format: One of `FORMATS`.
         precision: One of `PRECISIONS`; all but "fp32" go with the format "onnx".

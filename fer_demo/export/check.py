@@ -29,9 +29,9 @@ def sample_crops(size: int) -> np.ndarray:
         FaceDetectorError: If the detector's model file is missing.
     """
     # Here, so that ONNX can be written without OpenCV: training asks its teachers through it and installs less.
-    from fer_demo.align import align_face
-    from fer_demo.faces import FaceDetector
-    from fer_demo.samples import SAMPLES
+    from fer_demo.vision.align import align_face
+    from fer_demo.vision.detector import FaceDetector
+    from fer_demo.vision.samples import SAMPLES
 
     detector, crops = FaceDetector(), []
     for sample in SAMPLES:

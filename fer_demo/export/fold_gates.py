@@ -48,10 +48,12 @@ def for_any_number(single: onnx.ModelProto) -> onnx.ModelProto:
             *nodes,
             helper.make_node("Squeeze", [inside[answer.name], axis], [last], name="drop_batch"),
         ],
-        "one_picture", [_without_batch(source, first)], [_without_batch(answer, last)],
+        "one_picture",
+        [_without_batch(source, first)],
+        [_without_batch(answer, last)],
         [*single.graph.initializer, numpy_helper.from_array(np.array([0], np.int64), axis)],
         value_info=single.graph.value_info,
-    )  # fmt: skip
+    )
     model = onnx.ModelProto.FromString(single.SerializeToString())
     del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
     model.graph.node.append(

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import torch.nn as nn
 
-from fer_demo.engines import MAP_BYTES, PIECE_BYTES, OnnxEngine
-from fer_demo.model_info import ModelError, ModelInfo
+from fer_demo.runtime.engines import MAP_BYTES, PIECE_BYTES, OnnxEngine
+from fer_demo.runtime.model_info import ModelError, ModelInfo
 
 if TYPE_CHECKING:
     import onnx
@@ -47,9 +47,14 @@ def write_onnx(model: nn.Module, info: ModelInfo, file: Path, plain: bool = Fals
         warnings.simplefilter("ignore")  # the exporter's notes to PyTorch's own developers
         try:
             program = torch.onnx.export(
-                model, (_example(info),), dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT],
+                model,
+                (_example(info),),
+                dynamo=True,
+                verbose=False,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
-            )  # fmt: skip
+            )
         except torch.onnx.errors.OnnxExporterError as error:
             raise ModelError(
                 f"{info.name} has operations that ONNX does not have; choose pt2 or torchscript."

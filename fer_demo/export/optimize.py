@@ -114,9 +114,14 @@ def _spread_gates(graph: Graph) -> None:
         graph.constants[scales] = np.array([1, 1, shape[2], shape[3]], np.float32)
         graph.stated[spread] = shape  # with the batch's name, by which ONNX Runtime knows that the shapes are equal
         resize = helper.make_node(
-            "Resize", [gate, "", scales], [spread], name=f"{node.name}_spread", mode="nearest",
-            coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-        )  # fmt: skip
+            "Resize",
+            [gate, "", scales],
+            [spread],
+            name=f"{node.name}_spread",
+            mode="nearest",
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="floor",
+        )
         return [resize, helper.make_node("Mul", [maps, spread], node.output, name=node.name)]
 
     graph.replace(rewrite)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import onnx
 
-from fer_demo import faces
-from fer_demo.align import TEMPLATE
 from fer_demo.emotions import DISCLAIMER, EMOTIONS, text_color
 from fer_demo.export import export_model
-from fer_demo.model_info import ModelError
-from fer_demo.torch_engine import load_model
+from fer_demo.runtime.model_info import ModelError
+from fer_demo.runtime.torch_engine import load_model
+from fer_demo.vision import detector
+from fer_demo.vision.align import TEMPLATE
+from fer_demo.vision.yunet import plain_yunet
 from fer_demo.wording import CLEAR_LEAD, SURE_FROM
-from fer_demo.yunet import plain_yunet
 
 RUNTIME_PACKAGE = "onnxruntime-web@^1.30.0"
 """What npm fetches: ONNX Runtime compiled to WebAssembly, under the MIT licence."""
@@ -54,12 +54,19 @@ def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str
         _copy_runtime(made / "ort", runtime)
         network, info = load_model(model)
         export_model(network, info, made / "model.onnx")
-        onnx.save(plain_yunet(faces.find_model(None)), made / "yunet.onnx")
+        onnx.save(plain_yunet(detector.find_model(None)), made / "yunet.onnx")
         about = {
-            "name": info.name, "labels": info.labels, "size": info.size, "mean": info.mean, "std": info.std,
-            "temperature": info.temperature, "disclaimer": DISCLAIMER, "sureFrom": SURE_FROM, "clearLead": CLEAR_LEAD,
+            "name": info.name,
+            "labels": info.labels,
+            "size": info.size,
+            "mean": info.mean,
+            "std": info.std,
+            "temperature": info.temperature,
+            "disclaimer": DISCLAIMER,
+            "sureFrom": SURE_FROM,
+            "clearLead": CLEAR_LEAD,
             "detection": _detection(),
-        }  # fmt: skip
+        }
         shown = {emotion.name: emotion for emotion in EMOTIONS}
         for key in ("looks", "color", "symbol"):
             about[key if key == "looks" else f"{key}s"] = [getattr(shown[label], key) for label in info.labels]
@@ -88,13 +95,19 @@ def _write(file: Path, content: bytes) -> None:
 
 
 def _detection() -> dict:
-    """The constants of `fer_demo.faces`, so that both detectors look alike."""
+    """The constants of `fer_demo.vision.detector`, so that both detectors look alike."""
     return {
-        "template": TEMPLATE.tolist(), "longestSide": faces.LONGEST_SIDE, "closeUpSide": faces.CLOSE_UP_SIDE,
-        "turns": faces.TURNS, "lookSize": faces.LOOK_SIZE, "lookFill": faces.LOOK_FILL,
-        "lookAngles": faces.LOOK_ANGLES, "lookScore": faces.LOOK_SCORE,
-        "scoreThreshold": faces.SCORE_THRESHOLD, "nmsThreshold": faces.NMS_THRESHOLD,
-    }  # fmt: skip
+        "template": TEMPLATE.tolist(),
+        "longestSide": detector.LONGEST_SIDE,
+        "closeUpSide": detector.CLOSE_UP_SIDE,
+        "turns": detector.TURNS,
+        "lookSize": detector.LOOK_SIZE,
+        "lookFill": detector.LOOK_FILL,
+        "lookAngles": detector.LOOK_ANGLES,
+        "lookScore": detector.LOOK_SCORE,
+        "scoreThreshold": detector.SCORE_THRESHOLD,
+        "nmsThreshold": detector.NMS_THRESHOLD,
+    }
 
 
 def _copy_runtime(target: Path, given: str | os.PathLike | None) -> None:

@@ -1,13 +1,3 @@
-"""Models registered with timm on import: one file for each system, named after its first author."""
+"""Models registered with timm on import: SE-Dense, and the systems that it is compared with."""
 
-from fer_demo.models import (  # noqa: F401  (importing registers)
-    acharya_covpool,
-    guo_relativity,
-    kim_fusion,
-    li_dlp,
-    mini_xception,
-    pramerdorfer,
-    sedense,
-    tang_svm,
-    vielzeuf_occam,
-)
+from fer_demo.models import baselines, sedense  # noqa: F401  (importing registers)

@@ -8,8 +8,8 @@ from timm.layers import create_classifier
 from timm.models import build_model_with_cfg, checkpoint_seq
 from timm.models._features import feature_take_indices
 
+from fer_demo.checkpoints import weights_file
 from fer_demo.emotions import LABELS
-from fer_demo.weights import weights_file
 
 
 class StagedNet(nn.Module):

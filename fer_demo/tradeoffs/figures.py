@@ -76,10 +76,11 @@ def tradeoff_chart(
         middle, half = (100 * people[name] for name in ("accuracy", "spread"))
         fig.add_hrect(y0=middle - half, y1=middle + half, fillcolor="rgba(127,127,127,0.1)", line_width=0)
         fig.add_hline(
-            y=middle, line={"color": FAINT, "dash": "dot", "width": 1},
+            y=middle,
+            line={"color": FAINT, "dash": "dot", "width": 1},
             annotation={"text": f"people: {middle:.0f} ± {half:.0f} %", "font": {"size": 11}, "opacity": 0.8},
             annotation_position="bottom right",
-        )  # fmt: skip
+        )
     if front:
         _add_front(fig, shown, x, y)
     places = place_labels(shown, x, y, log_x, log_y)
@@ -107,25 +108,36 @@ def _add_front(fig: go.Figure, rows: Sequence[Row], x: str, y: str) -> None:
     # Steps, since nothing between two systems is known to exist: one has what the last one on the front has.
     shape = "hv" if not MEASURES[x].high_is_good else "vh"
     fig.add_scatter(
-        x=[row.values[x] * MEASURES[x].factor for row in line], y=[row.values[y] * MEASURES[y].factor for row in line],
-        mode="lines", line={"shape": shape, "color": FAINT, "width": 1.5, "dash": "dash"},
-        name="Pareto front", hoverinfo="skip",
-    )  # fmt: skip
+        x=[row.values[x] * MEASURES[x].factor for row in line],
+        y=[row.values[y] * MEASURES[y].factor for row in line],
+        mode="lines",
+        line={"shape": shape, "color": FAINT, "width": 1.5, "dash": "dash"},
+        name="Pareto front",
+        hoverinfo="skip",
+    )
 
 
 def _points(rows: Sequence[Row], kind: str, x: str, y: str, places: Mapping[str, str]) -> go.Scatter:
     colours = [model_color(row.model) for row in rows]
     mx, my = MEASURES[x], MEASURES[y]
     return go.Scatter(
-        x=[row.values[x] * mx.factor for row in rows], y=[row.values[y] * my.factor for row in rows],
-        error_x=_error_bars(rows, x), error_y=_error_bars(rows, y),
-        mode="markers+text", name=kind, customdata=[[row.key] for row in rows],
-        text=[short_title(row) if row.key in places else "" for row in rows], textfont={"size": 12}, cliponaxis=False,
+        x=[row.values[x] * mx.factor for row in rows],
+        y=[row.values[y] * my.factor for row in rows],
+        error_x=_error_bars(rows, x),
+        error_y=_error_bars(rows, y),
+        mode="markers+text",
+        name=kind,
+        customdata=[[row.key] for row in rows],
+        text=[short_title(row) if row.key in places else "" for row in rows],
+        textfont={"size": 12},
+        cliponaxis=False,
         textposition=[places.get(row.key, "top center") for row in rows],
         marker={"symbol": SYMBOLS[kind], "size": SIZE, "color": colours, "line": {"width": 2.5, "color": colours}},
-        selected={"marker": {"opacity": 1}}, unselected={"marker": {"opacity": 0.75}},
-        hovertext=[hover(row, x, y) for row in rows], hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
+        selected={"marker": {"opacity": 1}},
+        unselected={"marker": {"opacity": 0.75}},
+        hovertext=[hover(row, x, y) for row in rows],
+        hovertemplate="%{hovertext}<extra></extra>",
+    )
 
 
 def hover(row: Row, x: str, y: str) -> str:
@@ -147,8 +159,16 @@ def _error_bars(rows: Sequence[Row], name: str) -> dict[str, Any]:
         low, high = row.intervals.get(name, (row.values[name],) * 2)
         up.append((high - row.values[name]) * factor)
         down.append((row.values[name] - low) * factor)
-    return {"type": "data", "array": up, "arrayminus": down, "symmetric": False, "thickness": 1, "width": 3,
-            "color": FAINT, "visible": any(v > 0 for v in up)}  # fmt: skip
+    return {
+        "type": "data",
+        "array": up,
+        "arrayminus": down,
+        "symmetric": False,
+        "thickness": 1,
+        "width": 3,
+        "color": FAINT,
+        "visible": any(v > 0 for v in up),
+    }
 
 
 def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int | None = None) -> go.Figure:
@@ -164,20 +184,28 @@ def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int
     parts = sorted(parts, key=lambda part: -part["difference"])
     texts = [f"{_signed(100 * p['difference'], '.1f')} points, {parameters_text(p['parameters'])}" for p in parts]
     fig.add_bar(
-        y=[part["title"] for part in parts], x=[100 * part["difference"] for part in parts], base=100 * full,
-        orientation="h", text=texts, textposition="none",
+        y=[part["title"] for part in parts],
+        x=[100 * part["difference"] for part in parts],
+        base=100 * full,
+        orientation="h",
+        text=texts,
+        textposition="none",
         # Grey where the interval holds 0: such a difference may be chance.
         marker={
             "color": ["#9A9AA5" if p["interval"][0] <= 0 <= p["interval"][1] else FAMILY[0] for p in parts],
             "cornerradius": 3,
         },
         error_x={
-            "type": "data", "symmetric": False, "thickness": 1, "width": 4, "color": FAINT,
+            "type": "data",
+            "symmetric": False,
+            "thickness": 1,
+            "width": 4,
+            "color": FAINT,
             "array": [100 * (p["interval"][1] - p["difference"]) for p in parts],
             "arrayminus": [100 * (p["difference"] - p["interval"][0]) for p in parts],
         },
         hovertemplate="%{y}: %{text}<extra></extra>",
-    )  # fmt: skip
+    )
     fig.add_vline(x=100 * full, line={"color": FAINT, "width": 2})
     fig.update_xaxes(title="PublicTest accuracy (%)")
     fig.update_yaxes(showgrid=False, ticksuffix="  ")
@@ -204,9 +232,11 @@ def answer_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -
     fig = blank_figure(height, barmode="group", bargap=0.3, showlegend=True, legend=legend)
     for i, (name, probabilities) in enumerate(answers.items()):
         fig.add_bar(
-            x=list(LABELS), y=[probabilities[label] for label in LABELS], name=name,
+            x=list(LABELS),
+            y=[probabilities[label] for label in LABELS],
+            name=name,
             marker={"color": model_color(name), "pattern": {"shape": PATTERNS[i % 4]}, "cornerradius": 2},
             hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
-        )  # fmt: skip
+        )
     fig.update_yaxes(tickformat=".0%", range=[0, 1.02], title="probability")
     return fig

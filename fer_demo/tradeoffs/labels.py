@@ -13,9 +13,15 @@ LETTER, LINE, POINT = 6.5, 15, 9
 """Width of a letter, height of a line, and distance of a label from its point, in pixels."""
 
 PLACES = {
-    "top right": (1, -1), "top left": (-1, -1), "bottom right": (1, 1), "bottom left": (-1, 1),
-    "middle right": (1, 0), "middle left": (-1, 0), "top center": (0, -1), "bottom center": (0, 1),
-}  # fmt: skip
+    "top right": (1, -1),
+    "top left": (-1, -1),
+    "bottom right": (1, 1),
+    "bottom left": (-1, 1),
+    "middle right": (1, 0),
+    "middle left": (-1, 0),
+    "top center": (0, -1),
+    "bottom center": (0, 1),
+}
 """Plotly's name of a place to the direction from the point, down being positive."""
 
 Box = tuple[float, float, float, float]

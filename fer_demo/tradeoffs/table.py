@@ -8,12 +8,12 @@ from typing import Any
 
 import timm
 
-from fer_demo.proportions import wilson
-from fer_demo.published import PublishedResult, System, data_sets, systems
+from fer_demo.checkpoints import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+from fer_demo.stats import wilson
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
+from fer_demo.tradeoffs.published import PublishedResult, System, data_sets, systems
 from fer_demo.tradeoffs.timing import Benchmark, Network
-from fer_demo.weights import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
 
 
 @dataclass(frozen=True)

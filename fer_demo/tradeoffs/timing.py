@@ -16,7 +16,7 @@ import torch
 from torch.utils.benchmark import Timer
 
 from fer_demo.cache import cache_dir
-from fer_demo.machine import processor
+from fer_demo.runtime.machine import processor
 from fer_demo.tradeoffs.costs import network_costs
 
 BATCH = 32

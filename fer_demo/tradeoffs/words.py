@@ -7,11 +7,11 @@ from typing import Any
 
 import timm
 
-from fer_demo.published import Source, System, data_sets, systems, tables
+from fer_demo.checkpoints import checkpoint_metrics, recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
+from fer_demo.tradeoffs.published import Source, System, data_sets, systems, tables
 from fer_demo.tradeoffs.table import Row
-from fer_demo.weights import checkpoint_metrics, recipe_chain
 
 
 def what_it_buys(rows: Sequence[Row], data: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 
-from fer_demo.weights import checkpoint_dir, checkpoint_metrics
+from fer_demo.checkpoints import checkpoint_dir, checkpoint_metrics
 
 
 def card_text(name: str) -> str:

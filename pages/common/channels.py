@@ -5,11 +5,11 @@ import zlib
 import numpy as np
 import streamlit as st
 
+from fer_demo.annotate import enlarge
+from fer_demo.checkpoints import checkpoint_file
 from fer_demo.explain import figures as draw
-from fer_demo.figures import enlarge
-from fer_demo.weights import checkpoint_file
 from pages.common import look
-from pages.common.kept import Seen, kept_channels, kept_effect, seen
+from pages.common.cache import Seen, kept_channels, kept_effect, seen
 
 WEIGHTS = "the weights"
 
@@ -34,9 +34,12 @@ def channels(predictor, face) -> None:
     difference = compare not in (None, WEIGHTS)
     keys = tuple(f"{what} {predictor.name} {zlib.crc32(face.crop)}" for what in ("block", "channel", "squares"))
     look.chart(
-        draw.gate_heatmap(weights, average if difference else None), "Channel weights, a row for each of the blocks",
-        key=keys[2], on_select=lambda: _take_click(*keys), selection_mode="points",
-    )  # fmt: skip
+        draw.gate_heatmap(weights, average if difference else None),
+        "Channel weights, a row for each of the blocks",
+        key=keys[2],
+        on_select=lambda: _take_click(*keys),
+        selection_mode="points",
+    )
     gate, channel, *_ = draw.most_different(weights, average, 1)[0] if means else (next(iter(weights)), 0)
     for key, value in zip(keys, (gate, int(channel)), strict=False):
         st.session_state.setdefault(key, value)

@@ -3,15 +3,15 @@
 import numpy as np
 import streamlit as st
 
+from fer_demo.checkpoints import checkpoint_file
 from fer_demo.emotions import LABELS
 from fer_demo.explain import METHODS, UNSIGNED, layers
 from fer_demo.explain import figures as draw
 from fer_demo.explain.face import on_photo
 from fer_demo.explain.report import png, report, section
-from fer_demo.weights import checkpoint_file
 from fer_demo.wording import percent
 from pages.common import look, state
-from pages.common.kept import kept_curves, kept_map, seen
+from pages.common.cache import kept_curves, kept_map, seen
 
 WHAT_IT_SHOWS = {
     "gradcam": "where the chosen layer's features raise the class's score. Coarse, and close to what the network does.",
@@ -102,9 +102,13 @@ def _downloads(predictor, photo: state.Photo, face, chosen: dict, found, picture
     with st.container(horizontal=True):
         for label, data, ending, mime in files:
             st.download_button(
-                f"Download {label}", data, f"{stem}-explained.{ending}", mime, icon=":material/download:",
+                f"Download {label}",
+                data,
+                f"{stem}-explained.{ending}",
+                mime,
+                icon=":material/download:",
                 on_click="ignore",
-            )  # fmt: skip
+            )
 
 
 @st.fragment
@@ -143,8 +147,11 @@ def believe_it(predictor, face, chosen: dict) -> None:
         better = sum(
             mine["insertion_area"] - mine["deletion_area"] > c["insertion_area"] - c["deletion_area"] for c in controls
         )
-        verdict = ("worse than both controls: do not believe it", "better than one of two controls: doubtful",
-                   "better than both controls")[better]  # fmt: skip
+        verdict = (
+            "worse than both controls: do not believe it",
+            "better than one of two controls: doubtful",
+            "better than both controls",
+        )[better]
         st.markdown(f"On this face the map is **{verdict}**.")
         many = checkpoint_file(predictor.name, "faithfulness.json")
         row = many.get("methods", {}).get(METHODS[chosen["method"]])

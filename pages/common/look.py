@@ -4,8 +4,9 @@ import html
 
 import streamlit as st
 
+from fer_demo.annotate import draw_faces, enlarge, fit_width
 from fer_demo.emotions import COLORS, text_color
-from fer_demo.figures import draw_faces, enlarge, fit_width, probability_bars
+from fer_demo.figures import probability_bars
 from fer_demo.wording import count_faces, in_words
 from pages.common import state
 from pages.common.state import Photo
@@ -44,9 +45,11 @@ def photo_with_boxes(photo: Photo) -> None:
     picture = draw_faces(photo.image, [] if photo.whole else photo.faces, chosen=chosen, max_side=1280)
     words = "; ".join(f"face {i} {face.sentence}" for i, face in enumerate(photo.faces, 1))
     st.image(
-        picture, width=fit_width(picture, max_width=1280, max_height=500), output_format="JPEG",
+        picture,
+        width=fit_width(picture, max_width=1280, max_height=500),
+        output_format="JPEG",
         alt=f"Photo, {count_faces(len(photo.faces))}. {words}".strip(),
-    )  # fmt: skip
+    )
     height, width = photo.image.shape[:2]
     found = "the whole picture as one face" if photo.whole else count_faces(len(photo.faces))
     name = photo.credit or photo.name or "Your photo"
@@ -73,9 +76,11 @@ def no_face_message() -> None:
             "- **better light**, without hands, masks or sunglasses over the face"
         )
         st.button(
-            "Use the whole picture as one face", icon=":material/crop_free:", on_click=state.ask_whole_picture,
+            "Use the whole picture as one face",
+            icon=":material/crop_free:",
+            on_click=state.ask_whole_picture,
             help="For pictures that are already cropped to a face.",
-        )  # fmt: skip
+        )
 
 
 def face_cards(photo: Photo) -> None:
@@ -101,16 +106,21 @@ def _face_card(photo: Photo, index: int, face) -> None:
             st.caption(f"What the network saw:  \n{width} \N{MULTIPLICATION SIGN} {height} grey pixels")
         with bars:
             chart(
-                probability_bars(face.probabilities), f"Face {index + 1}: {in_words(face.probabilities)}",
+                probability_bars(face.probabilities),
+                f"Face {index + 1}: {in_words(face.probabilities)}",
                 key=f"bars{index}",
-            )  # fmt: skip
+            )
         if len(photo.faces) > 1 and not photo.whole:
             is_chosen = st.session_state["face"] == index
             st.button(
-                "Shown in the photo" if is_chosen else "Show in the photo", key=f"choose{index}", type="tertiary",
-                icon=":material/check:" if is_chosen else ":material/center_focus_strong:", disabled=is_chosen,
-                on_click=state.choose_face, args=(index,),
-            )  # fmt: skip
+                "Shown in the photo" if is_chosen else "Show in the photo",
+                key=f"choose{index}",
+                type="tertiary",
+                icon=":material/check:" if is_chosen else ":material/center_focus_strong:",
+                disabled=is_chosen,
+                on_click=state.choose_face,
+                args=(index,),
+            )
 
 
 def _headline(index: int, face) -> str:

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
+from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.predictors import USER_ERRORS, shared_predictor
 from fer_demo.tradeoffs.compare import ModelAnswer, answer_rows, compare_models, disagreement
 from fer_demo.tradeoffs.figures import answer_bars, model_color
-from fer_demo.weights import bundled_checkpoints
+from fer_demo.web.shared import USER_ERRORS, shared_predictor
 from fer_demo.wording import count_faces
 from pages.common import look, state
-from pages.common.takeaway import downloads
+from pages.common.downloads import downloads
 
 MOST = 4
 
@@ -29,9 +29,12 @@ def side_by_side() -> None:
     chosen = left.multiselect("Models", names, default=names[:2], max_selections=MOST, key="compared")
     with right.popover("Another photo", icon=":material/add_a_photo:"):
         st.file_uploader(
-            "Choose a photo", type=state.PICTURES, key="tradeoffs_file", on_change=state.ask_widget,
+            "Choose a photo",
+            type=state.PICTURES,
+            key="tradeoffs_file",
+            on_change=state.ask_widget,
             args=("tradeoffs_file",),
-        )  # fmt: skip
+        )
     if len(chosen) < 2:
         st.info("Choose at least two models.")
         return

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from fer_demo.handover import HANDOVER
-from fer_demo.images import IMAGE_EXTENSIONS, open_image
 from fer_demo.predictor import Predictor
-from fer_demo.predictors import USER_ERRORS, shared_predictor
-from fer_demo.samples import SAMPLES, Sample
+from fer_demo.vision.images import IMAGE_EXTENSIONS, open_image
+from fer_demo.vision.samples import SAMPLES, Sample
+from fer_demo.web.handover import HANDOVER
+from fer_demo.web.shared import USER_ERRORS, shared_predictor
 
 PICTURES = sorted(ending.lstrip(".") for ending in IMAGE_EXTENSIONS)
 """Endings that a ``file_uploader`` offers."""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from fer_demo.published import data_sets, systems, tables
 from fer_demo.tradeoffs import MEASURES, Row, best_within
 from fer_demo.tradeoffs.figures import ingredient_bars, parameters_text
 from fer_demo.tradeoffs.measures import REPRODUCED
+from fer_demo.tradeoffs.published import data_sets, systems, tables
 from fer_demo.tradeoffs.words import accuracy_text, paper_table
 from pages.common import look
-from pages.common.takeaway import downloads
+from pages.common.downloads import downloads
 
 LIMITS = {"latency": 33.0, "file_bytes": 2.0, "macs": None, "parameters": None}
 """What the calculator asks for, in shown units, with what it starts from: the time of a video's frame, for one."""
@@ -22,17 +22,25 @@ def calculator(rows: Sequence[Row]) -> None:
     st.header("How accurate can I be under …?", anchor=False)
     st.markdown(":gray[At most this much of each; empty a field for no limit.]")
     data = st.segmented_control(
-        "Faces like those of", list(data_sets()), default=next(iter(data_sets())),
-        format_func=lambda name: data_sets()[name]["title"], key="calculator data",
-    ) or next(iter(data_sets()))  # fmt: skip
+        "Faces like those of",
+        list(data_sets()),
+        default=next(iter(data_sets())),
+        format_func=lambda name: data_sets()[name]["title"],
+        key="calculator data",
+    ) or next(iter(data_sets()))
     limits = {}
     for column, (name, value) in zip(st.columns(len(LIMITS)), LIMITS.items(), strict=True):
         # Started through the session: a field that is given a value of its own goes back to it when it is emptied.
         st.session_state.setdefault(f"limit {name}", value)
         shown = column.number_input(
-            f"{MEASURES[name].title.capitalize()}, {MEASURES[name].unit}", 0.0, value=None, step=1.0, format="%g",
-            key=f"limit {name}", placeholder="no limit",
-        )  # fmt: skip
+            f"{MEASURES[name].title.capitalize()}, {MEASURES[name].unit}",
+            0.0,
+            value=None,
+            step=1.0,
+            format="%g",
+            key=f"limit {name}",
+            placeholder="no limit",
+        )
         limits[name] = None if shown is None else shown / MEASURES[name].factor
     if not any(row.values["latency"] for row in rows) and limits["latency"] is not None:
         st.info("The limit on latency is left out: no speed has been measured on this machine yet.")
@@ -47,11 +55,13 @@ def calculator(rows: Sequence[Row]) -> None:
             st.markdown(f"With weights that you can use here: **{accuracy_text(ready)}, `{ready.title}`**.")
         table = [
             {
-                "system": row.title, "accuracy": accuracy_text(row), "kind": row.kind,
+                "system": row.title,
+                "accuracy": accuracy_text(row),
+                "kind": row.kind,
                 **{MEASURES[name].title: MEASURES[name].text(row.values[name]) for name in LIMITS},
             }
             for row in fitting
-        ]  # fmt: skip
+        ]
         st.dataframe(table, hide_index=True, column_config={"system": st.column_config.TextColumn(pinned=True)})
     else:
         st.markdown("Nothing here keeps all these limits. " + _what_would_help(rows, data, limits))
@@ -79,7 +89,8 @@ def paper_tables(rows: Sequence[Row]) -> None:
         lines = paper_table(rows, number, reached)
         st.subheader(table["title"], anchor=False)
         st.dataframe(
-            lines, hide_index=True,
+            lines,
+            hide_index=True,
             column_config={
                 "system": st.column_config.TextColumn(pinned=True),
                 "published accuracy": st.column_config.NumberColumn(format="percent"),
@@ -88,7 +99,7 @@ def paper_tables(rows: Sequence[Row]) -> None:
                     format="%.2f M", help="Of the network as it is built here."
                 ),
             },
-        )  # fmt: skip
+        )
         for note in table["notes"]:
             st.caption(note)
         downloads(f"table-{number}", table["title"], lines)
@@ -97,7 +108,7 @@ def paper_tables(rows: Sequence[Row]) -> None:
 def _reached() -> dict[tuple[str, str], str]:
     """What run records say was reached with each system; empty for an install without the training package."""
     try:
-        from training.systems import NOT_TRAINED, reached
+        from training.report.systems import NOT_TRAINED, reached
     except ImportError:
         return {}
     found = {(system.model, data): reached(system, data) for system in systems() for data in data_sets()}
@@ -108,9 +119,9 @@ def ablations() -> None:
     """What each ingredient of the block and of the training costs and brings."""
     st.header("What each ingredient brings", anchor=False)
     try:
-        from training.ablations import GROUPS
-        from training.ablations import ablations as compare_runs
-        from training.runlog import read_runs
+        from training.report.ablations import GROUPS
+        from training.report.ablations import ablations as compare_runs
+        from training.run.runlog import read_runs
 
         runs = read_runs()
     except (ImportError, ValueError) as error:  # an install without the training package, or a damaged record
@@ -133,10 +144,13 @@ def ablations() -> None:
         st.caption(note)
         lines = [
             {
-                "variant": part["title"], "run": part["run"], "points": round(100 * part["difference"], 2),
-                "points_low": round(100 * part["interval"][0], 2), "points_high": round(100 * part["interval"][1], 2),
+                "variant": part["title"],
+                "run": part["run"],
+                "points": round(100 * part["difference"], 2),
+                "points_low": round(100 * part["interval"][0], 2),
+                "points_high": round(100 * part["interval"][1], 2),
                 "parameters": parameters_text(part["parameters"]),
             }
             for part in parts
-        ]  # fmt: skip
+        ]
         downloads(f"ablations-{group}", title, lines, figure, note)

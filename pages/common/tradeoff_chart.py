@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from fer_demo.published import data_sets, human
 from fer_demo.tradeoffs import (
     KINDS,
     MEASURES,
@@ -18,9 +17,10 @@ from fer_demo.tradeoffs import (
     tradeoff_rows,
 )
 from fer_demo.tradeoffs.figures import tradeoff_chart
+from fer_demo.tradeoffs.published import data_sets, human
 from fer_demo.tradeoffs.words import card
 from pages.common import look, state
-from pages.common.takeaway import downloads
+from pages.common.downloads import downloads
 
 SIGNS = "Circles are published, diamonds reproduced here, crosses not trained."
 
@@ -94,9 +94,13 @@ def charts(rows: Sequence[Row]) -> None:
         front = st.toggle("Pareto front", value=True, key="front")
     which, kinds = st.columns(2)
     sets = which.pills(
-        "Data sets", list(data_sets()), selection_mode="multi", default=list(data_sets()),
-        format_func=lambda name: data_sets()[name]["title"], key="sets",
-    )  # fmt: skip
+        "Data sets",
+        list(data_sets()),
+        selection_mode="multi",
+        default=list(data_sets()),
+        format_func=lambda name: data_sets()[name]["title"],
+        key="sets",
+    )
     chosen = kinds.pills("Numbers", list(KINDS), selection_mode="multi", default=list(KINDS), key="kinds")
     shown = [row for row in rows if row.data in sets and row.kind in chosen]
     if not shown:
@@ -121,16 +125,24 @@ def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -
         st.info(f"Nothing on {title} has both numbers. Speeds need to be measured on this machine first.")
         return
     figure = tradeoff_chart(
-        rows, x, y, log_x=log and MEASURES[x].log, log_y=log and MEASURES[y].log, front=front,
+        rows,
+        x,
+        y,
+        log_x=log and MEASURES[x].log,
+        log_y=log and MEASURES[y].log,
+        front=front,
         people=human() if human()["data"] == data else None,
-    )  # fmt: skip
+    )
     key = f"chart {data} {x} {y}"
     words = f"{title}: {MEASURES[y].title} by {MEASURES[x].title} of {len(drawn)} systems; the table below has them all"
     look.chart(figure, words, key=key, on_select=lambda: _open_card(key), selection_mode="points")
     downloads(
-        f"tradeoffs-{data}", f"{MEASURES[y].title} by {MEASURES[x].title} on {title}", [r.to_dict() for r in drawn],
-        figure, f"{SIGNS} Times: PyTorch on {known_benchmark().place}.",
-    )  # fmt: skip
+        f"tradeoffs-{data}",
+        f"{MEASURES[y].title} by {MEASURES[x].title} on {title}",
+        [r.to_dict() for r in drawn],
+        figure,
+        f"{SIGNS} Times: PyTorch on {known_benchmark().place}.",
+    )
 
 
 def _open_card(key: str) -> None:
@@ -146,9 +158,11 @@ def system_card(rows: Sequence[Row]) -> None:
     if st.session_state.get("system") not in by_key:
         st.session_state["system"] = ours
     key = st.selectbox(
-        "Card of", list(by_key), key="system",
+        "Card of",
+        list(by_key),
+        key="system",
         format_func=lambda k: f"{by_key[k].title} · {data_sets()[by_key[k].data]['title']} · {by_key[k].kind}",
-    )  # fmt: skip
+    )
     row = by_key[key]
     words = card(row)
     with st.container(border=True):

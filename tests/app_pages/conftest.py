@@ -9,10 +9,10 @@ import torch
 pytest.importorskip("streamlit", reason="the app extra is not installed")
 from streamlit.testing.v1 import AppTest
 
-import fer_demo.predictors as predictors
+import fer_demo.web.shared as predictors
 from fer_demo.predictor import Predictor
 
-APP = str(Path(__file__).parent.parent.parent / "app.py")
+APP = str(Path(__file__).parents[2] / "app.py")
 
 
 @pytest.fixture(scope="session")

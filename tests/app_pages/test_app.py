@@ -8,10 +8,10 @@ import timm
 import torch
 from actions import button, png, texts, upload
 
-import fer_demo.predictors as predictors
+import fer_demo.web.shared as predictors
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.handover import HANDOVER, Delivery
 from fer_demo.predictor import ModelError, Predictor
+from fer_demo.web.handover import HANDOVER, Delivery
 
 
 def test_the_page_opens_with_a_sample(app):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from actions import button, open_page, png, texts, upload
 
-import fer_demo.predictors as predictors
+import fer_demo.web.shared as predictors
+from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.predictor import Predictor
-from fer_demo.weights import bundled_checkpoints
 
 
 def test_explain_page(app):

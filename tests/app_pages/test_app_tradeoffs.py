@@ -6,9 +6,9 @@ import torch
 from actions import button, open_page, texts
 from streamlit.testing.v1 import AppTest
 
-import fer_demo.predictors as predictors
+import fer_demo.web.shared as predictors
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from fer_demo.predictor import Predictor
-from fer_demo.weights import bundled_checkpoints, checkpoint_metrics
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ def test_training_page_lays_two_sets_of_answers_side_by_side(app):
 
 
 def test_training_page_without_records(app, tmp_path, monkeypatch):
-    import training.runlog
+    import training.run.runlog
 
-    monkeypatch.setattr(training.runlog, "RUNS", tmp_path)
-    monkeypatch.setattr(training.runlog, "read_runs", lambda: [])
+    monkeypatch.setattr(training.run.runlog, "RUNS", tmp_path)
+    monkeypatch.setattr(training.run.runlog, "read_runs", lambda: [])
     open_page(app, "training")
     assert not app.exception and "No runs are recorded yet" in app.info[0].value

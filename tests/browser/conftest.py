@@ -17,14 +17,20 @@ pytest.importorskip("streamlit", reason="the app extra is not installed")
 pytest.importorskip("playwright", reason="the test extra is not installed")
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
-from fer_demo.weights import bundled_checkpoints
+from fer_demo.checkpoints import bundled_checkpoints
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--no-first-run", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
 PATIENCE = 60_000
 """Milliseconds to wait for anything on a busy machine."""
 

@@ -11,10 +11,10 @@ import torch
 from timm.models import save_for_hf
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.published import systems
-from fer_demo.weights import bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+from fer_demo.tradeoffs.published import systems
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_visitor_clicks_a_point_and_changes_an_axis(visit, width):
     visitor.counts(points, every)  # the figure may be drawn again while the page settles
     page.mouse.click(*still(page, points.nth(1)))
     page.get_by_role("heading", name="Tang 2013").wait_for()
-    visitor.sees("fer_demo/models/tang_svm.py")
+    visitor.sees("fer_demo/models/baselines/tang_svm.py")
     choose(page, "Across", "multiply-accumulates")
     page.locator(".js-plotly-plot .xtitle", has_text="multiply-accumulates (M)").first.wait_for()
     page.get_by_role("heading", name="Tang 2013").wait_for()  # the card stays

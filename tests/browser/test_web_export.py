@@ -17,7 +17,7 @@ from PIL import Image
 from fer_demo import ModelError, Predictor
 from fer_demo.__main__ import main
 from fer_demo.export.web import RUNTIME_PACKAGE, export_web
-from fer_demo.samples import SAMPLES
+from fer_demo.vision.samples import SAMPLES
 
 NAME = "fer_sedense_s2.fer2013"
 

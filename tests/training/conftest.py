@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import from_dict
 from training.data import Faces
+from training.run.config import from_dict
 
 
 def make_gratings(n: int, seed: int, side: int = 48) -> tuple[torch.Tensor, torch.Tensor]:

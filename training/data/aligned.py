@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from fer_demo.faces import FaceDetector, align_face
+from fer_demo.vision.detector import FaceDetector, align_face
 from training.data.faces import DataError, Faces
-from training.storage import atomic_write
+from training.run.storage import atomic_write
 
 FRAME = 96
 """Grey pixels around an enlarged picture: the detector misses faces that fill the whole frame."""

@@ -16,8 +16,17 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 
 
 FERPLUS_COLUMNS = (
-    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF"
-)  # fmt: skip
+    "neutral",
+    "happiness",
+    "surprise",
+    "sadness",
+    "anger",
+    "disgust",
+    "fear",
+    "contempt",
+    "unknown",
+    "NF",
+)
 """FER+'s columns (Barsoum et al. 2016, arXiv:1608.01041); NF is "not a face"."""
 
 FERPLUS_ORDER = (4, 5, 6, 1, 3, 2, 0)

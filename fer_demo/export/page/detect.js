@@ -1,4 +1,4 @@
-// Finds faces with YuNet as fer_demo/faces.py does: in two copies of the picture, turned copies included, and then each
+// Finds faces with YuNet as fer_demo/vision/detector.py does: in two copies of the picture, turned copies included, and then each
 // face again, turned upright, because YuNet's landmarks do not follow a tilt.
 
 import { apply, invert, reduce, similarity, warp } from "./geometry.js";

@@ -1,4 +1,4 @@
-// The picture arithmetic of fer_demo/align.py. A picture is {data, width, height}, RGBA as in ImageData. Coordinates
+// The picture arithmetic of fer_demo/vision/align.py. A picture is {data, width, height}, RGBA as in ImageData. Coordinates
 // count from the outer corner of the top left pixel. A matrix is [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
 
 const MAX_MULTIPLE = 8;

@@ -1,0 +1,77 @@
+"""Pictures with what was found drawn onto them: Pillow and NumPy alone, as the light install has them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from fer_demo.emotions import COLORS, text_color
+from fer_demo.wording import is_unsure, ranked
+
+
+def face_label(number: int, probabilities: Mapping[str, float]) -> str:
+    """What a box says: ``"1 happy"``, or ``"1 happy?"`` when the answer is unsure."""
+    return f"{number} {ranked(probabilities)[0][0]}{'?' if is_unsure(probabilities) else ''}"
+
+
+def draw_faces(
+    image: np.ndarray, faces: Sequence[Any], *, chosen: int | None = None, max_side: int | None = None
+) -> np.ndarray:
+    """The picture with a numbered box and a word for each face, in the emotion's colour.
+
+    Lines and letters grow with the picture, so that they look the same once it is shown at a page's width.
+
+    Args:
+        image: uint8 RGB [H, W, 3].
+        faces: `FacePrediction` objects, or anything with ``box`` (x, y, width, height in pixels), ``label`` and
+            ``probabilities``.
+        chosen: Index of the face to bring forward; the others get thinner boxes.
+        max_side: Shrink the result to at most this many pixels on its longer side before drawing.
+
+    Returns:
+        uint8 RGB array, [H, W, 3] or smaller by `max_side`; `image` itself is not changed.
+    """
+    picture = Image.fromarray(image)
+    scale = 1.0
+    if max_side and max(picture.size) > max_side:
+        scale = max_side / max(picture.size)
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
+    unit = max(picture.width, picture.height) / 640  # one pixel of a picture shown 640 pixels wide
+    font = ImageFont.load_default(size=max(9, round(15 * unit)))
+    draw = ImageDraw.Draw(picture, "RGBA")  # so that the half-transparent edge is blended
+    order = sorted(range(len(faces)), key=lambda i: i == chosen)  # the chosen one last, hence on top
+    for i in order:
+        face, color = faces[i], COLORS[faces[i].label]
+        x, y, w, h = (scale * float(v) for v in face.box)
+        x0, y0 = max(0.0, x), max(0.0, y)
+        x1, y1 = max(x0 + 1, min(picture.width - 1, x + w)), max(y0 + 1, min(picture.height - 1, y + h))
+        width = max(1, round((3 if chosen in (None, i) else 1.5) * unit))
+        # A thin dark edge on both sides keeps the box visible on a background of its own colour.
+        edge = max(1, round(0.8 * unit))
+        draw.rectangle((x0 - edge, y0 - edge, x1 + edge, y1 + edge), outline="#00000099", width=width + 2 * edge)
+        draw.rectangle((x0, y0, x1, y1), outline=color, width=width)
+        _draw_label(draw, face_label(i + 1, face.probabilities), (x0, y0, x1, y1), color, font, unit, picture.size)
+    return np.asarray(picture)
+
+
+def _draw_label(draw, text, box, color, font, unit, size) -> None:
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    pad = max(2, round(4 * unit))
+    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    x = min(max(0.0, box[0]), max(0.0, size[0] - width))
+    y = box[1] - height if box[1] >= height else min(box[3], size[1] - height) if box[3] + height <= size[1] else box[1]
+    draw.rectangle((x, y, x + width, y + height), fill=color)
+    draw.text((x + pad - left, y + pad - top), text, fill=text_color(color), font=font)
+
+
+def enlarge(crop: np.ndarray, times: int = 6) -> np.ndarray:
+    """Every pixel of a uint8 array [H, W] as a square of `times` pixels: [times * H, times * W]."""
+    return np.repeat(np.repeat(crop, times, axis=0), times, axis=1)
+
+
+def fit_width(image: np.ndarray, *, max_width: int, max_height: int) -> int:
+    """The width at which a picture [H, W, …] fits into a frame, in whole pixels of at least 1."""
+    height, width = image.shape[:2]
+    return max(1, min(max_width, round(max_height * width / height)))

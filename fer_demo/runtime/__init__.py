@@ -1,0 +1,1 @@
+"""What runs a network, ONNX Runtime or PyTorch, and what has to be known about one to run it."""

@@ -1,0 +1,196 @@
+"""What runs the network: ONNX Runtime, which needs no PyTorch, or PyTorch itself."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from fer_demo.checkpoints import ONNX_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+from fer_demo.runtime.model_info import ModelError, ModelInfo
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+ENGINES = ("onnx", "torch")
+
+PIECE = 8
+"""Most faces that ONNX Runtime gets at a time."""
+
+PIECE_BYTES = 3 << 20
+"""What the largest maps of the faces that it gets at a time may take: larger ones leave the processor's caches."""
+
+MAP_BYTES = "fer_demo.map_bytes"
+"""Key in the file's metadata: bytes of the largest map of one picture, if several go through together."""
+
+
+class Engine(Protocol):
+    """A network that is ready to run.
+
+    Attributes:
+        kind: One of `ENGINES`.
+        info: What it takes and answers.
+        device: Where it runs, as ``torch.device`` takes it.
+    """
+
+    kind: str
+    info: ModelInfo
+    device: Any
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """Runs the network on float32 (N, 1, H, W) as `prepare_array` gives it; float32 (N, 7). Thread-safe."""
+        ...
+
+
+class OnnxEngine:
+    """A network in an ONNX file that ``python -m fer_demo export`` wrote, run by ONNX Runtime on the CPU.
+
+    Args:
+        file: The ONNX file.
+        threads: Threads that one call may use; None is ``OMP_NUM_THREADS``, or else one for each core.
+
+    Raises:
+        ModelError: If onnxruntime is not installed, or the file cannot be loaded or lacks its metadata.
+    """
+
+    kind = "onnx"
+    device = "cpu"
+
+    def __init__(self, file: str | os.PathLike, threads: int | None = None) -> None:
+        try:
+            self._session = open_session(file, threads)
+        except RuntimeError as error:
+            raise ModelError(f"The model {file} cannot be loaded ({error}); export it again.") from error
+        self.info = ModelInfo.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
+        self._input = self._session.get_inputs()[0].name
+        map_bytes = self._session.get_modelmeta().custom_metadata_map.get(MAP_BYTES, "")
+        fitting = PIECE_BYTES // int(map_bytes) if map_bytes.isdigit() and int(map_bytes) else PIECE
+        self._piece = min(PIECE, max(1, fitting))
+
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """See `Engine.logits`."""
+        if len(x) == 0:
+            return np.empty((0, len(self.info.labels)), np.float32)
+        if len(x) <= self._piece:
+            return self._session.run(None, {self._input: x})[0]
+        pieces = range(0, len(x), self._piece)
+        return np.concatenate([self.logits(x[start : start + self._piece]) for start in pieces])
+
+
+def open_session(model: str | os.PathLike | bytes, threads: int | None = None) -> "onnxruntime.InferenceSession":
+    """Loads an ONNX model into ONNX Runtime, for the CPU.
+
+    Args:
+        model: A file, or its content.
+        threads: Threads that one call may use; None is ``OMP_NUM_THREADS``, or else one for each core.
+
+    Raises:
+        ModelError: If onnxruntime is not installed.
+        RuntimeError: If ONNX Runtime cannot load the model; the message is its reason in one line.
+    """
+    if not installed("onnxruntime"):
+        raise ModelError("The engine 'onnx' needs onnxruntime; run `pip install onnxruntime`.")
+    import onnxruntime as ort
+
+    ort.disable_telemetry_events()  # Microsoft's builds for Windows report to it otherwise
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or _default_threads()
+    # Threads that wait by spinning would take the cores from other requests.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        source = model if isinstance(model, bytes) else os.fspath(model)
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions have no common base
+        raise RuntimeError(" ".join(str(error).split())[:200]) from error
+
+
+def make_engine(
+    model: Any = None, engine: str | None = None, *, device: Any = "cpu", threads: int | None = None
+) -> Engine:
+    """Loads a model.
+
+    Args:
+        model: A bundled checkpoint's name, the folder of a checkpoint, an exported ONNX file, or a timm model. None is
+            the bundled checkpoint of the highest validation accuracy (FER2013 PublicTest).
+        engine: One of `ENGINES`; None is "onnx" on the CPU where there is a file for it and onnxruntime is installed,
+            and "torch" otherwise.
+        device: Where the network runs, as ``torch.device`` takes it; "onnx" runs on the CPU only.
+        threads: As for `OnnxEngine`; "torch" has one setting for the whole process, which this changes.
+
+    Raises:
+        ModelError: If there is no such model or it cannot be used so.
+    """
+    if engine not in (None, *ENGINES):
+        raise ModelError(f"There is no engine {engine!r}; choose one of {', '.join(ENGINES)}.")
+    on_cpu = str(device) == "cpu"
+    if engine == "onnx" and not on_cpu:
+        raise ModelError(f"The engine 'onnx' runs on the CPU; use the engine 'torch' for the device {str(device)!r}.")
+    if model is None:
+        model = best_checkpoint()
+    if isinstance(model, (str, os.PathLike)):
+        folder, file = _find(model)
+        if folder is None or (engine != "torch" and on_cpu and file and (engine or installed("onnxruntime"))):
+            if engine == "torch" or not on_cpu:
+                raise ModelError(f"{model} is an ONNX file, which runs with the engine 'onnx' on the CPU alone.")
+            return OnnxEngine(file, threads)
+        if engine == "onnx":
+            raise ModelError(
+                f"The model {model} has no {ONNX_FILE}; run `python -m fer_demo export {model} --format onnx --out "
+                f"{folder / ONNX_FILE}`, or use the engine 'torch'."
+            )
+    elif engine == "onnx":
+        raise ModelError("The engine 'onnx' takes a file; export the model with `fer_demo.export.export_model` first.")
+    if not installed("torch", "timm"):
+        raise ModelError(f"{model} runs with PyTorch, which is not installed; run `pip install 'fer-demo[torch]'`.")
+    from fer_demo.runtime.torch_engine import TorchEngine
+
+    return TorchEngine(model, device=device, threads=threads)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities of logits (N, C), row by row."""
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def installed(*packages: str) -> bool:
+    """Whether packages are there, without importing them."""
+    try:
+        return all(importlib.util.find_spec(package) for package in packages)
+    except (ImportError, ValueError):
+        return False
+
+
+def best_checkpoint() -> str:
+    """The bundled checkpoint of the highest accuracy on PublicTest.
+
+    Raises:
+        ModelError: If none is bundled.
+    """
+    names = bundled_checkpoints()
+    if not names:
+        raise ModelError("No trained model is bundled; give the folder of a checkpoint or train one first.")
+    return max(names, key=lambda name: checkpoint_metrics(name).get("PublicTest", {}).get("accuracy", 0.0))
+
+
+def _find(model: str | os.PathLike) -> tuple[Path | None, Path | None]:
+    """A checkpoint's folder and its ONNX file, if it has them."""
+    path = Path(model)
+    if path.suffix == ".onnx" and path.is_file():
+        return None, path
+    folder = path if path.is_dir() else checkpoint_dir(str(model)) if str(model) in bundled_checkpoints() else None
+    if folder is None:
+        known = ", ".join(bundled_checkpoints()) or "none"
+        raise ModelError(
+            f"There is no model {str(model)!r}; give a checkpoint's folder, an ONNX file or a bundled name ({known})."
+        )
+    file = folder / ONNX_FILE
+    return folder, file if file.is_file() else None
+
+
+def _default_threads() -> int:
+    # 0 lets ONNX Runtime choose, which does not look at OMP_NUM_THREADS.
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdigit() else 0

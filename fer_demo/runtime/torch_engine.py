@@ -1,0 +1,76 @@
+"""A network run by PyTorch: on any device, and with its insides open to explanations."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+import torch.nn as nn
+
+import fer_demo.models  # noqa: F401  (registers the models with timm)
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from fer_demo.runtime.model_info import ModelError, ModelInfo, model_info
+from fer_demo.runtime.torch_lock import lock
+
+
+class TorchEngine:
+    """See `fer_demo.runtime.engines.make_engine` for the arguments.
+
+    Attributes:
+        model: The network, in evaluation mode.
+    """
+
+    kind = "torch"
+
+    def __init__(
+        self, model: str | os.PathLike | nn.Module, *, device: Any = "cpu", threads: int | None = None
+    ) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        self.model, self.info = load_model(model)
+        try:
+            self.device = torch.device(device)
+            self.model = self.model.to(self.device).eval()
+        except (RuntimeError, AssertionError) as error:  # the second where torch was built without CUDA
+            raise ModelError(f"The device {str(device)!r} cannot be used ({error}); use 'cpu'.") from error
+
+    @torch.inference_mode()
+    def logits(self, x: np.ndarray) -> np.ndarray:
+        """See `fer_demo.runtime.engines.Engine.logits`."""
+        batch = torch.from_numpy(x).to(self.device)
+        with lock(self.model):
+            return self.model(batch).float().cpu().numpy()
+
+
+def load_model(model: str | os.PathLike | nn.Module) -> tuple[nn.Module, ModelInfo]:
+    """Makes a model with its trained weights.
+
+    Args:
+        model: A bundled checkpoint's name, the folder of a timm ``local-dir`` checkpoint, or a timm model.
+
+    Returns:
+        The model and what is to be known about it.
+
+    Raises:
+        ModelError: If it cannot be loaded or is no classifier of grey square pictures into the seven classes.
+    """
+    if isinstance(model, nn.Module):
+        return model, model_info(model, type(model).__name__)
+    folder, name = Path(model), str(model)
+    try:
+        if folder.is_dir():
+            # An absolute path stands for itself when it is joined to the folder of the bundled ones.
+            made, metrics = timm.create_model(f"local-dir:{folder}", pretrained=True), str(folder.resolve())
+        elif name in bundled_checkpoints():
+            made, metrics = timm.create_model(name, pretrained=True), name
+        else:
+            raise ModelError(f"There is no model {name!r}; give a checkpoint's folder or a bundled name.")
+        metrics = checkpoint_metrics(metrics)
+    except ModelError:
+        raise
+    except Exception as error:  # timm, json and safetensors raise many kinds for files that do not fit
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"The model {model} cannot be loaded ({reason}); check its folder.") from error
+    return made, model_info(made, folder.resolve().name if folder.is_dir() else name, metrics)

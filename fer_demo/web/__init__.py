@@ -1,0 +1,1 @@
+"""The upload widget, the HTTP API and what else the application serves beside its pages."""

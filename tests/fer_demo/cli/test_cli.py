@@ -1,0 +1,174 @@
+"""The command line, from the arguments to what is printed."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from fer_demo import Predictor
+from fer_demo.__main__ import main
+from fer_demo.emotions import LABELS
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> str:
+    """The folder of a checkpoint with random weights."""
+    folder = tmp_path_factory.mktemp("checkpoints") / "mine.random"
+    torch.manual_seed(0)
+    net = timm.create_model("fer_sedense_s2.fer2013")
+    torch.nn.init.normal_(net.get_classifier().weight)
+    timm.models.save_for_hf(net, folder, safe_serialization=True)
+    return str(folder)
+
+
+@pytest.fixture
+def photos(tmp_path, astronaut) -> Path:
+    """A folder: one face, no face, and a file that is no picture."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(astronaut).save(folder / "a face, ä.png")
+    (folder / "broken.jpg").write_text("no picture")
+    Image.new("RGB", (64, 48), "gray").save(folder / "nobody.png")
+    (folder / "notes.txt").write_text("not to be opened")
+    return folder
+
+
+def usage_error(capsys, *argv) -> str:
+    with pytest.raises(SystemExit) as error:
+        main(["predict", *map(str, argv)])
+    out, err = capsys.readouterr()
+    assert error.value.code == 2 and out == "" and "Traceback" not in err
+    assert "usage:" in err
+    return err.splitlines()[-1]
+
+
+def test_json(model, photos, capsys, astronaut):
+    path = photos / "a face, ä.png"
+    assert main(["predict", "--json", "--model", model, str(path)]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    (face,) = Predictor(model).predict(astronaut)
+    assert entry == {"file": str(path), "width": 512, "height": 512, "faces": [face.to_dict()]}
+    assert list(entry["faces"][0]) == ["box", "landmarks", "score", "label", "confidence", "unsure", "probabilities"]
+    assert tuple(entry["faces"][0]["probabilities"]) == LABELS
+    assert abs(sum(entry["faces"][0]["probabilities"].values()) - 1) < 1e-3
+
+
+def test_a_folder_in_which_one_file_is_bad(model, photos, capsys):
+    assert main(["predict", "--json", "--model", model, str(photos)]) == 1
+    out, err = capsys.readouterr()
+    face, broken, nobody = json.loads(out)
+    assert [Path(e["file"]).name for e in (face, broken, nobody)] == ["a face, ä.png", "broken.jpg", "nobody.png"]
+    assert len(face["faces"]) == 1 and nobody["faces"] == [] and nobody["width"] == 64
+    assert set(broken) == {"file", "error"} and "not a picture" in broken["error"]
+    assert err.count("broken.jpg") == 1 and "Traceback" not in err
+
+
+def test_csv(model, photos, capsys, tmp_path):
+    out = tmp_path / "out.csv"
+    assert main(["predict", "--csv", str(out), "--model", model, str(photos)]) == 1
+    with out.open(newline="", encoding="utf-8") as file:
+        face, broken = csv.DictReader(file)  # a photo without faces has no row
+    columns = ["file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS, "error"]
+    assert list(face) == columns
+    assert face["file"].endswith("a face, ä.png") and face["face"] == "1" and face["error"] == ""
+    assert float(face["confidence"]) == max(float(face[label]) for label in LABELS) == float(face[face["label"]])
+    assert broken["file"].endswith("broken.jpg") and "not a picture" in broken["error"] and broken["label"] == ""
+    assert capsys.readouterr().out == ""
+
+
+def test_text(model, photos, capsys):
+    assert main(["predict", "--model", model, str(photos)]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert "a face, ä.png: face at (" in first and "%" in first
+    assert second.endswith("nobody.png: no face found")
+
+
+def test_whole_image(model, photos, capsys, monkeypatch):
+    def detect(*args, **kwargs):
+        raise AssertionError("was called")
+
+    monkeypatch.setattr("fer_demo.vision.detector.FaceDetector.detect", detect)
+    assert main(["predict", "--json", "--whole-image", "--model", model, str(photos / "nobody.png")]) == 0
+    ((face,),) = [entry["faces"] for entry in json.loads(capsys.readouterr().out)]
+    assert face["box"] == {"x": 0, "y": 0, "width": 64, "height": 48} and face["landmarks"] is None
+
+
+def test_more_photos_than_a_chunk(model, tmp_path, capsys):
+    # Past a chunk and with the progress bar on, output stays in order and free of the bar.
+    for i in range(19):
+        if i % 7 == 5:
+            (tmp_path / f"{i:02d}.png").write_text("bad")
+        else:
+            Image.fromarray(np.full((40, 40 + i), 10 * i, np.uint8)).save(tmp_path / f"{i:02d}.png")
+    assert main(["predict", "--json", "--whole-image", "--model", model, str(tmp_path)]) == 1
+    entries = json.loads(capsys.readouterr().out)
+    assert [Path(e["file"]).stem for e in entries] == [f"{i:02d}" for i in range(19)]
+    assert [i for i, e in enumerate(entries) if "error" in e] == [5, 12]
+    assert [e["width"] for e in entries if "error" not in e] == [40 + i for i in range(19) if i % 7 != 5]
+
+
+def test_a_missing_photo_does_not_lose_the_others(model, photos, capsys):
+    missing = photos / "none.jpg"
+    assert main(["predict", "--json", "--model", model, str(missing), str(photos / "a face, ä.png")]) == 1
+    first, second = json.loads(capsys.readouterr().out)
+    assert "does not exist" in first["error"] and len(second["faces"]) == 1
+
+
+class TestUsageErrors:
+    def test_no_photo(self, capsys):
+        assert "PHOTO" in usage_error(capsys)
+
+    def test_unknown_option(self, capsys):
+        assert "--jsn" in usage_error(capsys, "--jsn", "a.jpg")
+
+    def test_two_outputs(self, capsys):
+        assert "not allowed with" in usage_error(capsys, "--json", "--csv", "out.csv", "a.jpg")
+
+    def test_a_folder_without_pictures(self, capsys, tmp_path):
+        assert "no pictures in" in usage_error(capsys, tmp_path)
+
+    def test_unknown_model(self, capsys, photos):
+        assert "no model 'nobody'" in usage_error(capsys, "--model", "nobody", photos)
+
+    def test_unknown_device(self, capsys, photos, model):
+        assert "use 'cpu'" in usage_error(capsys, "--model", model, "--device", "abacus", photos)
+
+    def test_csv_that_cannot_be_written(self, capsys, photos, model, tmp_path):
+        assert "cannot be written" in usage_error(capsys, "--model", model, "--csv", tmp_path / "no" / "x.csv", photos)
+
+    def test_missing_detector(self, capsys, photos, model, monkeypatch, tmp_path):
+        monkeypatch.setenv("FER_DEMO_YUNET", str(tmp_path / "none.onnx"))
+        assert "none.onnx does not exist" in usage_error(capsys, "--model", model, photos)
+        nobody = str(photos / "nobody.png")
+        assert main(["predict", "--model", model, "--whole-image", nobody]) == 0  # which needs none
+
+    def test_no_command(self, capsys):
+        with pytest.raises(SystemExit) as error:
+            main([])
+        assert error.value.code == 2 and "COMMAND" in capsys.readouterr().err
+
+
+def test_as_a_program(model, photos):
+    # An ASCII terminal and a file name that is no UTF-8.
+    odd = os.fsencode(photos) + b"/odd \xff.png"
+    try:
+        with open(odd, "wb") as file:
+            file.write((photos / "nobody.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes only UTF-8 names")
+    env = os.environ | {"PYTHONIOENCODING": "ascii", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "fer_demo", "predict", "--model", model, os.fsencode(photos)]
+    done = subprocess.run(command, capture_output=True, env=env, cwd=Path(__file__).parents[3])
+    assert done.returncode == 1, done.stderr.decode()
+    lines = done.stdout.decode("ascii").splitlines()
+    assert len(lines) == 3 and r"a face, \xe4.png: face at" in lines[0] and r"odd \udcff.png: no face" in lines[2]
+    errors = done.stderr.decode().splitlines()
+    assert len(errors) == 1 and "broken.jpg is not a picture" in errors[0]

@@ -1,0 +1,143 @@
+"""`pip install .` without extras: no PyTorch, the same answers."""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fer_demo import Predictor
+from fer_demo.vision.samples import SAMPLES
+
+ROOT = Path(__file__).parents[2]
+
+HEAVY = (
+    "torch",
+    "torchvision",
+    "timm",
+    "safetensors",
+    "captum",
+    "plotly",
+    "skimage",
+    "matplotlib",
+    "onnxscript",
+    "scipy",
+    "pandas",
+    "streamlit",
+    "gradio",
+    "torchmetrics",
+    "yaml",
+    "tensorboard",
+    "pyarrow",
+    "training",
+)
+"""Packages that only the extras bring, and the trainer, which is not in the wheel."""
+
+BLOCK = f"""
+import importlib.abc, runpy, sys
+
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {HEAVY!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    for sample in SAMPLES:
+        Image.fromarray(sample.load()).save(folder / f"{Path(sample.name).stem}.png")
+    return folder
+
+
+def light(code: str, *arguments, ok: bool = True) -> subprocess.CompletedProcess:
+    """Runs Python code as if only the base dependencies were installed."""
+    command = [sys.executable, "-c", BLOCK + code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert not ok or done.returncode == 0, done.stderr
+    return done
+
+
+COMMAND = "runpy.run_module('fer_demo', run_name='__main__', alter_sys=True)"
+
+
+def answers(text: str) -> list[dict]:
+    return [face for photo in json.loads(text) for face in photo["faces"]]
+
+
+def check_same_answers(found: list[dict], photos: Path) -> None:
+    expected = [f.to_dict() for faces in Predictor(engine="torch").predict(sorted(photos.glob("*"))) for f in faces]
+    assert len(found) == len(expected) >= 2
+    for one, other in zip(found, expected, strict=True):
+        assert {k: one[k] for k in ("box", "landmarks", "label")} == {
+            k: other[k] for k in ("box", "landmarks", "label")
+        }
+        for label, probability in other["probabilities"].items():  # printed with four digits
+            assert one["probabilities"][label] == pytest.approx(probability, abs=1.01e-4)
+
+
+def test_the_command_line_gives_the_same_answers(photos):
+    check_same_answers(answers(light(COMMAND, "predict", photos, "--json").stdout), photos)
+
+
+def test_the_predictor_needs_nothing_heavy():
+    code = (
+        "import numpy as np, fer_demo\n"
+        "predictor = fer_demo.Predictor()\n"
+        "print(predictor.engine, predictor.name, predictor.classify(np.zeros((2, 30, 40), np.uint8)).shape)\n"
+        "try: predictor.model\n"
+        "except fer_demo.ModelError as error: print(error)\n"
+        "try: fer_demo.Predictor(engine='torch')\n"
+        "except fer_demo.ModelError as error: print(error)\n"
+    )
+    first, *errors = light(code).stdout.splitlines()
+    assert first.startswith("onnx ") and first.endswith("(2, 7)")
+    assert len(errors) == 2 and all("pip install 'fer-demo[torch]'" in error for error in errors)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("explain", "photo.jpg", "--out", "x"),
+        ("export", "--out", "x.onnx"),
+        ("predict", "--device", "cuda", "photo.jpg"),
+    ],
+)
+def test_what_needs_pytorch_says_so(arguments, tmp_path):
+    Image.new("RGB", (60, 60)).save(tmp_path / "photo.jpg")
+    arguments = [str(tmp_path / a) if a.startswith(("photo", "x")) else a for a in arguments]
+    done = light(COMMAND, *arguments, ok=False)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "PyTorch" in done.stderr and "pip install 'fer-demo[torch]'" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_real_environment(photos, tmp_path):
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md", "fer_demo", "checkpoints"):  # no build folders in the checkout
+        (source / name).symlink_to(ROOT / name)
+    install = [python, "-m", "pip", "install", "--quiet", "--retries", "1", f"{source}[runtime]"]
+    done = subprocess.run(list(map(str, install)), capture_output=True, text=True, cwd=tmp_path)
+    if done.returncode != 0 and any(word in done.stderr for word in ("NewConnectionError", "No matching distribution")):
+        pytest.skip("the packages cannot be fetched: no network")
+    assert done.returncode == 0, done.stderr
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [python, "-m", "fer_demo", "predict", photos, "--json"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    check_same_answers(answers(done.stdout), photos)
+    files = [p for p in (tmp_path / "venv").rglob("*") if p.is_file() and not p.is_symlink()]
+    assert not any(p.parts[-2] == "torch" for p in files)
+    megabytes = sum(p.stat().st_size for p in files) / 1e6
+    print(f"the environment takes {megabytes:.0f} MB")
+    assert megabytes < 500

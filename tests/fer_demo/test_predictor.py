@@ -1,0 +1,324 @@
+"""From a photo to answers, with a network of random weights: every step but its skill."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+import fer_demo
+from fer_demo.emotions import LABELS
+from fer_demo.predictor import FacePrediction, ModelError, Predictor
+from fer_demo.vision.align import align_face, square_crop
+from fer_demo.vision.detector import FaceDetector
+from fer_demo.vision.images import ImageError, open_image
+from fer_demo.vision.preprocess import data_config, prepare
+
+NAME = "fer_sedense_s2.fer2013"
+
+create_model = timm.create_model  # one test replaces timm's
+
+
+def build(**kwargs) -> torch.nn.Module:
+    """A model whose answers for different faces differ."""
+    torch.manual_seed(0)
+    model = create_model(NAME, **kwargs)
+    with torch.no_grad():
+        model.get_classifier().weight.normal_(0, 1)
+    return model
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(build())
+
+
+@pytest.fixture(scope="module")
+def hopper() -> np.ndarray:
+    from matplotlib import cbook
+
+    return open_image(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+
+
+def logits(model: torch.nn.Module, crop: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return model(prepare([crop], **data_config(model))).numpy()[0]
+
+
+def softmax(x: np.ndarray) -> np.ndarray:
+    e = np.exp(x - x.max())
+    return e / e.sum()
+
+
+def values(face: FacePrediction) -> np.ndarray:
+    return np.array(list(face.probabilities.values()))
+
+
+class TestPredict:
+    def test_one_face(self, predictor, astronaut):
+        (face,) = predictor.predict(astronaut)
+        assert tuple(face.probabilities) == LABELS
+        assert abs(sum(face.probabilities.values()) - 1) < 1e-5 and min(face.probabilities.values()) >= 0
+        assert face.label == LABELS[values(face).argmax()] and face.confidence == values(face).max()
+        assert face.label in face.sentence or "looks" in face.sentence
+        assert face.landmarks.shape == (5, 2) and 0.8 <= face.score <= 1
+        x, y, w, h = face.box
+        assert x < 206 < 243 < x + w and y < 103 < 142 < y + h  # eyes and mouth
+
+    def test_the_crop_is_what_the_network_saw(self, predictor, astronaut, hopper):
+        answers = [*predictor.predict(astronaut), *predictor.predict(hopper)]
+        assert len(answers) == 2
+        for face, image in zip(answers, (astronaut, hopper), strict=True):
+            assert face.crop.dtype == np.uint8 and face.crop.shape == predictor.input_size == (48, 48)
+            np.testing.assert_array_equal(face.crop, align_face(image, face.landmarks))
+            np.testing.assert_allclose(values(face), softmax(logits(predictor.model, face.crop)), atol=1e-5)
+        # Another crop has another answer, so the comparison above means something.
+        assert np.abs(values(answers[0]) - values(answers[1])).max() > 0.01
+
+    def test_a_list_gives_what_single_pictures_give(self, predictor, astronaut, hopper):
+        blank = np.zeros((90, 120, 3), np.uint8)
+        both = np.concatenate([astronaut, hopper[:512]], axis=1)
+        images = [astronaut, blank, both, hopper]
+        together = predictor.predict(images)
+        assert [len(faces) for faces in together] == [1, 0, 2, 1]
+        for faces, image in zip(together, images, strict=True):
+            for one, other in zip(faces, predictor.predict(image), strict=True):
+                assert one.box == other.box and one.label == other.label
+                np.testing.assert_array_equal(one.crop, other.crop)
+                np.testing.assert_allclose(values(one), values(other), atol=1e-5)
+        assert predictor.predict([]) == []
+        assert [len(faces) for faces in predictor.predict((astronaut,))] == [1]
+
+    def test_no_face(self, predictor):
+        assert predictor.predict(np.full((200, 300, 3), 128, np.uint8)) == []
+
+    def test_more_faces_than_a_batch(self, predictor, monkeypatch, hopper):
+        boxes = [(10 * i, 20 * i, 80, 100) for i in range(7)]
+        expected = predictor.predict(hopper, boxes=boxes)
+        monkeypatch.setattr("fer_demo.predictor.BATCH_SIZE", 3)
+        again = predictor.predict(hopper, boxes=boxes)
+        np.testing.assert_allclose([values(f) for f in again], [values(f) for f in expected], atol=1e-5)
+        assert len({tuple(values(f)) for f in again}) == 7
+
+    def test_orientation_gives_the_same_answer(self, predictor, astronaut, tmp_path):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        path = tmp_path / "phone.png"
+        Image.fromarray(np.rot90(astronaut)).save(path, exif=exif)
+        (face,), (expected,) = predictor.predict(path), predictor.predict(astronaut)
+        assert face.box == expected.box and face.probabilities == expected.probabilities
+
+    def test_turned_is_passed_on(self, astronaut):
+        class Spy(FaceDetector):
+            def detect(self, image, *, turned=True):
+                seen.append(turned)
+                return super().detect(image, turned=turned)
+
+        seen: list[bool] = []
+        predictor = Predictor(build(), detector=Spy())
+        predictor.predict(astronaut, turned=False)
+        predictor.detect(astronaut)
+        assert seen == [False, True]
+
+    def test_bad_pictures(self, predictor, tmp_path):
+        with pytest.raises(ImageError):
+            predictor.predict(tmp_path / "none.jpg")
+
+    def test_threads(self, predictor, astronaut, hopper):
+        images = [astronaut, hopper] * 4
+        expected = [predictor.predict(image)[0].to_dict() for image in images]
+        start = threading.Barrier(2)
+
+        def run(image):
+            if len(done) < 2:
+                done.append(1)
+                start.wait(10)
+            return predictor.predict(image)[0].to_dict()
+
+        done: list[int] = []
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(run, images)) == expected
+
+
+class TestWithoutDetection:
+    def test_whole_image(self, predictor, astronaut):
+        crop = np.ascontiguousarray(astronaut[80:128, 200:248])
+        (face,) = predictor.predict(crop, whole_image=True)
+        assert face.box == (0, 0, 48, 48) and face.landmarks is None and face.score is None
+        gray = predictor.predict(face.crop, whole_image=True)[0]
+        np.testing.assert_array_equal(gray.crop, face.crop)  # a grey picture of that size passes through untouched
+        assert gray.probabilities == face.probabilities
+
+    def test_whole_image_needs_no_detector(self):
+        class Absent(FaceDetector):
+            def __init__(self):
+                pass
+
+            def detect(self, image, *, turned=True):
+                raise AssertionError("was called")
+
+        predictor = Predictor(build(), detector=Absent())
+        picture = np.zeros((60, 40, 3), np.uint8)
+        assert len(predictor.predict(picture, whole_image=True)) == 1
+        assert len(predictor.predict(picture, boxes=[(0, 0, 40, 40)])) == 1
+        with pytest.raises(AssertionError, match="was called"):
+            predictor.predict(picture)
+
+    def test_boxes(self, predictor, astronaut, hopper):
+        boxes = [(180, 60, 90, 110), (0, 0, 50, 50), (480, 480, 90, 90)]
+        faces = predictor.predict(astronaut, boxes=boxes)
+        assert [f.box for f in faces] == boxes and {f.score for f in faces} == {None}
+        for face, box in zip(faces, boxes, strict=True):
+            np.testing.assert_array_equal(face.crop, square_crop(astronaut, box))
+        many = predictor.predict([astronaut, hopper], boxes=[boxes, boxes[:1]])
+        assert [len(f) for f in many] == [3, 1]
+        np.testing.assert_allclose(values(many[0][2]), values(faces[2]), atol=1e-5)
+        np.testing.assert_array_equal(many[1][0].crop, square_crop(hopper, boxes[0]))
+        assert predictor.predict(astronaut, boxes=[]) == []
+        assert predictor.predict(astronaut, boxes=np.array(boxes))[1].box == boxes[1]
+
+    def test_faces_found_before_are_not_looked_for_again(self, predictor, astronaut, monkeypatch):
+        found, answers = predictor.detect(astronaut), predictor.predict(astronaut)
+        other = Predictor(predictor.model, temperature=predictor.temperature)
+        monkeypatch.setattr(other, "_detector", None)
+        monkeypatch.setattr("fer_demo.predictor.FaceDetector", None)  # any use would fail
+        for faces in (found, answers):
+            (face,) = other.predict(astronaut, faces=faces)
+            assert face.box == answers[0].box and face.score == answers[0].score
+            np.testing.assert_array_equal(face.crop, answers[0].crop)
+            np.testing.assert_allclose(values(face), values(answers[0]), atol=1e-6)
+        boxed = predictor.predict(astronaut, boxes=[(180, 60, 90, 110)])
+        (again,) = other.predict([astronaut], faces=[boxed])[0]
+        np.testing.assert_array_equal(again.crop, boxed[0].crop)
+        with pytest.raises(ValueError, match="1 pictures, but faces for 2"):
+            other.predict([astronaut], faces=[found, found])
+
+    @pytest.mark.parametrize("box", [(0, 0, 0, 5), (900, 0, 5, 5), (0, 0, 5)])
+    def test_bad_boxes(self, predictor, astronaut, box):
+        with pytest.raises(ValueError, match="box"):
+            predictor.predict(astronaut, boxes=[box])
+
+    def test_boxes_that_do_not_fit(self, predictor, astronaut):
+        with pytest.raises(ValueError, match="Give only one of whole_image, boxes and faces"):
+            predictor.predict(astronaut, whole_image=True, boxes=[(0, 0, 5, 5)])
+        with pytest.raises(ValueError, match="2 pictures, but boxes for 1"):
+            predictor.predict([astronaut, astronaut], boxes=[[(0, 0, 5, 5)]])
+
+
+class TestClassify:
+    def test_inputs(self, predictor):
+        crops = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
+        rows = predictor.classify(crops)
+        assert rows.shape == (5, 7) and rows.dtype == np.float32
+        np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(predictor.classify(list(crops)), rows, atol=1e-6)
+        np.testing.assert_allclose(predictor.classify(torch.from_numpy(crops[:, None])), rows, atol=1e-6)
+        assert predictor.classify([]).shape == (0, 7)
+
+    def test_wrong_inputs(self, predictor):
+        with pytest.raises(TypeError, match="uint8"):
+            predictor.classify(np.zeros((1, 48, 48), np.float32))
+        with pytest.raises(ValueError, match="grey"):
+            predictor.classify([np.zeros((48, 48, 3), np.uint8)])
+
+    def test_temperature_changes_the_confidence_and_not_the_label(self, predictor, astronaut):
+        model, (face,) = predictor.model, predictor.predict(astronaut)
+        scores = logits(model, face.crop)
+        confidences = []
+        for temperature in (0.5, 1.0, 2.0, 8.0):
+            (other,) = Predictor(model, temperature=temperature).predict(astronaut)
+            assert other.label == face.label
+            np.testing.assert_allclose(values(other), softmax(scores / temperature), atol=1e-5)
+            confidences.append(other.confidence)
+        assert (np.diff(confidences) < -1e-3).all()
+
+    def test_training_mode_is_left(self, astronaut):
+        model = build().train()
+        Predictor(model)
+        assert not any(module.training for module in model.modules())
+
+
+class TestModels:
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = tmp_path / "mine.best"
+        timm.models.save_for_hf(build(), folder, safe_serialization=True)
+        return folder
+
+    def test_a_checkpoints_folder(self, folder, astronaut, predictor, monkeypatch):
+        (expected,) = predictor.predict(astronaut)
+        monkeypatch.chdir(folder.parent)
+        for given in (folder, str(folder), "mine.best"):
+            loaded = Predictor(given)
+            assert loaded.name == "mine.best" and loaded.temperature == 1 and loaded.labels == LABELS
+            np.testing.assert_allclose(values(loaded.predict(astronaut)[0]), values(expected), atol=1e-5)
+
+    def test_its_own_temperature(self, folder, astronaut):
+        (folder / "metrics.json").write_text(json.dumps({"temperature": 2.5}))
+        loaded = Predictor(folder)
+        assert loaded.temperature == 2.5 and Predictor(folder, temperature=1).temperature == 1
+        (face,) = loaded.predict(astronaut)
+        np.testing.assert_allclose(values(face), softmax(logits(loaded.model, face.crop) / 2.5), atol=1e-5)
+
+    def test_bundled_names(self, folder, monkeypatch):
+        # A folder of bundled checkpoints, of which the more accurate one is the default.
+        root = folder.parent
+        timm.models.save_for_hf(build(), root / "other.best", safe_serialization=True)
+        for name, accuracy in (("mine.best", 0.6), ("other.best", 0.7)):
+            text = json.dumps({"PublicTest": {"accuracy": accuracy}, "temperature": 1 + accuracy})
+            (root / name / "metrics.json").write_text(text)
+        monkeypatch.setattr("fer_demo.checkpoints.checkpoints_dir", lambda: root)
+        monkeypatch.setattr("timm.create_model", lambda name, pretrained: build())
+        assert Predictor().name == "other.best" and Predictor().temperature == 1.7
+        assert Predictor("mine.best").temperature == 1.6
+        with pytest.raises(ModelError, match=r"mine\.best, other\.best"):
+            Predictor("none.best")
+
+    def test_nothing_bundled(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("fer_demo.checkpoints.checkpoints_dir", lambda: tmp_path)
+        with pytest.raises(ModelError, match="No trained model"):
+            Predictor()
+
+    @pytest.mark.parametrize("name", ["resnet18", "fer_sedense.none", "no/such/folder", ""])
+    def test_unknown_names(self, name, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(ModelError) as error:
+            Predictor(name)
+        assert str(error.value).endswith(".") and "\n" not in str(error.value) and len(str(error.value)) < 300
+
+    @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+    def test_damaged_checkpoints(self, folder, file):
+        path = folder / file
+        path.write_bytes(path.read_bytes()[:100])
+        with pytest.raises(ModelError, match="cannot be loaded"):
+            Predictor(folder)
+
+    def test_models_of_another_kind(self):
+        with pytest.raises(ModelError, match="pretrained_cfg"):
+            Predictor(torch.nn.Linear(3, 7))
+        with pytest.raises(ModelError, match="grey square"):
+            Predictor(timm.create_model("test_vit"))
+        with pytest.raises(ModelError, match="outputs"):
+            Predictor(build(num_classes=5))
+
+    @pytest.mark.parametrize("temperature", [0, -1, float("nan"), float("inf")])
+    def test_bad_temperatures(self, predictor, temperature):
+        with pytest.raises(ModelError, match="temperature"):
+            Predictor(predictor.model, temperature=temperature)
+
+    def test_bad_devices(self, predictor):
+        for device in ("abacus", "cuda:99"):
+            with pytest.raises(ModelError, match="use 'cpu'"):
+                Predictor(build(), device=device)
+
+
+def test_names_of_the_package():
+    assert fer_demo.Predictor is Predictor and fer_demo.open_image is open_image
+    assert all(getattr(fer_demo, name) is not None for name in fer_demo.__all__)
+    assert set(fer_demo.__all__) <= set(dir(fer_demo))
+    with pytest.raises(AttributeError):
+        _ = fer_demo.nothing

@@ -1,0 +1,197 @@
+"""Figures and sentences of trade-offs, models side by side, and ablations."""
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+import timm
+import torch
+
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from fer_demo.emotions import COLORS, LABELS
+from fer_demo.figures import standalone_html
+from fer_demo.predictor import Predictor
+from fer_demo.tradeoffs import Row, tradeoff_rows
+from fer_demo.tradeoffs.compare import answer_rows, compare_models, disagreement
+from fer_demo.tradeoffs.figures import answer_bars, ingredient_bars, model_color, parameters_text, tradeoff_chart
+from fer_demo.tradeoffs.labels import place_labels
+from fer_demo.tradeoffs.published import data_sets, human, systems
+from fer_demo.tradeoffs.words import card, paper_table, what_it_buys, what_it_does_not_buy
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return tradeoff_rows()
+
+
+def of(rows: list[Row], data: str) -> list[Row]:
+    return [row for row in rows if row.data == data]
+
+
+def marks(fig: go.Figure) -> dict[str, go.Scatter]:
+    return {trace.name: trace for trace in fig.data if "markers" in trace.mode}
+
+
+@pytest.mark.parametrize("data", list(data_sets()))
+def test_the_chart_shows_every_row_of_the_papers_tables_with_its_kind(rows, data):
+    traces = marks(tradeoff_chart(of(rows, data)))
+    shown = {key: kind for kind, trace in traces.items() for (key,) in trace.customdata}
+    for row in of(rows, data):
+        assert (row.key in shown) == (row.values["accuracy"] is not None)
+        if row.key in shown:
+            assert shown[row.key] == row.kind
+    assert len({trace.marker.symbol for trace in traces.values()}) == len(traces)
+    printed = [(s, r) for s in systems() for r in s.results if r.data == data]
+    assert sorted(traces["published"].y) == sorted(100 * r.accuracy for _, r in printed)
+    assert sorted(traces["published"].x) == pytest.approx(
+        sorted((r.parameters or s.parameters) / 1e6 for s, r in printed)
+    )
+
+
+def test_axes_front_and_intervals(rows):
+    fer = of(rows, "fer2013")
+    fig = tradeoff_chart(fer, people=human())
+    assert fig.layout.xaxis.type == "log" and fig.layout.yaxis.type == "linear"
+    assert fig.layout.xaxis.title.text == "parameters (M)" and "people: 65 ± 5 %" in str(fig.layout.annotations)
+    (front,) = [trace for trace in fig.data if trace.name == "Pareto front"]
+    assert list(front.x) == sorted(front.x) and list(front.y) == sorted(front.y) and front.y[-1] == 72.7
+    (mine,) = [t for t in fig.data if t.name == "reproduced here"]
+    private = checkpoint_metrics("fer_sedense_s2.fer2013")["PrivateTest"]
+    ends = [a for a, y in zip(mine.error_y.array, mine.y, strict=True) if y == pytest.approx(100 * private["accuracy"])]
+    assert ends == [pytest.approx(100 * (private["interval"][1] - private["accuracy"]), abs=1e-3)]
+    untrained = Row("new", "new", "not trained", "fer2013", 48, {"macs": 9e6, "file_bytes": 5e5, "accuracy": None})
+    plain = tradeoff_chart(
+        [*fer, untrained], "macs", "file_bytes", log_x=False, log_y=True, front=False, people=human()
+    )
+    assert plain.layout.xaxis.type == "linear" and plain.layout.yaxis.type == "log" and not plain.layout.shapes
+    assert "not trained" in marks(plain)  # has these two numbers, but no accuracy
+    assert not tradeoff_chart(fer, "latency", "accuracy").data[-1].x  # nothing measured: an empty chart, no error
+
+
+def test_labels_do_not_lie_on_one_another():
+    def row(key, x, y):
+        return Row(key, key, "not trained", "fer2013", 48, {"parameters": x, "accuracy": y})
+
+    apart = [row("one", 1e5, 0.6), row("two", 1e7, 0.8)]
+    assert set(place_labels(apart, "parameters", "accuracy", True, False)) == {"one", "two"}
+    heap = [row(f"network{i}", 1e6 * (1 + i / 1000), 0.7 + i / 1e5) for i in range(40)]
+    corners = [row("a", 1e4, 0.5), row("b", 1e8, 0.9)]
+    placed = place_labels([*heap, *corners], "parameters", "accuracy", True, False)
+    assert 0 < len([key for key in placed if key.startswith("network")]) < 20 and {"a", "b"} <= set(placed)
+    assert place_labels([], "parameters", "accuracy", True, False) == {}
+
+
+def test_model_colours_are_no_emotion_colours_and_stay_the_same(rows):
+    for model in timm.list_models("fer_*"):
+        assert model_color(model) == model_color(f"{model}.fer2013") not in COLORS.values()
+    family = timm.list_models("fer_sedense*")
+    assert len({model_color(m) for m in family}) == min(4, len(family))
+    assert model_color(None) == model_color("unheard_of") == "#7F7F7F"
+
+
+def test_a_figure_as_a_file_of_its_own(rows):
+    html = standalone_html(tradeoff_chart(of(rows, "raf_single")), "RAF <single>", "a note")
+    assert "RAF &lt;single&gt;" in html and "a note" in html and "plotly.js v" in html
+    assert "<script src=" not in html and 'charset="utf-8"' in html
+
+
+def test_what_it_buys(rows):
+    fer, raf = (what_it_buys(rows, data).replace("\N{NO-BREAK SPACE}", " ") for data in ("fer2013", "raf_single"))
+    assert "0.48 M parameters give 70.7 % on FER2013" in fer and "2.0 points less" in fer
+    best = max((checkpoint_metrics(name)["PrivateTest"] for name in bundled_checkpoints()), key=lambda m: m["accuracy"])
+    low, high = best["interval"]
+    ours = f"{best['accuracy']:.1%} ({low:.1%} to {high:.1%})".replace("%", "").replace(" (", " % (")
+    assert "Pramerdorfer 2016, VGG, 72.7 %" in fer and ours in fer
+    assert "85.4 % on RAF-single" in raf and "1.6 points less" in raf and "14.0 times as many" in raf
+    less = what_it_does_not_buy(rows).replace("\N{NO-BREAK SPACE}", " ")
+    assert "211 M multiply-accumulates, and all 4 rivals" in less and "takes 52.8 M" in less
+
+
+def test_tables_say_what_was_reproduced(rows):
+    table = {line["system"]: line for line in paper_table(rows, 2)}
+    without = [r for r in rows if not (r.model == "fer_sedense" and r.checkpoint)]
+    only_variant = {line["system"]: line for line in paper_table(without, 2)}["SE-Dense (this paper)"]
+    assert only_variant["reproduced here"].startswith("not trained; its variant fer_sedense_s2: ")
+    low, high = checkpoint_metrics("fer_sedense_s2.fer2013")["PrivateTest"]["interval"]
+    assert only_variant["reproduced here"].endswith(f"({low:.1%} to {high:.1%})".replace("%", ""))
+    if any(r.model == "fer_sedense" and r.checkpoint for r in rows):
+        assert table["SE-Dense (this paper)"]["reproduced here"].endswith(", fer_sedense")
+    assert len(table) == 5 and table["Tang 2013"]["parameters here"] == pytest.approx(12.0, abs=0.02)
+    trained = {row.model for row in rows if row.checkpoint}
+    for row in rows:
+        if (
+            row.published
+            and row.published.result.table == 2
+            and not row.published.this_paper
+            and row.model not in trained
+        ):
+            assert table[row.title]["reproduced here"] == "not trained"
+    assert [line["reproduced here"] for line in paper_table(rows, 3)] == ["not trained"] * 4
+    short = {("fer_li_dlp", "raf_single"): "50 % after 6 epochs", ("fer_sedense", "fer2013"): "60 %"}
+    assert "50 % after 6 epochs" in [line["reproduced here"] for line in paper_table(rows, 3, short)]
+    assert paper_table(rows, 2, short)[0] == paper_table(rows, 2)[0]  # bundled weights come first
+    with pytest.raises(KeyError):
+        paper_table(rows, 4)
+
+
+def test_cards(rows):
+    by_key = {row.key: row for row in rows}
+    tang = card(next(r for r in rows if r.title == "Tang 2013"))
+    assert "https://arxiv.org/abs/1306.0239" in tang.paper and "Lee et al." in tang.paper
+    assert "`fer_demo/models/baselines/tang_svm.py`" in tang.code and tang.kind.startswith("**published**")
+    mine = card(by_key["fer_sedense_s2.fer2013"])
+    assert 'create_model("fer_sedense_s2.fer2013", pretrained=True)' in mine.code
+    chosen = checkpoint_metrics("fer_sedense_s2.fer2013")["training"]["chosen_epoch"]
+    assert (
+        "60 + 24 epochs of SGD" in mine.trained
+        and f"epoch {chosen}." in mine.trained
+        and mine.kind.startswith("**reproduced")
+    )
+    sequel = card(next(r for r in rows if r.data == "raf_single" and r.model is None))
+    assert sequel.code == "Not built here." and "10.5626/JOK.2019.46.12.1241" in sequel.paper
+    for row in rows:
+        assert all(vars(card(row)).values())
+
+
+def test_models_side_by_side(astronaut):
+    torch.manual_seed(0)
+    predictors = {name: Predictor(timm.create_model(name)) for name in ("fer_sedense_s2", "fer_sedense_nano")}
+    (found,) = Predictor(timm.create_model("fer_sedense_s2")).predict(astronaut)
+    answers = compare_models(predictors, astronaut, found)
+    assert [a.name for a in answers] == list(predictors)
+    for answer, predictor in zip(answers, predictors.values(), strict=True):
+        (face,) = predictor.predict(astronaut)
+        assert answer.face.probabilities == face.probabilities and answer.seconds > 0
+        assert answer.picture.dtype == np.uint8 and answer.picture.shape[2] == 3
+        assert answer.found.values.shape == face.crop.shape
+    lines = answer_rows(answers)
+    assert set(lines[0]) == {"model", "answer", "milliseconds", *LABELS}
+    (whole, _) = compare_models(predictors, astronaut, found, whole=True)
+    assert whole.face.box == (0.0, 0.0, 512.0, 512.0)
+    fig = answer_bars({a.name: a.face.probabilities for a in answers})
+    assert [bar.marker.color for bar in fig.data] == [model_color(name) for name in predictors]
+    assert list(fig.data[0].y) == [answers[0].face.probabilities[label] for label in LABELS]
+
+
+def test_disagreement_in_words():
+    from types import SimpleNamespace
+
+    def says(name, label, share):
+        rest = (1 - share) / (len(LABELS) - 1)
+        face = SimpleNamespace(label=label, probabilities={n: share if n == label else rest for n in LABELS})
+        return SimpleNamespace(name=name, face=face)
+
+    both = disagreement([says("a", "happy", 0.9), says("b", "happy", 0.6)])
+    assert "They **agree**: all say happy." in both and "30 points between `a` and `b`" in both and "Unsure" not in both
+    apart = disagreement([says("a", "happy", 0.9), says("b", "sad", 0.4)])
+    assert "`a` says happy; `b` says sad" in apart and "Unsure: `b`" in apart
+
+
+def test_ingredients_hang_from_the_whole():
+    parts = [
+        {"title": "without SE", "difference": -0.03, "interval": (-0.05, -0.01), "parameters": -12_345},
+        {"title": "another seed", "difference": 0.002, "interval": (-0.02, 0.024), "parameters": 0},
+    ]
+    (bars,) = ingredient_bars(0.67, parts).data
+    assert bars.base == 67 and list(bars.y) == ["another seed", "without SE"] and list(bars.x) == [0.2, -3.0]
+    assert bars.marker.color[0] != bars.marker.color[1]  # within chance, and not
+    assert bars.text[1] == "−3.0 points, −12 k parameters" and parameters_text(0) == "same size"

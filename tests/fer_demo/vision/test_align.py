@@ -1,0 +1,111 @@
+"""Cutting faces out."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+
+from fer_demo.vision.align import TEMPLATE, align_face, similarity, square_crop, warp, whole_picture
+
+# The astronaut's landmarks, marked by hand.
+ASTRONAUT = np.array([[206, 103], [243, 102], [224, 126], [207, 142], [242, 141]])
+
+
+class TestAlignment:
+    def test_template_is_symmetric(self):
+        mirrored = TEMPLATE[[1, 0, 2, 4, 3]] * (-1, 1) + (1, 0)
+        np.testing.assert_allclose(mirrored, TEMPLATE, atol=1e-9)
+
+    def test_similarity_finds_the_transform_and_ignores_scatter(self):
+        a, shift = 1.7 * np.exp(0.6j), np.array([5.0, -3.0])
+        turn = np.array([[a.real, -a.imag], [a.imag, a.real]])
+        source = np.random.default_rng(1).normal(size=(5, 2))
+        m = similarity(source, source @ turn.T + shift)
+        np.testing.assert_allclose(m, np.column_stack([turn, shift]), atol=1e-12)
+        # Least squares: any small change of the answer fits worse.
+        target = source @ turn.T + shift + np.random.default_rng(2).normal(size=(5, 2))
+        best = similarity(source, target)
+
+        def error(matrix):
+            return np.sum((source @ matrix[:, :2].T + matrix[:, 2] - target) ** 2)
+
+        for change in ([[1, 0, 0], [0, 1, 0]], [[0, -1, 0], [1, 0, 0]], [[0, 0, 1], [0, 0, 0]], [[0, 0, 0], [0, 0, 1]]):
+            for sign in (1, -1):
+                assert error(best + sign * 0.01 * np.array(change)) > error(best)
+
+    @pytest.mark.parametrize("angle", [0, 35, -35, 90])
+    @pytest.mark.parametrize("margin", [0.0, 0.25])
+    def test_landmarks_land_on_the_template(self, angle, margin):
+        # Dots at the landmarks of a turned face; where they come to lie in the crop is measured from the pixels.
+        m = cv2.getRotationMatrix2D((300, 300), angle, 1.0)
+        landmarks = np.floor((TEMPLATE * 300 + 150) @ m[:, :2].T + m[:, 2]) + 0.5
+        seen = []
+        for point in landmarks:
+            image = np.zeros((600, 600), np.uint8)
+            cv2.circle(image, tuple(int(v) for v in point), 12, 255, -1)
+            crop = align_face(image, landmarks, 96, margin).astype(float)
+            ys, xs = np.indices(crop.shape) + 0.5
+            seen.append([(xs * crop).sum() / crop.sum(), (ys * crop).sum() / crop.sum()])
+        assert np.abs(seen - (TEMPLATE + margin) / (1 + 2 * margin) * 96).max() < 0.3
+
+    def test_scale_does_not_matter(self, astronaut):
+        small = align_face(astronaut, ASTRONAUT).astype(int)
+        large = cv2.resize(astronaut, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
+        assert np.abs(align_face(large, ASTRONAUT * 4) - small).mean() < 1.5
+
+    def test_wrong_landmarks(self, astronaut):
+        for bad in (np.zeros((5, 2)), np.full((5, 2), np.nan), ASTRONAUT[:4]):
+            with pytest.raises(ValueError, match="Landmarks"):
+                align_face(astronaut, bad)
+
+    def test_no_aliasing(self):
+        # One-pixel stripes are grey from afar; without a low-pass they turn into coarse stripes.
+        stripes = np.zeros((960, 960), np.uint8)
+        stripes[:, ::2] = 255
+        for factor in (3.1, 7.3, 15.7):
+            crop = warp(stripes, np.array([[1 / factor, 0, 0], [0, 1 / factor, 0]]), 48).astype(int)
+            assert np.abs(crop - 128).max() < 45 and crop.std() < 20
+
+    def test_strong_reductions_agree_with_plain_averaging(self, astronaut):
+        gray = cv2.cvtColor(astronaut, cv2.COLOR_RGB2GRAY)
+        expected = cv2.resize(gray, (16, 16), interpolation=cv2.INTER_AREA).astype(int)
+        assert np.abs(whole_picture(astronaut, 16) - expected).mean() < 3  # 32 to 1, in two steps
+        assert np.abs(whole_picture(astronaut, 64) - cv2.resize(gray, (64, 64), interpolation=cv2.INTER_AREA)).max() < 2
+
+
+class TestSquareCrop:
+    def test_a_box_is_taken_exactly(self, astronaut):
+        gray = cv2.cvtColor(astronaut, cv2.COLOR_RGB2GRAY)
+        np.testing.assert_array_equal(square_crop(astronaut, (100, 60, 48, 48)), gray[60:108, 100:148])
+        np.testing.assert_array_equal(square_crop(gray, (100, 60, 48, 20)), gray[46:94, 100:148])
+        halved = gray[60:156, 100:196].reshape(48, 2, 48, 2).mean(axis=(1, 3))
+        assert np.abs(square_crop(gray, (100, 60, 96, 96)) - halved).max() <= 1
+
+    def test_over_the_border_it_is_repeated(self, astronaut):
+        gray = cv2.cvtColor(astronaut, cv2.COLOR_RGB2GRAY)
+        crop = square_crop(gray, (-8, -8, 48, 48))
+        np.testing.assert_array_equal(crop, np.pad(gray[:40, :40], ((8, 0), (8, 0)), mode="edge"))
+
+    def test_whole_picture(self, astronaut):
+        face = np.ascontiguousarray(astronaut[80:128, 200:248])
+        np.testing.assert_array_equal(whole_picture(face[:, :, 0]), face[:, :, 0])
+        np.testing.assert_array_equal(whole_picture(face), cv2.cvtColor(face, cv2.COLOR_RGB2GRAY))
+        assert (whole_picture(np.full((1, 30_000, 3), 77, np.uint8)) == 77).all()
+
+    @pytest.mark.parametrize(
+        "box",
+        [
+            (0, 0, 0, 10),
+            (0, 0, 10, -1),
+            (0, 0, math.nan, 5),
+            (math.inf, 0, 5, 5),
+            (512, 0, 9, 9),
+            (-9, 0, 9, 9),
+            (0, 0, 1e9, 1e9),
+            (1, 2, 3),
+        ],
+    )
+    def test_bad_boxes(self, astronaut, box):
+        with pytest.raises(ValueError, match="box"):
+            square_crop(astronaut, box)

@@ -1,0 +1,111 @@
+"""Published figures: stated once, found again, and noticed when they differ."""
+
+import copy
+import os
+from pathlib import Path
+
+import pytest
+
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from training.__main__ import main
+from training.eval.reproduce import differences, results_table
+from training.report.card import model_card
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+def bundled():
+    return {name: checkpoint_metrics(name) for name in bundled_checkpoints()}
+
+
+def test_readme_shows_what_the_checkpoints_state():
+    assert results_table(bundled()) in README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", bundled_checkpoints())
+def test_model_card_shows_what_the_checkpoint_states(name):
+    from fer_demo.checkpoints import checkpoint_dir
+
+    metrics = checkpoint_metrics(name)
+    training = metrics["training"]
+    best = {"epoch": training["chosen_epoch"], "weights": training["weights"]}
+    card = model_card(name, metrics, training["recipe"], best)
+    assert (checkpoint_dir(name) / "README.md").read_text(encoding="utf-8") == card
+
+
+def test_the_best_choice_comes_first():
+    name, metrics = next(iter(bundled().items()))
+    worse = copy.deepcopy(metrics)
+    worse["PublicTest"]["accuracy"] -= 0.01
+    rows = results_table({"a.fer2013": worse, name: metrics}).splitlines()[2:]
+    assert rows[0].startswith(f"| `{name}` |") and rows[-1].startswith("| `a.fer2013` |")
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "differs"),
+    [
+        (("PrivateTest", "correct"), 1, True),
+        (("PrivateTest", "accuracy"), 1e-6, True),
+        (("PrivateTest", "macro_f1"), 1e-5, True),
+        (("PrivateTest", "loss"), 1e-4, False),  # a sum in another order
+        (("PrivateTest", "loss"), 3e-4, True),
+        (("temperature",), 1e-2, True),
+    ],
+)
+def test_a_figure_that_differs_is_named(path, change, differs):
+    stated = next(iter(bundled().values()))
+    found = copy.deepcopy(stated)
+    place = found
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] += change
+    lines = list(differences(stated, found))
+    assert bool(lines) == differs
+    if differs:
+        assert lines[0].startswith(" ".join(path)) and "stated" in lines[0]
+
+
+def test_what_is_missing_or_of_another_length_differs():
+    assert list(differences({"a": {"b": 1}}, {"a": {}})) == ["a b: stated 1, found None"]
+    assert list(differences({"a": [1, 2]}, {"a": [1]})) == ["a: stated [1, 2], found [1]"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("FER2013_DIR"), reason="FER2013_DIR is not set")
+def test_every_published_figure_comes_out_again(capsys):
+    assert main(["reproduce"]) == 0
+    assert "every figure is the one published" in capsys.readouterr().out
+
+
+def test_an_unknown_checkpoint(data, capsys):
+    assert main(["reproduce", "fer_nothing.fer2013", "--data", str(data)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and "fer_nothing" in error and len(error.splitlines()) == 1
+
+
+def test_another_data_set_is_not_reproduced(data, capsys):
+    name = bundled_checkpoints()[0]
+    assert main(["reproduce", name, "--data", str(data)]) == 2
+    assert (
+        f"{name}: PublicTest n: stated {checkpoint_metrics(name)['PublicTest']['n']}, found 42"
+        in capsys.readouterr().err
+    )
+
+
+def test_readme_shows_the_measured_faithfulness():
+    from fer_demo.checkpoints import checkpoint_file
+    from training.eval.faithfulness import table
+
+    measured = [checkpoint_file(name, "faithfulness.json") for name in bundled_checkpoints()]
+    assert any(table(result) in README.read_text(encoding="utf-8") for result in measured if result)
+
+
+def test_the_ablation_table_shows_the_records():
+    from training.run.runlog import RUNS, read_runs
+
+    text = (RUNS.parent / "README.md").read_text(encoding="utf-8")
+    rows = [run for run in read_runs() if run.name.startswith(("ablation-", "arch-"))]
+    assert len(rows) >= 10
+    for run in rows:
+        figure = f"{run.record['public']['accuracy']:.1%}".replace("%", " %")
+        assert figure in text, f"{run.name}: {figure}"

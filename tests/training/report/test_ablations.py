@@ -1,0 +1,48 @@
+"""What run records say of ingredients."""
+
+import pytest
+
+from fer_demo.tradeoffs import network_costs
+from training.report.ablations import ablations
+from training.run.runlog import Run, read_runs
+
+
+def run(name: str, accuracy: float, status: str = "finished", **config) -> Run:
+    record = {"status": status, "public": {"n": 3589, "accuracy": accuracy}}
+    return Run(name, {"model": "fer_sedense_s2.fer2013", "epochs": 10, **config}, [], record)
+
+
+def test_a_variant_is_compared_with_the_whole_of_its_group():
+    runs = [run("arch-full", 0.6), run("arch-no_se", 0.58, model_args={"se": "none"}), run("ablation-ema", 0.7)]
+    found = ablations(runs, "arch")
+    assert found["whole"].name == "arch-full" and found["accuracy"] == 0.6
+    (part,) = found["parts"]
+    assert part["title"] == "without squeeze-and-excitation" and part["difference"] == pytest.approx(-0.02)
+    low, high = part["interval"]
+    assert low < -0.02 < high and high - low == pytest.approx(2 * 1.96 * ((0.24 + 0.2436) / 3589) ** 0.5)
+    fewer = network_costs("fer_sedense_s2", 48, (("se", "none"),)).parameters
+    assert part["parameters"] == fewer - 481_019 < 0
+
+
+def test_the_whole_may_be_a_run_that_differs_in_nothing_else():
+    runs = [
+        run("other", 0.5, epochs=20),
+        run("ablation-base", 0.6, model_args={}),
+        run("arch-no_skip", 0.55, model_args={"skip": False}),
+        run("arch-of_tomorrow", 0.61, model_args={"skip": True}),
+    ]
+    found = ablations(runs, "arch")
+    assert found["whole"].name == "ablation-base"
+    assert [part["title"] for part in found["parts"]] == ["without skip connection", "of tomorrow"]
+
+
+def test_unfinished_runs_do_not_count_and_none_is_none():
+    assert ablations([], "arch") is None
+    assert ablations([run("arch-full", 0.6)], "arch") is None
+    assert ablations([run("arch-full", 0.6), run("arch-no_se", 0.1, status="running")], "arch") is None
+
+
+def test_the_records_of_this_project():
+    found = ablations(read_runs(), "ablation")
+    assert found["whole"].name == "ablation-base" and len(found["parts"]) >= 6
+    assert {part["title"] for part in found["parts"]} >= {"with CutMix", "without label smoothing"}

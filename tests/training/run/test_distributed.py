@@ -1,0 +1,96 @@
+"""Two processes train what one trains."""
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.run.distributed import World
+
+ROOT = Path(__file__).resolve().parents[3]
+SETTINGS = ["epochs=2", "batch_size=16", "sizes=[[0,24]]", "lr=0.02", "bf16=off", "device=cpu", "threads=1"]
+
+# Batch normalisation sees the pictures of its own process on a CPU, so the exact comparison is made without it.
+SCRIPT = """
+import sys
+import torch.nn as nn
+nn.BatchNorm2d.forward = lambda self, x: x * self.weight.view(1, -1, 1, 1) * 0.5 + self.bias.view(1, -1, 1, 1)
+from training.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def train(data, run_dir, program, processes):
+    arguments = ["train", "--data", str(data), "--run-dir", str(run_dir), "--quiet", "--no-record", "--set", *SETTINGS]
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-addr=127.0.0.1"]
+        launcher += [f"--master-port={free_port()}"]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "GLOO_SOCKET_IFNAME": "lo",
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": str(ROOT),  # a program elsewhere has its own folder on the path, not this one
+    }
+    done = subprocess.run([*launcher, *program, *arguments], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    with open(run_dir / "log.csv", newline="") as f:
+        log = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f)]
+    return log, torch.load(run_dir / "last.pt", weights_only=True), done.stdout
+
+
+def test_two_processes_reach_the_same_loss(data, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(SCRIPT)
+    one, state_one, _ = train(data, tmp_path / "one", [str(program)], 1)
+    two, state_two, printed = train(data, tmp_path / "two", [str(program)], 2)
+    assert printed.count("best on PublicTest") == 1, "only the first process reports"
+    assert [r["train_loss"] for r in two] == pytest.approx([r["train_loss"] for r in one], abs=2e-4)
+    assert two[-1]["train_loss"] < two[0]["train_loss"]
+    for name, value in state_one["model"].items():
+        torch.testing.assert_close(state_two["model"][name], value, atol=1e-4, rtol=1e-3, msg=name)
+    assert json.loads(state_two["best"])["epoch"] == json.loads(state_one["best"])["epoch"]
+
+
+def test_two_processes_with_batch_normalisation(data, tmp_path):
+    """With eight instead of sixteen pictures behind each mean the losses agree roughly, not to the digit."""
+    one, _, _ = train(data, tmp_path / "one", ["-m", "training"], 1)
+    two, _, _ = train(data, tmp_path / "two", ["-m", "training"], 2)
+    assert two[-1]["train_loss"] == pytest.approx(one[-1]["train_loss"], rel=0.1)
+
+
+def test_a_batch_that_cannot_be_shared(faces, config, tmp_path, monkeypatch):
+    from training.run import train as module
+
+    monkeypatch.setattr(module, "join", lambda device: World(device, rank=0, size=3))
+    with pytest.raises(ValueError, match="batch_size 16 cannot be shared by 3 processes"):
+        module.Trainer(config(), faces, tmp_path)
+
+
+def test_the_parts_make_the_whole():
+    batch = torch.arange(10)
+    parts = [batch[World(torch.device("cpu"), rank, 2).part] for rank in range(2)]
+    assert torch.equal(torch.cat(parts).sort().values, batch) and len(parts[0]) == len(parts[1])
+
+
+def test_one_process_works_with_the_threads_of_those_that_wait(monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    own = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), World(torch.device("cpu"), 0, 4).all_threads():
+        assert torch.get_num_threads() == 2 * own  # of four processes, two are on this machine
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == own
+    with World(torch.device("cpu")).all_threads():
+        assert torch.get_num_threads() == own

@@ -1,0 +1,248 @@
+"""The trainer: it learns, resumes exactly, keeps the last good checkpoint, and says what is wrong."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from training.data import DataError, Faces
+from training.run import storage
+from training.run.config import TrainConfig, from_dict, load_config
+from training.run.run_folder import BEST, LAST, resume_config
+from training.run.runlog import LOG
+from training.run.train import Trainer
+
+
+def weights(trainer):
+    return torch.cat([v.double().flatten() for v in trainer.model.state_dict().values()])
+
+
+def test_it_learns(faces, config, tmp_path):
+    best = Trainer(config(epochs=8), faces, tmp_path, quiet=True).fit()
+    assert best["accuracy"] > 0.6  # chance is 1 in 7
+    assert {LAST, BEST, LOG, "config.json"} <= {p.name for p in tmp_path.iterdir()}
+    log = (tmp_path / LOG).read_text().splitlines()
+    assert len(log) == 9 and log[0].startswith("epoch,size,lr,train_loss,public_loss,public_accuracy")
+    assert any(p.name.startswith("events") for p in tmp_path.iterdir())
+
+
+def test_both_networks_go_on_after_an_evaluation(faces, config, tmp_path):
+    """A weight that evaluation replaced by a tensor of inference mode could not be trained any further."""
+    trainer = Trainer(config(model="fer_sedense.fer2013", epochs=2), faces, tmp_path, quiet=True)
+    before = [p.data_ptr() for p in trainer.model.parameters()]
+    trainer.fit()
+    assert len(trainer.history) == 2 and not any(p.is_inference() for p in trainer.model.parameters())
+    assert [p.data_ptr() for p in trainer.model.parameters()] == before
+
+
+def test_same_seed_same_weights(faces, config, tmp_path):
+    runs = [Trainer(config(epochs=1, seed=s), faces, tmp_path / str(i), quiet=True) for i, s in enumerate((1, 1, 2))]
+    for trainer in runs:
+        trainer.fit()
+    assert torch.equal(weights(runs[0]), weights(runs[1])) and not torch.equal(weights(runs[0]), weights(runs[2]))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_resume_in_the_middle_of_an_epoch_is_exact(faces, config, tmp_path, ema, monkeypatch):
+    settings = config(ema_decay=ema, drop_rate=0.2)
+    whole = Trainer(settings, faces, tmp_path / "a", quiet=True)
+    whole.fit()
+
+    class Killed(Exception):
+        pass
+
+    stopped = Trainer(settings, faces, tmp_path / "b", quiet=True)
+    schedule = stopped.scheduler.step_update
+
+    def save_then_die(updates):
+        if (stopped.epoch, stopped.step) == (1, 4):
+            stopped.save()
+            raise Killed
+        schedule(updates)
+
+    monkeypatch.setattr(stopped.scheduler, "step_update", save_then_die)
+    with pytest.raises(Killed):
+        stopped.fit()
+    resumed = Trainer(resume_config(tmp_path / "b"), faces, tmp_path / "b", quiet=True)
+    resumed.load(tmp_path / "b" / LAST)
+    assert (resumed.epoch, resumed.step) == (1, 4)
+    resumed.fit()
+    assert torch.equal(weights(resumed), weights(whole))
+    assert [r["train_loss"] for r in resumed.history] == [r["train_loss"] for r in whole.history]
+    assert resumed.best == whole.best
+
+
+def test_kill_minus_nine(data, tmp_path):
+    """A process killed at an arbitrary moment and resumed gives the weights of one that was left alone."""
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "model: fer_sedense_s2.fer2013\nepochs: 4\nbatch_size: 16\nsizes: [[0, 24]]\nlr: 0.02\nbf16: false\n"
+        "device: cpu\nthreads: 1\nsave_minutes: 0.002\n"
+    )
+    run = [sys.executable, "-m", "training", "train", "--data", str(data), "--quiet", "--no-record"]
+    start = [*run, str(recipe), "--run-dir"]
+    subprocess.run([*start, str(tmp_path / "whole")], check=True, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*start, str(tmp_path / "killed")], stdout=subprocess.DEVNULL)
+    last = tmp_path / "killed" / LAST
+    deadline = time.monotonic() + 120
+    while not last.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert torch.load(last, weights_only=True)["epoch"] < 4, "killed too late to prove anything"
+    subprocess.run([*run, "--resume", "--run-dir", str(tmp_path / "killed")], check=True, stdout=subprocess.DEVNULL)
+    final = [torch.load(tmp_path / d / LAST, weights_only=True)["model"] for d in ("whole", "killed")]
+    assert all(torch.equal(final[0][k], final[1][k]) for k in final[0])
+    best = [load_file(tmp_path / d / BEST) for d in ("whole", "killed")]
+    assert all(torch.equal(best[0][k], best[1][k]) for k in best[0])
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(faces, config, tmp_path, monkeypatch):
+    trainer = Trainer(config(epochs=1), faces, tmp_path, quiet=True)
+    trainer.fit()
+    before = (tmp_path / LAST).read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(storage.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        trainer.save()
+    assert (tmp_path / LAST).read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".last")] == []
+
+
+def test_best_weights_come_from_the_final_size(faces, config, tmp_path):
+    trainer = Trainer(config(epochs=3, sizes=[[0, 16], [2, 24]]), faces, tmp_path, quiet=True)
+    best = trainer.fit()
+    assert best["epoch"] == 3
+    assert [r["size"] for r in trainer.history] == [16, 16, 24]
+
+
+def test_resume_needs_a_run(tmp_path):
+    with pytest.raises(ValueError, match="holds no run to resume"):
+        resume_config(tmp_path)
+
+
+def test_checkpoint_of_another_model_is_refused(faces, config, tmp_path):
+    trainer = Trainer(config(epochs=1), faces, tmp_path, quiet=True)
+    trainer.save()
+    other = Trainer(config(model="fer_sedense.fer2013"), faces, tmp_path, quiet=True)
+    with pytest.raises(ValueError, match="does not fit these settings"):
+        other.load(tmp_path / LAST)
+
+
+def test_other_data_are_refused(faces, config, tmp_path):
+    Trainer(config(epochs=1), faces, tmp_path, quiet=True).save()
+    labels = faces.labels.clone()
+    labels[0] = (labels[0] + 1) % 7
+    other = Trainer(config(epochs=1), Faces(faces.images, labels, faces.splits), tmp_path, quiet=True)
+    with pytest.raises(ValueError, match="trained on other data"):
+        other.load(tmp_path / LAST)
+
+
+def test_going_on_in_another_way_is_said(faces, config, tmp_path, capsys):
+    Trainer(config(epochs=1), faces, tmp_path, quiet=True).save()
+    Trainer(config(epochs=1), faces, tmp_path, quiet=True).load(tmp_path / LAST)
+    assert "note:" not in "".join(capsys.readouterr())
+    Trainer(config(epochs=1, bf16="on"), faces, tmp_path, quiet=True).load(tmp_path / LAST)
+    assert "note: begun with" in "".join(capsys.readouterr())
+
+
+def test_a_run_that_died_before_its_curve_was_written(faces, config, tmp_path):
+    trainer = Trainer(config(epochs=1), faces, tmp_path, quiet=True)
+    trainer.fit()
+    curve = (tmp_path / LOG).read_text()
+    (tmp_path / LOG).unlink()
+    again = Trainer(config(epochs=1), faces, tmp_path, quiet=True)
+    again.load(tmp_path / LAST)
+    again.fit()
+    assert (tmp_path / LOG).read_text() == curve
+
+
+def test_a_good_state_outlives_a_loss_that_explodes(faces, config, tmp_path):
+    trainer = Trainer(config(epochs=2, lr=1e30, warmup_epochs=0, save_minutes=0), faces, tmp_path, quiet=True)
+    trainer.save()
+    with pytest.raises(FloatingPointError, match="start again with a lower lr"):
+        trainer.fit()
+    state = torch.load(tmp_path / LAST, weights_only=True)
+    assert torch.isfinite(state["loss_sum"])
+
+
+class TestInitialWeights:
+    def test_they_are_where_it_starts(self, faces, config, tmp_path):
+        first = Trainer(config(epochs=1), faces, tmp_path / "a", quiet=True)
+        first.fit()
+        start = str(tmp_path / "a" / BEST)
+        second = Trainer(
+            config(epochs=1, seed=5, lr=1e-9, warmup_epochs=0, min_lr=0, ema_decay=0.9, init_from=start),
+            faces,
+            tmp_path / "b",
+            quiet=True,
+        )
+        second.fit()
+        expected = first.model.get_classifier().weight  # one epoch: its best weights are its last
+        for model in (second.model, second.ema.module):
+            torch.testing.assert_close(model.get_classifier().weight, expected, atol=1e-5, rtol=0)
+
+    def test_what_is_wrong_is_named(self, faces, config, tmp_path):
+        with pytest.raises(ValueError, match="neither a bundled checkpoint nor a file: 'nothing'"):
+            Trainer(config(init_from="nothing"), faces, tmp_path, quiet=True).fit()
+        Trainer(config(model="fer_sedense_nano.fer2013", epochs=1), faces, tmp_path / "a", quiet=True).fit()
+        with pytest.raises(ValueError, match="do not fit this network"):
+            Trainer(config(init_from=str(tmp_path / "a" / BEST)), faces, tmp_path / "b", quiet=True).fit()
+
+
+def test_too_few_pictures(faces, config, tmp_path):
+    with pytest.raises(DataError, match="do not fill a batch of 512"):
+        Trainer(config(batch_size=512), faces, tmp_path)
+
+
+class TestConfig:
+    def test_recipes_load(self):
+        from training.run.config import RECIPES
+
+        recipes = sorted(RECIPES.glob("*.yaml"))
+        assert recipes
+        for recipe in recipes:
+            config = load_config(recipe)
+            assert from_dict(config.to_dict()) == config
+
+    def test_overrides(self):
+        config = load_config(None, ["lr=1e-3", "augment.erase=0", "sizes=[[0, 24], [3, 48]]", "epochs=4"])
+        assert config.lr == 1e-3 and config.augment.erase == 0 and config.size_at(2) == 24 and config.size_at(3) == 48
+
+    @pytest.mark.parametrize(
+        ("override", "message"),
+        [
+            ("lrr=1", "no setting 'lrr'"),
+            ("augment.turn=1", "augment has no setting 'turn'"),
+            ("epochs=0", "epochs must be at least 1"),
+            ("epochs=many", "epochs must be int"),
+            ("lr", "has no '='"),
+            ("sizes=[[5, 48]]", "rising epochs from 0"),
+            ("sizes=48", "sizes must be"),
+            ("sizes=[0, 48]", "pairs \\(first epoch, side\\)"),
+            ("sizes=[[0, 48]", "not valid YAML"),
+            ("sizes=[[0, 24], [60, 48]]", r"last stage in epoch 60, but there are only 60 epochs.*sizes=\[\[0, 48\]\]"),
+            ("augment=false", "augment holds settings of its own"),
+            ("lr.peak=1", "lr must be float"),
+            ("seed=20240601", "seed must be from 0 to 16777215"),
+        ],
+    )
+    def test_wrong_settings(self, override, message):
+        with pytest.raises(ValueError, match=message):
+            load_config(None, [override])
+
+    def test_unknown_recipe(self):
+        with pytest.raises(ValueError, match="There is no recipe"):
+            load_config("nothing")
+
+    def test_size_schedule(self):
+        config = TrainConfig(sizes=((0, 24), (10, 32), (20, 48)))
+        assert [config.size_at(e) for e in (0, 9, 10, 19, 20, 99)] == [24, 24, 32, 32, 48, 48]

@@ -1,0 +1,1 @@
+"""Evaluation: accuracy and calibration, test-time augmentation, explanations, and published figures again."""

@@ -1,0 +1,86 @@
+"""Every published figure, computed again from the bundled weights."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import timm
+
+import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from training.data import Faces
+from training.eval.evaluate import TEST_SPLITS, evaluate
+
+VIEW_TITLES = {"single": "single view", "flip": "mean with the mirror image", "ten_crop": "ten-crop"}
+
+
+def percent(part: dict[str, Any]) -> str:
+    """A split's accuracy with its 95 % interval."""
+    low, high = part["interval"]
+    return f"{part['accuracy']:.2%} ({low:.1%}–{high:.1%})"
+
+
+def by_view(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """View to split to figures, the single view first."""
+    return {"single": {split: metrics[split] for split in TEST_SPLITS}} | metrics.get("views", {})
+
+
+def results_table(figures: dict[str, dict[str, Any]]) -> str:
+    """The README's table.
+
+    Args:
+        figures: Checkpoint name to the content of its ``metrics.json``.
+
+    Returns:
+        Markdown, best PublicTest accuracy first: PublicTest chose the weights, so it may also order them.
+    """
+    lines = [
+        "| checkpoint | parameters | view | PublicTest | PrivateTest | PrivateTest without duplicates |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in sorted(figures, key=lambda n: -figures[n]["PublicTest"]["accuracy"]):
+        for view, splits in by_view(figures[name]).items():
+            public, private = splits["PublicTest"], splits["PrivateTest"]
+            cells = [f"`{name}`", f"{figures[name]['parameters']:,}", VIEW_TITLES[view], percent(public)]
+            cells += [percent(private), percent(private["without_duplicates"])]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def differences(stated: Any, found: Any, path: str = "") -> Iterator[str]:
+    """One sentence for each figure of `stated` that `found` does not repeat.
+
+    Counts and everything derived from them must be equal. Losses, calibration errors and mean confidences are sums of
+    floating-point numbers whose order depends on the processor: there the last printed digit may differ by one.
+    """
+    if isinstance(stated, dict):
+        for key, value in stated.items():
+            yield from differences(value, found.get(key) if isinstance(found, dict) else None, f"{path} {key}".strip())
+    elif isinstance(stated, list) and isinstance(found, list) and len(stated) == len(found):
+        for i, (a, b) in enumerate(zip(stated, found, strict=True)):
+            yield from differences(a, b, f"{path}[{i}]")
+    elif isinstance(stated, float) and isinstance(found, float):
+        rounded = any(word in path for word in ("loss", "ece", "reliability", "temperature"))
+        if abs(stated - found) > (1.5e-4 if rounded else 0):
+            yield f"{path}: stated {stated}, found {found}"
+    elif stated != found:
+        yield f"{path}: stated {stated}, found {found}"
+
+
+def reproduce(faces: Faces, names: list[str] | None = None) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Evaluates bundled checkpoints again, in the views that their ``metrics.json`` states.
+
+    Args:
+        faces: FER2013 with all three splits.
+        names: Checkpoints; all by default.
+
+    Returns:
+        Name to figures, and a sentence for each figure that differs from ``metrics.json``.
+    """
+    found, problems = {}, []
+    for name in names or bundled_checkpoints():
+        stated = checkpoint_metrics(name)
+        views = tuple(stated.get("views", {}))
+        found[name] = evaluate(timm.create_model(name, pretrained=True), faces, views=views, progress=True)
+        compared = {key: value for key, value in stated.items() if key != "training"}
+        problems += [f"{name}: {line}" for line in differences(compared, found[name])]
+    return found, problems

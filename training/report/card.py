@@ -1,0 +1,261 @@
+"""The model card: what a checkpoint is, how it was made, how good it is and what it must not be used for."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fer_demo.checkpoints import recipe_chain
+from fer_demo.emotions import DISCLAIMER, LABELS
+from fer_demo.tradeoffs.published import systems
+from training.eval.reproduce import VIEW_TITLES, by_view, percent
+from training.run.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a card says about the data behind the weights.
+
+    Attributes:
+        title: The data set's name.
+        paper: What the SE-Dense paper prints of its network.
+        compare: What others reach on it; ``{paper}`` is a published figure of the same network.
+        limits: What its pictures and labels cannot support.
+        licence: Under what terms it is given out.
+    """
+
+    title: str
+    paper: str
+    compare: str
+    limits: str
+    licence: str
+
+
+DATA_SETS = {
+    "fer2013": DataSet(
+        title="FER2013",
+        paper="70.69%",
+        compare="{paper}; people reach 65 ± 5 % on these pictures (Goodfellow et al. 2013).",
+        limits="FER2013 comes from a web image search of 2013, its labels are noisy, and it says nothing about age, "
+        "gender or skin colour, so no statement about fairness can be made.",
+        licence="FER2013 was published for research and education without a clear licence for the pictures",
+    ),
+    "raf_single": DataSet(
+        title="RAF-DB's single-label set",
+        paper="85.4%",
+        compare="{paper}. RAF-DB has no validation split: PublicTest is every tenth "
+        "training picture of a class, and PrivateTest is the official test set.",
+        limits="RAF-DB comes from web photo albums; its labels are the majority of some forty annotators each.",
+        licence="RAF-DB is given out on request, for research that is not commercial",
+    ),
+}
+"""By the tag in a checkpoint's name, ``<architecture>.<tag>``."""
+
+
+def data_set(name: str) -> DataSet:
+    """The data set that a checkpoint's name states.
+
+    Raises:
+        ValueError: If its tag is of none that a card can describe.
+    """
+    tag = name.rpartition(".")[2]
+    if tag not in DATA_SETS:
+        raise ValueError(f"{name!r} must be named <architecture>.<tag> with a tag of {', '.join(DATA_SETS)}.")
+    return DATA_SETS[tag]
+
+
+def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best: dict[str, Any]) -> str:
+    """Writes the card of a checkpoint.
+
+    Args:
+        name: ``<architecture>.<tag>``.
+        metrics: From `training.eval.evaluate.evaluate`.
+        recipe: From `TrainConfig.to_dict`.
+        best: The trainer's record of the chosen epoch.
+
+    Returns:
+        Markdown with the front matter that model hubs read.
+    """
+    data = data_set(name)
+    recipe = TrainConfig().to_dict() | recipe  # an older recipe lacks newer switches
+    private = metrics["PrivateTest"]
+    height, width = metrics["size"]
+    rows = [(VIEW_TITLES[v], f["PublicTest"], f["PrivateTest"]) for v, f in by_view(metrics).items()]
+    table = "\n".join(
+        f"| {title} | {percent(a)} | {percent(b)} | {percent(b['without_duplicates'])} |" for title, a, b in rows
+    )
+    recall = "\n".join(
+        f"| {label} | {sum(private['confusion'][i])} | {private['recall'][label]:.1%} |"
+        for i, label in enumerate(LABELS)
+    )
+    weakest = sorted(private["recall"], key=private["recall"].__getitem__)[:2]
+    weakest[0] = weakest[0].capitalize()
+    removed = private["n"] - private["without_duplicates"]["n"]
+    sizes = ", ".join(f"{side} pixels from epoch {start + 1}" for start, side in recipe["sizes"])
+    training = metrics.get("training", {})
+    stopped = f" It was stopped after epoch {training['stopped_after']}." if "stopped_after" in training else ""
+    return f"""---
+library_name: timm
+pipeline_tag: image-classification
+license: other
+license_name: research-and-education
+tags: [facial-expression-recognition, timm]
+---
+# {name}
+
+Seven expressions from a grey {height}×{width} face crop, with {metrics["parameters"]:,} parameters. {DISCLAIMER}
+
+{_origin(name)} These weights were trained here, {_start(training | {"recipe": recipe})},
+on the Training split of {data.title} alone.
+
+## Figures
+
+Epoch and settings were chosen on PublicTest. {_evaluated(training)} Brackets give
+the 95 % Wilson interval. {removed} PrivateTest pictures also occur, pixel for pixel, in Training; the last column
+leaves them out.
+
+| view | PublicTest | PrivateTest | PrivateTest without duplicates |
+|---|---|---|---|
+{table}
+
+Macro-F1 on PrivateTest: {private["macro_f1"]:.4f}. {data.compare.format(paper=_published(name, data))}
+
+| expression | PrivateTest pictures | recall |
+|---|---|---|
+{recall}
+
+**Confidence.** Expected calibration error on PrivateTest: {private["ece"]:.3f} as trained,
+{private["ece_calibrated"]:.3f} after dividing the logits by the temperature {metrics["temperature"]}, fitted on
+PublicTest. The temperature stands in `metrics.json`, and the predictor applies it.
+
+`python -m training reproduce {name} --data PATH` computes these figures again and fails if a digit differs.
+
+## How it was trained
+
+The whole recipe stands in `metrics.json`: {recipe["epochs"]} epochs, batch {recipe["batch_size"]}, {recipe["opt"]} with
+peak learning rate {recipe["lr"]:g} and a cosine to {recipe["min_lr"]:g}, weight decay {recipe["weight_decay"]:g}, label
+smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: {_augmentation(recipe)}.
+{_levers(recipe)}Weights of epoch {best["epoch"]}.{stopped} {_seeds(training)}
+{_sources(training)}
+## Use
+
+Intended: research, teaching, and demonstrations to people who know that they are looked at.
+
+Not for: decisions about people, of any kind; inferring emotions at work or in education, which the EU's AI Act
+(2024/1689, Art. 5(1)(f)) forbids; watching people without their knowledge.
+
+Limits: {data.limits} {weakest[0]} and {weakest[1]} are recognised least often.
+Pictures other than roughly frontal faces are outside what it was trained on.
+
+Licence: {data.licence}; treat the weights likewise.
+"""
+
+
+def _published(name: str, data: DataSet) -> str:
+    """What is published of a checkpoint's network on its data."""
+    model, _, tag = name.rpartition(".")
+    if model in ("fer_sedense", "fer_sedense_s2"):
+        return f"The paper prints {data.paper} for its network"
+    for system in systems():
+        for result in system.results if system.model == model else ():
+            if result.data == tag:
+                return f"{result.accuracy:.2%} are published for this network"
+    return "Nothing is published of this network"
+
+
+def _origin(name: str) -> str:
+    """Where a checkpoint's network comes from."""
+    system = next((s for s in systems() if s.model == name.rpartition(".")[0]), None)
+    if system is None or name.startswith("fer_sedense"):
+        return (
+            "The network follows Lee, Yoon, Ko and Jo (KIISE 2019), reconstructed from what the paper prints and from "
+            "the authors'\npublic demo; the module `fer_demo.models.sedense` states the evidence."
+        )
+    return f"The network is {system.name}, rebuilt after {system.source}; its module in\n`fer_demo.models` states how."
+
+
+def _levers(recipe: dict[str, Any]) -> str:
+    """The further switches that were on, as a sentence; empty if none was."""
+    words = {
+        "loss": "the squared hinge loss of an L2-SVM" if recipe["loss"] == "l2_svm" else None,
+        "triplet": f"triplet loss of weight {recipe['triplet_weight']:g}" if recipe["triplet_weight"] else None,
+        "locality": f"locality-preserving loss of weight {recipe['locality_weight']:g}"
+        if recipe["locality_weight"]
+        else None,
+        "aligned": "each picture beside its aligned twin (the figures are for single pictures)"
+        if recipe["aligned"]
+        else None,
+        "dropout": f"dropout {recipe['drop_rate']:g}" if recipe["drop_rate"] else None,
+        "clip": f"gradients clipped to {recipe['clip_grad']:g}" if recipe["clip_grad"] else None,
+        "options": f"the options {recipe['model_args']}" if recipe["model_args"] else None,
+        "targets": {"votes": "FER+ votes as targets", "majority": "FER+ majority as target"}.get(recipe["targets"]),
+        "duplicates": "copies left out of Training" if recipe["drop_duplicates"] else None,
+        "weights": f"class weights of power {recipe['class_weight_power']:g}" if recipe["class_weight_power"] else None,
+        "mixup": f"mixup {recipe['mixup']:g}" if recipe["mixup"] else None,
+        "cutmix": f"CutMix {recipe['cutmix']:g}" if recipe["cutmix"] else None,
+        "teachers": f"distilled with weight {recipe['distill_weight']:g} and temperature "
+        f"{recipe['distill_temperature']:g} from {', '.join(t.partition('@')[0] for t in recipe['teachers'])}, trained "
+        "on the same split"
+        if recipe["teachers"]
+        else None,
+        "statistics": f"statistics of batch normalisation from {recipe['bn_pictures']:,} Training pictures as they are"
+        if recipe["bn_pictures"]
+        else None,
+        "ema": f"averaged weights with decay {recipe['ema_decay']:g}" if recipe["ema_decay"] else None,
+    }
+    found = [word for word in words.values() if word]
+    return f"Further: {'; '.join(found)}. " if found else ""
+
+
+def _augmentation(recipe: dict[str, Any]) -> str:
+    """What is done to the pictures, in words."""
+    a = TrainConfig().to_dict()["augment"] | recipe["augment"]
+    words = {
+        f"rotation up to {a['rotation']:g} degrees": a["rotation"],
+        f"shift up to {a['shift']:.0%}": a["shift"],
+        f"scale up to {a['scale']:.0%}": a["scale"],
+        "horizontal flip": a["flip"],
+        "light": a["contrast"] or a["brightness"],
+        f"erasing in {a['erase']:.0%} of the pictures": a["erase"],
+    }
+    return ", ".join(word for word, strength in words.items() if strength) or "none"
+
+
+def _start(training: dict[str, Any]) -> str:
+    name, before = training["recipe"]["init_from"], recipe_chain(training)[:-1]
+    if not name:
+        return "from scratch"
+    epochs = f", trained for {' + '.join(str(r['epochs']) for r in before)} epochs" if before else ""
+    return f"starting from weights of {name.partition('@')[0]}{epochs}"
+
+
+def _sources(training: dict[str, Any]) -> str:
+    """Which weights the names in the recipe meant, as a paragraph; empty if it names none."""
+    found = [
+        f"`{name.partition('@')[0]}` means the weights with the SHA-256 digest `{source['sha256']}`"
+        for name, source in training.get("origins", {}).items()
+    ]
+    if not found:
+        return ""
+    more = (
+        "; `metrics.json` has the recipes that led to them"
+        if any("training" in source for source in training["origins"].values())
+        else ""
+    )
+    return f"\nIn this recipe {' and '.join(found)}{more}.\n"
+
+
+def _evaluated(training: dict[str, Any]) -> str:
+    if "seeds" in training:
+        return "PrivateTest was evaluated once for each run, and decided nothing."
+    return "PrivateTest was evaluated once, for the chosen weights."
+
+
+def _seeds(training: dict[str, Any]) -> str:
+    """How far the figure depends on chance, if that was measured."""
+    if "seeds" not in training:
+        return "One run, one seed; the spread\nbetween seeds has not been measured yet."
+    runs, private = training["seeds"]["runs"], training["seeds"]["PrivateTest"]
+    spread = private["standard_deviation"]
+    deviation = f", standard deviation {100 * spread:.2f} points" if spread is not None else ""
+    return (
+        f"The best of {len(runs)} seeds\non PublicTest; their mean on PrivateTest is {private['mean']:.2%}{deviation}."
+    )

@@ -1,0 +1,38 @@
+"""What each channel weight is on average for each expression, so that one face can be compared with it."""
+
+from typing import Any
+
+import torch
+
+from fer_demo.emotions import LABELS
+from fer_demo.explain import channel_weights
+from fer_demo.vision.preprocess import data_config
+from training.data import Faces
+from training.data.views import prepare_views
+
+
+def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = 16) -> dict[str, Any]:
+    """Averages the channel weights over the pictures of each class.
+
+    Args:
+        model: A timm model in evaluation mode.
+        faces: Labelled faces; PublicTest for what is shipped.
+        batch_size: Pictures at once.
+
+    Returns:
+        ``n`` (pictures of each class) and ``means``: gate name to class name to a list of C means, three decimals.
+        Empty ``means`` for a network without gates.
+    """
+    sums: dict[str, torch.Tensor] = {}
+    counts = torch.bincount(faces.labels, minlength=len(LABELS))
+    for images, labels in zip(faces.images.split(batch_size), faces.labels.split(batch_size), strict=True):
+        for name, weights in channel_weights(model, prepare_views(images, **data_config(model))).items():
+            total = sums.setdefault(name, torch.zeros(len(LABELS), weights.shape[1]))
+            total.index_add_(0, labels, weights)
+    means = {
+        name: {
+            label: [round(v, 3) for v in (total[i] / counts[i].clamp(min=1)).tolist()] for i, label in enumerate(LABELS)
+        }
+        for name, total in sums.items()
+    }
+    return {"n": dict(zip(LABELS, counts.tolist(), strict=True)), "means": means}

@@ -1,0 +1,166 @@
+"""From a finished run to a checkpoint folder that timm loads as a ``local-dir``."""
+
+import dataclasses
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+
+import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.checkpoints import ONNX_FILE, WEIGHTS_FILE
+from fer_demo.runtime.model_info import ModelError, model_info
+from fer_demo.vision.preprocess import data_config
+from training.data import Faces
+from training.eval.evaluate import VIEWS, evaluate
+from training.eval.reproduce import by_view
+from training.report.card import data_set, model_card
+from training.run.batch_norm import calibrate_batch_norm
+from training.run.config import TrainConfig
+from training.run.devices import pick_device
+from training.run.provenance import read_origins
+from training.run.run_folder import BEST, LAST, build_model, is_named_network, resume_config
+from training.run.storage import atomic_write_text
+
+
+def export(
+    run_dir: str | Path,
+    out: str | Path,
+    faces: Faces,
+    views: tuple[str, ...] = VIEWS,
+    seeds: dict[str, Any] | None = None,
+    bn_pictures: int = 0,
+) -> dict[str, Any]:
+    """Writes weights, ONNX file, config.json, metrics.json, channels.json and the model card.
+
+    A folder of that name is replaced when all is written, with whatever was measured on the weights before.
+
+    Args:
+        run_dir: A run of `training.run.train.Trainer`.
+        out: The folder, named ``<architecture>.<tag>``.
+        faces: FER2013, for the figures.
+        views: Some of `training.eval.evaluate.VIEWS`.
+        seeds: The run and its twins of other seeds, as `training.run.full.full` compares them; None for a single run.
+        bn_pictures: For a run that was trained without: the recipe's setting of that name, applied now.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        ValueError: If the run has no best weights yet, was trained on other data, ended at another size than its model
+            is used at, or if `out` is named after no known data set.
+    """
+    run_dir, out = Path(run_dir), Path(out)
+    config = resume_config(run_dir)
+    if not (run_dir / BEST).is_file():
+        raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
+    data_set(out.name)  # before the long evaluation
+    if config.model_args and is_named_network(config):
+        config = dataclasses.replace(config, model_args={})
+    if config.model_args and timm.is_model(out.name.rpartition(".")[0]):
+        raise ValueError(
+            f"{out.name} names a network without the options {config.model_args}: name the folder otherwise, such as "
+            f"{out.name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
+        )
+    state = torch.load(run_dir / LAST, map_location="cpu", weights_only=True)
+    best = json.loads(state["best"])
+    data = faces.fingerprint()
+    if state.get("data", data) != data:
+        raise ValueError(f"{run_dir} was trained on other data: give the same --data as for training.")
+    model = build_model(config, checkpoint_path=str(run_dir / BEST))
+    side, used = config.sizes[-1][1], data_config(model)["size"]
+    if (side, side) != used:
+        raise ValueError(
+            f"{run_dir} ended at {side} pixels, but {config.model} is used at {used[0]}: train to that size."
+        )
+    if bn_pictures and not config.bn_pictures:
+        config = dataclasses.replace(config, bn_pictures=bn_pictures)
+        calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
+    training = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
+    if sources := read_origins(run_dir):
+        training["origins"] = sources
+    if state["epoch"] < config.epochs:
+        training["stopped_after"] = state["epoch"]
+    if seeds:
+        training["seeds"] = seeds
+    return _write(model, out, faces, views, training)
+
+
+def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: int) -> dict[str, Any]:
+    """Gives a checkpoint statistics of batch normalisation from pictures that are not augmented, and new figures.
+
+    See `training.run.batch_norm`. The weights stay; temperature, figures, ONNX file and card are made anew.
+
+    Args:
+        folder: A checkpoint folder that `export` wrote, of a run that was trained without ``bn_pictures``.
+        out: Where to; may be the same folder.
+        faces: The data that it was trained on.
+        bn_pictures: From how many Training pictures.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        ValueError: If the folder holds no such checkpoint, or its statistics are such already.
+    """
+    folder, out = Path(folder), Path(out)
+    try:
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        training = metrics["training"]
+        model = timm.create_model(f"local-dir:{folder}", pretrained=True)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{folder} is no checkpoint that was exported here ({error}).") from error
+    if training["recipe"].get("bn_pictures"):
+        raise ValueError(f"{folder} has its statistics from {training['recipe']['bn_pictures']} pictures already.")
+    data_set(out.name)
+    training["recipe"] = TrainConfig().to_dict() | training["recipe"] | {"bn_pictures": bn_pictures}
+    calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
+    return _write(model, out, faces, tuple(by_view(metrics)), training)
+
+
+def _write(
+    model: torch.nn.Module, out: Path, faces: Faces, views: tuple[str, ...], training: dict[str, Any]
+) -> dict[str, Any]:
+    """Evaluates a network, writes its folder, and returns the metrics."""
+    device = pick_device(training["recipe"]["device"])
+    metrics = evaluate(model.eval().to(device), faces, views=views, progress=True)
+    model.to("cpu")
+    metrics["training"] = training
+    recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
+    names = {"label_names": list(model.pretrained_cfg["label_names"])}
+    # A network that takes views is evaluated on single pictures here, as the app and `reproduce` use it.
+    options = {"model_args": recipe["model_args"]} if recipe["model_args"] else {}
+    model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as temporary:
+        made = Path(temporary) / out.name
+        timm.models.save_for_hf(model, made, model_config=names | options, safe_serialization=True)
+        (made / WEIGHTS_FILE).chmod(0o644)  # safetensors writes files that only their owner can read
+        atomic_write_text(made / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+        atomic_write_text(made / "README.md", model_card(out.name, metrics, recipe, best))
+        _extras(model, made, metrics, faces)
+        if out.is_dir():
+            shutil.rmtree(out)
+        shutil.move(made, out)
+    return metrics
+
+
+def _extras(model: torch.nn.Module, folder: Path, metrics: dict[str, Any], faces: Faces) -> None:
+    """What the app uses beside the weights; a network or a machine that cannot make it does without."""
+    try:
+        from fer_demo.export import export_model
+        from fer_demo.vision.detector import FaceDetectorError
+        from training.report.channels import channel_means
+    except ImportError as error:
+        print(f"no {ONNX_FILE} and no channels.json: {error}", file=sys.stderr)
+        return
+    try:
+        export_model(model, model_info(model, folder.name, metrics), folder / ONNX_FILE)
+    except (ModelError, FaceDetectorError, ImportError) as error:  # covariance pooling has no ONNX form
+        print(f"no {ONNX_FILE}: {error}", file=sys.stderr)
+    means = channel_means(model.eval(), faces.split("PublicTest"))
+    atomic_write_text(folder / "channels.json", json.dumps(means) + "\n")

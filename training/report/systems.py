@@ -1,0 +1,103 @@
+"""The README's table of the compared systems: what is printed of each, what was built, what was reached here."""
+
+import inspect
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import timm
+
+import fer_demo  # noqa: F401  (registers the models)
+from fer_demo.checkpoints import checkpoint_metrics, recipe_chain
+from fer_demo.tradeoffs.costs import network_costs
+from fer_demo.tradeoffs.measures import NOT_TRAINED
+from fer_demo.tradeoffs.published import System, data_sets, systems
+from training.eval.reproduce import percent
+from training.run.runlog import RUNS, read_run
+
+METRICS = "metrics.json"
+"""The figures on both test sets in the record of a run under the common schedule, ``systems-<model>``."""
+
+
+def built(model: str) -> tuple[int, float, str]:
+    """Trained parameters, multiply-accumulates of one picture in millions, and the file that builds it.
+
+    Args:
+        model: A registered name; counted at the input size of its default tag.
+    """
+    network = timm.create_model(model, device="meta")
+    costs = network_costs(model, network.pretrained_cfg["input_size"][-1])
+    return costs.parameters, costs.macs / 1e6, Path(inspect.getfile(type(network))).name
+
+
+def reached(system: System, data: str, runs: Path = RUNS) -> str:
+    """PrivateTest accuracy reached here with a system: its checkpoint's and that of the common schedule.
+
+    Args:
+        system: Which one.
+        data: ``"fer2013"`` or ``"raf_single"``.
+        runs: The folder of records.
+    """
+    found = []
+    checkpoint = checkpoint_metrics(f"{system.model}.{data}")
+    if checkpoint:
+        found.append((checkpoint, checkpoint["training"]))
+    record = runs / f"systems-{system.model}"
+    if data == "fer2013" and (record / METRICS).is_file():
+        found.append((json.loads((record / METRICS).read_text(encoding="utf-8")), {"recipe": read_run(record).config}))
+    texts = [f"{percent(metrics['PrivateTest'])}, {schedule(training)}" for metrics, training in found]
+    return "; ".join(texts) or NOT_TRAINED
+
+
+def schedule(training: dict[str, Any]) -> str:
+    """How long and at which sizes weights were trained, with the weights that they started from.
+
+    Args:
+        training: ``recipe``, and perhaps ``origins`` as `training.run.provenance.origins` gives them.
+
+    Returns:
+        Such as ``"60 epochs at 32 and 48 px, then 9 + 5 epochs at 48 px"``.
+    """
+    texts = []
+    for sides, recipes in itertools.groupby(recipe_chain(training), lambda recipe: [s for _, s in recipe["sizes"]]):
+        sizes = f"{', '.join(map(str, sides[:-1]))} and {sides[-1]}" if len(sides) > 1 else sides[0]
+        texts.append(f"{' + '.join(str(recipe['epochs']) for recipe in recipes)} epochs at {sizes} px")
+    return ", then ".join(texts)
+
+
+def systems_table(runs: Path = RUNS) -> str:
+    """The README's table, one row for each system and data set, as Markdown."""
+    titles = (
+        "system",
+        "built in",
+        "parameters: printed",
+        "built",
+        "M multiply-accumulates",
+        "data",
+        "published",
+        "here",
+    )
+    lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
+    for system in systems():
+        parameters, macs, file = built(system.model)
+        name = f"[{system.name}]({system.source.url})" if system.source and system.source.url else system.name
+        for data in data_sets():
+            result = next((r for r in system.results if r.data == data), None)
+            here = reached(system, data, runs)
+            if result is None and here == NOT_TRAINED:
+                continue
+            printed = (result and result.parameters) or system.parameters
+            table = f" (table {result.table})" if result and result.table else ""
+            cells = [
+                f"{name}: {system.what}",
+                f"[`{system.model}`](fer_demo/models/{file})",
+                f"{printed / 1e6:.3g} M" if printed else "–",
+                f"{parameters:,}",
+                f"{macs:.1f}",
+                data_sets()[data]["title"],
+                f"{result.accuracy:.2%}{table}" if result else "–",
+                here,
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

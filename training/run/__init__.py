@@ -1,0 +1,1 @@
+"""One training run: its settings, batches, loss, loop, chosen weights and record."""

@@ -1,0 +1,266 @@
+"""A training run's settings: one dataclass, filled from a recipe, overridable on the command line."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.run.augment import AugmentConfig
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides what a run computes, plus where it runs.
+
+    Attributes:
+        model: A timm name, e.g. ``"fer_sedense_s2.fer2013"``.
+        model_args: Options of its class, e.g. ``{"se": "none"}``.
+        init_from: Start from these weights instead of random ones: a bundled checkpoint's name, or a .safetensors file.
+        epochs: Passes over the Training split.
+        batch_size: Pictures per step.
+        sizes: Progressive resizing: pairs of first epoch and side in pixels, the first from epoch 0.
+        opt: A timm optimiser name; ``"sgd"`` is SGD with Nesterov momentum.
+        lr: Peak learning rate.
+        momentum: Of SGD.
+        weight_decay: Not applied to biases and normalisation.
+        warmup_epochs: Linear warm-up from a tenth of `lr`; cosine to `min_lr` afterwards.
+        min_lr: Final learning rate.
+        loss: ``"cross_entropy"``, or ``"l2_svm"`` for the squared hinge loss of Tang 2013 (arXiv:1306.0239).
+        triplet_weight: Weight of the exponential triplet loss on the classifier's input (Guo et al. 2016), or 0.
+        locality_weight: Weight of the locality-preserving loss there (Li et al. 2017), or 0; the paper uses 0.003.
+        locality_neighbors: Its number of neighbours.
+        aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take views.
+        label_smoothing: Of the targets.
+        targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; or ``"majority"``, its most
+            frequent class (Barsoum et al. 2016, arXiv:1608.01041).
+        drop_duplicates: Train without copies: see `training.data.audit.without_duplicates`.
+        class_weight_power: The loss weights a class by its count to minus this power: 0 all alike, 1 fully balanced.
+        mixup: Alpha of mixup (Zhang et al. 2018, arXiv:1710.09412), or 0 for none.
+        cutmix: Alpha of CutMix (Yun et al. 2019, arXiv:1905.04899), or 0 for none; with both, one is drawn a batch.
+        mix_prob: Probability that a batch is mixed at all.
+        teachers: Models to distil from (Hinton et al. 2015, arXiv:1503.02531), their mean if several: a name with
+            bundled weights, or ``NAME@FILE`` with the path of a .safetensors file. Each sees the augmented picture at
+            its own size.
+        distill_weight: Share of the loss that follows the teachers; the rest follows `targets`.
+        distill_temperature: Softens the teachers' and the student's answers.
+        teacher_cycle: Repeat the order and the augmentation of the first so many epochs, for which the teachers then
+            answer only once; 0 draws anew in every epoch. For students that are much faster than their teachers.
+        drop_rate: Dropout before the classifier.
+        clip_grad: Largest gradient norm, or 0 for no clipping.
+        ema_decay: Decay of the averaged weights, or 0 for none.
+        bn_pictures: Judge and keep weights with statistics of batch normalisation from so many Training pictures, not
+            augmented; 0 for the running ones of training. See `training.run.batch_norm`.
+        seed: Decides initial weights, order and augmentation.
+        augment: Augmentation strengths.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
+        bf16: bfloat16 autocast: ``"on"``, ``"off"``, or ``"auto"`` for wherever the hardware computes in it. A CPU
+            that does not is tens of times slower with it.
+        compile: `torch.compile` the network.
+        channels_last: NHWC memory format.
+        threads: CPU threads, or 0 for PyTorch's choice.
+        save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
+    """
+
+    model: str = "fer_sedense_s2.fer2013"
+    model_args: dict = field(default_factory=dict)
+    init_from: str = ""
+    epochs: int = 60
+    batch_size: int = 64
+    sizes: tuple[tuple[int, int], ...] = ((0, 48),)
+    opt: str = "sgd"
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    warmup_epochs: float = 1.0
+    min_lr: float = 1e-4
+    loss: str = "cross_entropy"
+    triplet_weight: float = 0.0
+    locality_weight: float = 0.0
+    locality_neighbors: int = 20
+    aligned: bool = False
+    label_smoothing: float = 0.1
+    targets: str = "labels"
+    drop_duplicates: bool = False
+    class_weight_power: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    mix_prob: float = 1.0
+    teachers: tuple[str, ...] = ()
+    distill_weight: float = 0.5
+    distill_temperature: float = 2.0
+    teacher_cycle: int = 0
+    drop_rate: float = 0.0
+    clip_grad: float = 0.0
+    ema_decay: float = 0.0
+    bn_pictures: int = 0
+    seed: int = 0
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    device: str = "auto"
+    bf16: str = "auto"
+    compile: bool = False
+    channels_last: bool = True
+    threads: int = 0
+    save_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2:
+            raise ValueError(f"epochs must be at least 1 and batch_size 2; got {self.epochs} and {self.batch_size}.")
+        if not 0 <= self.seed < 1 << 24:
+            raise ValueError(f"seed must be from 0 to {(1 << 24) - 1}; got {self.seed}.")
+        pairs = isinstance(self.sizes, tuple) and all(
+            isinstance(p, tuple) and len(p) == 2 and all(type(v) is int for v in p) for p in self.sizes
+        )
+        starts = [start for start, _ in self.sizes] if pairs else []
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+            raise ValueError(
+                "sizes must be pairs (first epoch, side) with rising epochs from 0, such as [[0, 32], [20, 48]]; got "
+                f"{_plain(self.sizes)}."
+            )
+        if starts[-1] >= self.epochs:
+            # Weights are chosen at the last size alone, so there would be none.
+            raise ValueError(
+                f"sizes reach their last stage in epoch {starts[-1]}, but there are only {self.epochs} epochs: set "
+                f"sizes too, such as sizes=[[0, {self.sizes[-1][1]}]]."
+            )
+        choices_of = {
+            "targets": ("labels", "votes", "majority"),
+            "loss": ("cross_entropy", "l2_svm"),
+            "bf16": ("auto", "on", "off"),
+        }
+        for name, choices in choices_of.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}.")
+        for name in ("label_smoothing", "mix_prob", "distill_weight", "ema_decay"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be from 0 to 1; got {getattr(self, name)}.")
+        if min(self.mixup, self.cutmix, self.class_weight_power) < 0 or self.distill_temperature <= 0:
+            raise ValueError(
+                "mixup, cutmix and class_weight_power must not be negative and distill_temperature must be positive; "
+                f"got {self.mixup}, {self.cutmix}, {self.class_weight_power} and {self.distill_temperature}."
+            )
+        if min(self.triplet_weight, self.locality_weight) < 0 or self.locality_neighbors < 1:
+            raise ValueError(
+                "triplet_weight and locality_weight must not be negative and locality_neighbors must be at least 1; "
+                f"got {self.triplet_weight}, {self.locality_weight} and {self.locality_neighbors}."
+            )
+        if self.needs_features and (self.mixup or self.cutmix):
+            raise ValueError(
+                "triplet_weight and locality_weight need pictures of one class: leave out mixup and cutmix."
+            )
+        fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
+        if fixed:
+            raise ValueError(f"model_args cannot set {', '.join(sorted(fixed))}, which the trainer decides.")
+        if self.bn_pictures < 0:
+            raise ValueError(f"bn_pictures must not be negative; got {self.bn_pictures}.")
+        if self.teacher_cycle < 0 or (self.teacher_cycle and not self.teachers):
+            raise ValueError(f"teacher_cycle must not be negative and needs teachers; got {self.teacher_cycle}.")
+        if not isinstance(self.teachers, tuple):
+            raise ValueError(f"teachers must be a list of names, but is {self.teachers!r}.")
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether the loss looks at the classifier's input."""
+        return self.triplet_weight > 0 or self.locality_weight > 0
+
+    def size_at(self, epoch: int) -> int:
+        """The side in pixels used in an epoch (from 0)."""
+        return [side for start, side in self.sizes if start <= epoch][-1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain dict as a recipe file holds it."""
+        return _plain(dataclasses.asdict(self))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
+
+
+def from_dict(values: dict[str, Any], source: str = "settings") -> TrainConfig:
+    """Builds a config.
+
+    Args:
+        values: Field names to values; ``augment`` is a dict of its own.
+        source: Named in error messages.
+
+    Raises:
+        ValueError: For an unknown field, a value of the wrong type or out of range.
+    """
+    values = dict(values)
+    augment = values.pop("augment", None)
+    if not isinstance(augment, dict | None):
+        raise ValueError(f"{source}: augment holds settings of its own, such as augment.erase=0; got {augment!r}.")
+    augment = _build(AugmentConfig, augment or {}, f"{source}: augment")
+    return _build(TrainConfig, {**values, "augment": augment}, source)
+
+
+def _build(cls: type, values: dict[str, Any], source: str) -> Any:
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    converted = {}
+    for name, value in values.items():
+        if name not in fields:
+            raise ValueError(f"{source} has no setting {name!r}; it has {', '.join(fields)}.")
+        kind = fields[name].type
+        if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
+            try:
+                value = float(value)  # YAML reads 1e-4 as text
+            except ValueError:
+                pass
+        if kind is str and isinstance(value, bool):
+            value = "on" if value else "off"  # YAML reads on and off as true and false
+        value = _frozen(value)
+        if isinstance(kind, type) and not isinstance(value, kind):
+            raise ValueError(f"{source}: {name} must be {kind.__name__}, but is {value!r}.")
+        converted[name] = value
+    return cls(**converted)
+
+
+def load_config(recipe: str | Path | None, overrides: list[str] = ()) -> TrainConfig:
+    """Reads a recipe and applies overrides.
+
+    Args:
+        recipe: A YAML file, the name of one in ``training/recipes/`` without its suffix, or None for the defaults.
+        overrides: ``"lr=0.05"``, ``"augment.erase=0"``; values are YAML.
+
+    Raises:
+        ValueError: If the recipe is missing or a setting is wrong.
+    """
+    values: dict[str, Any] = {}
+    source = "settings"
+    if recipe is not None:
+        path = Path(recipe) if Path(recipe).suffix in {".yaml", ".yml"} else RECIPES / f"{recipe}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+            raise ValueError(f"There is no recipe {path}; the bundled ones are {known}.")
+        values, source = _yaml(path.read_text(encoding="utf-8"), str(path)) or {}, str(path)
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} must hold lines like 'lr: 0.1', but holds {values!r}.")
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise ValueError(f"An override reads name=value, but {override!r} has no '='.")
+        target = values
+        *parents, leaf = key.strip().split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise ValueError(f"{parent} in {override!r} is no group of settings; write {parent}={text}.")
+        target[leaf] = _yaml(text, repr(override))
+    return from_dict(values, source)
+
+
+def _yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ValueError(f"{source} is not valid YAML ({reason}); check brackets and quotes.") from None

@@ -1,0 +1,100 @@
+"""What a run minimises: targets, class weights, mixing and distillation, each a switch of `TrainConfig`."""
+
+import torch
+import torch.nn.functional as F
+from torchvision.transforms import v2
+
+from fer_demo.emotions import NUM_CLASSES
+from training.data import Faces
+from training.run.augment import Draws
+from training.run.config import TrainConfig
+from training.run.losses import exponential_triplet, l2_svm, locality_preserving
+from training.run.teachers import Teacher
+
+
+class Objective:
+    """Targets for every training picture, and the loss of a batch.
+
+    Args:
+        config: The settings.
+        faces: The Training split.
+        device: Where the loss is computed.
+        bf16: Whether the teachers answer in bfloat16.
+
+    Attributes:
+        targets: float32 (N, 7), class probabilities for each picture; rows add up to 1.
+
+    Raises:
+        DataError: If votes are asked for and there are none.
+        ValueError: If a teacher cannot be loaded.
+    """
+
+    def __init__(self, config: TrainConfig, faces: Faces, device: torch.device, bf16: bool = False) -> None:
+        self.config = config
+        self.targets = faces.targets(config.targets).to(device)
+        counts = self.targets.sum(0).clamp(min=1)
+        weight = counts**-config.class_weight_power
+        # The mean over the training pictures is 1, so that lr means the same with and without weights.
+        self.class_weight = weight * len(faces) / (weight * counts).sum()
+        mixers = [mix(alpha=a) for mix, a in ((v2.MixUp, config.mixup), (v2.CutMix, config.cutmix)) if a]
+        self.mixer = v2.RandomApply([v2.RandomChoice(mixers)], p=config.mix_prob) if mixers else None
+        self.teachers = [Teacher(spec, device, bf16) for spec in config.teachers]
+
+    def mix(self, x: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mixes pictures and their targets alike, drawing from PyTorch's global generator.
+
+        Args:
+            x: float (N, 1, H, W).
+            targets: float (N, any).
+        """
+        return self.mixer(x, targets) if self.mixer is not None else (x, targets)
+
+    @torch.no_grad()
+    def teach(self, images: torch.Tensor, draws: Draws) -> torch.Tensor | None:
+        """The teachers' mean softened probabilities for augmented pictures.
+
+        Args:
+            images: uint8 (N, V, H, W); a teacher sees the first view.
+            draws: The student's augmentation.
+
+        Returns:
+            float32 (N, 7), or None without teachers.
+        """
+        if not self.teachers:
+            return None
+        temperature = self.config.distill_temperature
+        answers = [(t.logits(images[:, :1], draws) / temperature).softmax(1) for t in self.teachers]
+        return torch.stack(answers).mean(0)
+
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
+        """Mean loss of a batch.
+
+        Args:
+            logits: float (N, 7).
+            targets: float (N, 7), or (N, 14) where the last seven columns are the teachers' probabilities.
+            features: float (N, d), the classifier's input, for the losses that look at it.
+        """
+        own = self._own_loss(logits, targets[:, :NUM_CLASSES])
+        if features is not None:
+            own = own + self._feature_loss(features, targets[:, :NUM_CLASSES].argmax(1))
+        if targets.shape[1] == NUM_CLASSES:
+            return own
+        t, share = self.config.distill_temperature, self.config.distill_weight
+        # The factor t^2 keeps the gradient's size when t changes (Hinton et al. 2015, section 2).
+        taught = t * t * F.kl_div((logits / t).log_softmax(1), targets[:, NUM_CLASSES:], reduction="batchmean")
+        return (1 - share) * own + share * taught
+
+    def _own_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        weight = self.class_weight if self.config.class_weight_power else None
+        smoothing = self.config.label_smoothing
+        if self.config.loss == "l2_svm":
+            return l2_svm(logits, targets * (1 - smoothing) + smoothing / NUM_CLASSES, weight)
+        return F.cross_entropy(logits, targets, weight, label_smoothing=smoothing)
+
+    def _feature_loss(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        config, loss = self.config, features.new_zeros(())
+        if config.triplet_weight:
+            loss = loss + config.triplet_weight * exponential_triplet(features, labels)
+        if config.locality_weight:
+            loss = loss + config.locality_weight * locality_preserving(features, labels, config.locality_neighbors)
+        return loss

@@ -1,0 +1,84 @@
+"""The networks that a run learns from, as it asks them."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+
+from fer_demo.checkpoints import ONNX_FILE, bundled_checkpoints, checkpoint_dir
+from fer_demo.export.formats import write_onnx
+from fer_demo.runtime.engines import OnnxEngine, installed
+from fer_demo.runtime.model_info import ModelError, model_info
+from fer_demo.vision.preprocess import data_config, normalize, prepare
+from training.run.augment import Draws, augment
+from training.run.run_folder import run_options
+
+
+class Teacher:
+    """A trained network that answers for augmented pictures.
+
+    On a CPU ONNX Runtime runs it where that is installed, which is two to three times as fast; the answers are
+    PyTorch's to some five digits.
+
+    Args:
+        spec: A name with bundled weights, or ``NAME@FILE`` with the path of a .safetensors file.
+        device: Where it runs.
+        bf16: Whether it answers in bfloat16.
+
+    Raises:
+        ValueError: If it cannot be loaded.
+    """
+
+    def __init__(self, spec: str, device: torch.device, bf16: bool = False) -> None:
+        self.model = _load(spec).to(device)
+        self.bf16 = bf16
+        self.data = data_config(self.model)
+        on_cpu = device.type == "cpu" and not bf16
+        self.engine = _onnx_engine(self.model, spec) if on_cpu and installed("onnxruntime", "onnxscript") else None
+
+    @torch.no_grad()
+    def logits(self, images: torch.Tensor, draws: Draws) -> torch.Tensor:
+        """Its answers.
+
+        Args:
+            images: uint8 (N, 1, H, W), not augmented.
+            draws: The augmentation, at whatever size the network takes.
+
+        Returns:
+            float32 (N, 7).
+        """
+        x = augment(prepare(images, size=self.data["size"]), draws)
+        x = normalize(x, self.data["mean"], self.data["std"])
+        if self.engine:
+            return torch.from_numpy(self.engine.logits(np.ascontiguousarray(x.numpy(), np.float32)))
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.model(x.contiguous(memory_format=torch.channels_last)).float()
+
+
+def _load(spec: str) -> torch.nn.Module:
+    name, _, file = spec.partition("@")
+    if file and not Path(file).is_file():
+        raise ValueError(f"The teacher {spec!r} names a file that does not exist; give NAME or NAME@FILE.safetensors.")
+    try:
+        options = run_options(file) if file else {}
+        source = {"checkpoint_path": file} if file else {"pretrained": True}
+        model = timm.create_model(name, **options, **source)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(f"The teacher {spec!r} cannot be loaded: {reason}.") from error
+    return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _onnx_engine(model: torch.nn.Module, spec: str) -> OnnxEngine | None:
+    """The network in ONNX Runtime on as many threads as PyTorch has; None if ONNX lacks an operation of it."""
+    if spec in bundled_checkpoints() and (bundled := checkpoint_dir(spec) / ONNX_FILE).is_file():
+        return OnnxEngine(bundled, torch.get_num_threads())
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "teacher.onnx"
+        try:
+            write_onnx(model, model_info(model, spec), file)
+        except ModelError:
+            return None
+        return OnnxEngine(file, torch.get_num_threads())

@@ -1,0 +1,284 @@
+"""The trainer: one readable loop whose every random draw follows from the seed and the step (`training.run.batches`).
+
+So a run that was killed in the middle of an epoch and resumed computes what the uninterrupted run computes.
+"""
+
+import json
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.optim import create_optimizer_v2
+from timm.scheduler import CosineLRScheduler
+from timm.utils import ModelEmaV3
+from torch.profiler import record_function
+from tqdm import tqdm
+
+from fer_demo.vision.preprocess import data_config
+from training.data import Faces
+from training.data.audit import without_duplicates
+from training.run.batches import Batches
+from training.run.checkpoint_selection import Judge
+from training.run.config import TrainConfig
+from training.run.devices import keep_freed_memory, pick_device, use_bf16
+from training.run.distributed import World, join
+from training.run.objective import Objective
+from training.run.provenance import check_teachers, write_origins
+from training.run.run_folder import ALIGNED, LAST, build_model, load_initial_weights
+from training.run.runlog import RunLog
+from training.run.storage import atomic_write
+
+RANGES = ("input", "forward", "backward", "optimizer")
+"""The parts of a step, as a profile names them."""
+
+
+class Trainer:
+    """Trains one model on the Training split and keeps the weights that are best on PublicTest.
+
+    Under `torchrun` each process holds one; the batch is shared among them, and the first evaluates and saves.
+
+    Args:
+        config: The settings.
+        faces: FER2013 with Training and PublicTest.
+        run_dir: Where ``last.pt``, ``best.safetensors``, ``log.csv``, ``config.json`` and TensorBoard events go.
+        record_dir: Where the run's record goes (see `training.run.runlog`), or None for no record.
+        quiet: No progress bar.
+
+    Raises:
+        DataError: If a split is empty or Training holds fewer pictures than one batch.
+        ValueError: If a teacher cannot be loaded or the batch cannot be shared equally among the processes.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        faces: Faces,
+        run_dir: str | Path,
+        *,
+        record_dir: str | Path | None = None,
+        quiet: bool = False,
+    ) -> None:
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        self.config, self.run_dir = config, Path(run_dir)
+        self.world: World = join(pick_device(config.device))
+        self.device = self.world.device
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        self.quiet = quiet or not self.world.main
+        folders = [self.run_dir, *([Path(record_dir)] if record_dir else [])]
+        self.log = RunLog(folders if self.world.main else [], self.quiet)
+        if config.batch_size % self.world.size:
+            raise ValueError(f"batch_size {config.batch_size} cannot be shared by {self.world.size} processes.")
+        torch.manual_seed(config.seed)
+        self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
+        self.data = faces.fingerprint()
+        if config.aligned:
+            if not getattr(self.model, "takes_views", False):
+                raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
+            from training.data.aligned import with_aligned  # needs OpenCV and a face detector
+
+            faces = with_aligned(faces, self.run_dir / ALIGNED, self.quiet)
+        faces = without_duplicates(faces) if config.drop_duplicates else faces
+        train_set, public = faces.split("Training"), faces.split("PublicTest")
+        self.bf16 = use_bf16(config.bf16, self.device)
+        self.objective = Objective(config, train_set, self.device, self.bf16)
+        self.batches = Batches(config, train_set, self.objective, self.world, data_config(self.model))
+        self.steps_per_epoch = self.batches.steps_per_epoch
+        self.judge = Judge(config, self.model, train_set, public, self.run_dir)
+        self.features: list[torch.Tensor] = []
+        if config.needs_features:
+            # A hook instead of a second output, so that the network stays the one that others call.
+            self.model.get_classifier().register_forward_pre_hook(
+                lambda module, inputs: self.features.append(inputs[0]) if module.training else None
+            )
+        if config.channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)
+        self.how = {"device": self.device.type, "bf16": self.bf16, "processes": self.world.size}
+        # Shares the model's parameters, which therefore stay free of wrappers' names.
+        self.network = self.world.wrap(torch.compile(self.model) if config.compile else self.model)
+        self.optimizer = create_optimizer_v2(
+            self.model, opt=config.opt, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
+        )
+        self.scheduler = CosineLRScheduler(
+            self.optimizer,
+            t_initial=config.epochs * self.steps_per_epoch,
+            lr_min=config.min_lr,
+            warmup_t=round(config.warmup_epochs * self.steps_per_epoch),
+            warmup_lr_init=config.lr / 10,
+            warmup_prefix=False,
+            t_in_epochs=False,
+        )
+        self.ema = ModelEmaV3(self.model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
+        self.epoch, self.step = 0, 0
+        self.loss_sum = torch.zeros((), device=self.device)
+        self.seconds = 0.0
+        self.history: list[dict[str, Any]] = []
+
+    @property
+    def best(self) -> dict[str, Any]:
+        """``accuracy``, ``epoch`` and ``weights`` of the weights kept so far, as `Judge` has them."""
+        return self.judge.best
+
+    def fit(self) -> dict[str, Any]:
+        """Trains to the end, from wherever the run stands.
+
+        Returns:
+            ``accuracy`` (on PublicTest), ``epoch`` and ``weights`` ("model" or "ema") of the best checkpoint.
+
+        Raises:
+            FloatingPointError: If the loss is not a finite number.
+            ValueError: If the weights to start from do not fit, or a teacher has changed.
+        """
+        if self.epoch == self.step == 0:
+            self._start()
+        else:
+            check_teachers(self.run_dir, self.config)
+        self.log.start(self.config.to_dict())
+        self.log.curve(self.history)  # a resumed run may have died between its state and its curve
+        facts = {"data": self.data, **self.how}
+        try:
+            while self.epoch < self.config.epochs:
+                self.log.status("running", best=self.best, **facts)
+                self._train_epoch()
+                self._finish_epoch()
+            if self.world.main:
+                self.log.status("finished", best=self.best, **facts, **self._chosen())
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt)
+            reason = "stopped by hand" if stopped else f"{type(error).__name__}: {error}"
+            self.log.status("stopped" if stopped else "failed", best=self.best, **facts, reason=reason)
+            raise
+        return self.best
+
+    def _start(self) -> None:
+        """Loads the weights to start from, if any, and notes where all weights come from."""
+        if self.config.init_from:
+            load_initial_weights(self.model, self.config.init_from)
+            if self.ema is not None:
+                self.ema.module.load_state_dict(self.model.state_dict())
+        write_origins(self.log.folders, self.config)
+
+    def _train_epoch(self) -> None:
+        config = self.config
+        order = self.batches.order(self.epoch)
+        self.network.train()
+        bar = tqdm(
+            total=self.steps_per_epoch * config.batch_size,
+            initial=self.step * config.batch_size,
+            desc=f"epoch {self.epoch + 1}/{config.epochs} at {config.size_at(self.epoch)}",
+            unit="img",
+            disable=self.quiet,
+            leave=False,
+            mininterval=1.0,
+        )
+        begun = saved = time.monotonic()
+        while self.step < self.steps_per_epoch:
+            self._train_step(order[self.step * config.batch_size : (self.step + 1) * config.batch_size])
+            bar.update(config.batch_size)
+            now = time.monotonic()
+            if now - saved > config.save_minutes * 60 and self.step < self.steps_per_epoch:
+                self.seconds, begun, saved = self.seconds + now - begun, now, now
+                self._check_loss()  # or the last good state would be overwritten
+                self.save()
+        bar.close()
+        self.seconds += time.monotonic() - begun
+
+    def _train_step(self, batch: torch.Tensor) -> None:
+        self.scheduler.step_update(self.epoch * self.steps_per_epoch + self.step)
+        with record_function("input"):
+            x, targets = self.batches.make(batch, self.epoch, self.step)
+        autocast = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+        with record_function("forward"):
+            with autocast:
+                logits = self.network(x)
+            features = self.features.pop().float().flatten(1) if self.config.needs_features else None
+            loss = self.objective.loss(logits.float(), targets, features)
+        with record_function("backward"):
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        with record_function("optimizer"):
+            if self.config.clip_grad:
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad)
+            self.optimizer.step()
+        self.loss_sum += self.world.mean(loss.detach())
+        self.step += 1
+        if self.ema is not None:
+            self.ema.update(self.model, step=self.epoch * self.steps_per_epoch + self.step)
+
+    def _finish_epoch(self) -> None:
+        self._check_loss()
+        if self.world.main:
+            with self.world.all_threads():
+                self._evaluate(float(self.loss_sum) / self.steps_per_epoch)
+        self.epoch, self.step, self.seconds = self.epoch + 1, 0, 0.0
+        self.loss_sum.zero_()
+        self.save()
+        self.log.epoch(self.history)
+
+    def _check_loss(self) -> None:
+        if not torch.isfinite(self.loss_sum):
+            raise FloatingPointError(
+                f"The loss is not a finite number in epoch {self.epoch + 1}: start again with a lower lr, or with "
+                "clip_grad, in another --run-dir."
+            )
+
+    def _evaluate(self, train_loss: float) -> None:
+        row: dict[str, Any] = {
+            "epoch": self.epoch + 1,
+            "size": self.config.size_at(self.epoch),
+            "lr": round(self.optimizer.param_groups[0]["lr"], 8),
+            "train_loss": round(train_loss, 5),
+        }
+        candidates = {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
+        row |= self.judge.judge(candidates, self.epoch)
+        images = self.steps_per_epoch * self.config.batch_size
+        row |= {"seconds": round(self.seconds, 1), "images_per_second": round(images / max(self.seconds, 1e-9), 1)}
+        self.history.append(row)
+
+    def _chosen(self) -> dict[str, Any]:
+        return {"seconds": round(sum(row["seconds"] for row in self.history)), **self.judge.chosen()}
+
+    def save(self) -> None:
+        """Writes ``last.pt``, from which a resumed run goes on at exactly this step."""
+        if not self.world.main:
+            return
+        state = {
+            "data": self.data,
+            "how": json.dumps(self.how),
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss_sum": self.loss_sum,
+            "seconds": self.seconds,
+            "history": json.dumps(self.history),
+            "best": json.dumps(self.best),
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "ema": self.ema.module.state_dict() if self.ema is not None else None,
+        }
+        atomic_write(self.run_dir / LAST, lambda f: torch.save(state, f))
+
+    def load(self, path: str | Path) -> None:
+        """Takes up the state of a ``last.pt``; says so if it was computed in another way than it goes on.
+
+        Raises:
+            ValueError: If the file belongs to other data, or another model or optimiser.
+        """
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state.get("data", self.data) != self.data:
+            raise ValueError(f"{path} was trained on other data: give the same --data as before.")
+        how = json.loads(state.get("how", "{}")) or self.how
+        if how != self.how and self.world.main:
+            tqdm.write(f"note: begun with {how}, goes on with {self.how}: the same run, but not digit for digit.")
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self.ema is not None:
+                self.ema.module.load_state_dict(state["ema"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} does not fit these settings ({str(error).splitlines()[0]}).") from error
+        self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
+        self.loss_sum = state["loss_sum"].to(self.device)
+        self.history, self.judge.best = json.loads(state["history"]), json.loads(state["best"])
