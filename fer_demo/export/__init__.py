@@ -1,7 +1,7 @@
 """Writes a trained network as one file that other programs use: ONNX, TorchScript or PyTorch's own ``.pt2``.
 
-Class names, normalisation, input size and temperature travel in the file (`fer_demo.runtime.model_info.ModelInfo`). Before a
-file takes its place it is loaded again and compared with PyTorch on real faces.
+Class names, normalisation, input size and temperature travel in the file (`fer_demo.runtime.model_info.ModelInfo`).
+Before a file takes its place it is loaded again and compared with PyTorch on real faces.
 """
 
 import os
