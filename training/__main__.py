@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     p.set_defaults(run=run.train)
 
     p = subparsers.add_parser("full", help="several seeds, a second generation taught by them, the best one exported")
-    p.add_argument("--recipe", default="fer_sedense.fer2013-gpu", help="as for train")
+    p.add_argument("--recipe", default="fer_sedense.gpu_fer2013", help="as for train")
     p.add_argument("--data", default=os.environ.get("FER2013_DIR"), help="as for train")
     p.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
     p.add_argument("--seeds", type=int, default=3, help="runs in each of the two generations")
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     p.set_defaults(run=run.profile)
 
     p = subparsers.add_parser("evaluate", help="evaluate a checkpoint on PublicTest and PrivateTest")
-    p.add_argument("model", help="a timm name such as fer_sedense_s2.fer2013, or local-dir:FOLDER")
+    p.add_argument("model", help="a timm name such as fer_sedense_s2.tune_fer2013, or local-dir:FOLDER")
     p.add_argument("--weights", type=Path, help="a .safetensors file instead of the bundled weights")
     _data_argument(p)
     p.add_argument("--views", default="single", choices=["single", "flip", "ten_crop", "all"])

@@ -182,9 +182,11 @@ def faithfulness(args: argparse.Namespace) -> None:
     result = run(model, faces, count=args.faces, temperature=temperature, progress=True)
     print(table(result))
     if args.out:
+        from fer_demo.checkpoints import renew_manifest
         from training.run.storage import atomic_write_text
 
         atomic_write_text(args.out, json.dumps(result, indent=1) + "\n")
+        renew_manifest(args.out)
 
 
 def reproduce(args: argparse.Namespace) -> None:

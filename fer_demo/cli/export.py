@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 def _page(args: argparse.Namespace) -> int:
     from fer_demo.export.web import export_web
 
-    page = export_web(_trained(args.model), args.web, args.runtime)
+    page = export_web(args.model, args.web, args.runtime)
     size = sum(p.stat().st_size for p in args.web.rglob("*") if p.is_file()) / 1e6
     served = " and in the app under About" if args.web == web_page_dir() else ""
     print(f"{page}: {size:.1f} MB in all; see it with `python -m http.server --directory {args.web}`{served}")
@@ -133,24 +133,7 @@ def _model(name: str | None, untrained: bool):
         if not name or not timm.is_model(name):
             raise ModelError(f"--untrained needs the name of a registered architecture, which {name!r} is not.")
         return (model := timm.create_model(name)), model_info(model, name)
-    return load_model(_trained(name))
-
-
-def _trained(name: str | None) -> str:
-    """A checkpoint's name or folder; an architecture stands for its first bundled checkpoint."""
-    import timm
-
-    from fer_demo.checkpoints import bundled_checkpoints
-    from fer_demo.runtime.engines import best_checkpoint
-    from fer_demo.runtime.model_info import ModelError
-
-    name = name or best_checkpoint()
-    if Path(name).is_dir() or name in bundled_checkpoints() or not timm.is_model(name):
-        return name
-    trained = [known for known in bundled_checkpoints() if known.split(".")[0] == name]
-    if not trained:
-        raise ModelError(f"{name} has no trained weights; give the folder of a checkpoint, or add --untrained.")
-    return trained[0]
+    return load_model(name)
 
 
 def _data(args: argparse.Namespace) -> "tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]":

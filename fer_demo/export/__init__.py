@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch.nn as nn
 
+from fer_demo.checkpoints import renew_manifest
 from fer_demo.export.check import MAX_DIFFERENCE, MAX_SOFTENED, sample_crops, torch_logits
 from fer_demo.export.formats import FORMATS
 from fer_demo.runtime.engines import softmax
@@ -116,4 +117,5 @@ def export_model(
             )
         size = written.stat().st_size
         os.replace(written, file)
+    renew_manifest(file)
     return Exported(file, size, len(x), difference, softer)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from fer_demo.emotions import LABELS
 
 PREFIX = "fer_demo."
@@ -74,6 +76,24 @@ class ModelInfo:
         return info
 
 
+def finite(logits: np.ndarray, name: str) -> np.ndarray:
+    """Returns logits that are numbers.
+
+    Args:
+        logits: float (N, C).
+        name: The model's.
+
+    Raises:
+        ModelError: If one is infinite or no number: no answer can be made of that.
+    """
+    if not np.isfinite(logits).all():
+        raise ModelError(
+            f"The model {name} answered with numbers that are not finite, so its weights are damaged or were never "
+            "trained to an end; take another copy of it."
+        )
+    return logits
+
+
 def check_temperature(temperature: float) -> float:
     """Returns a temperature that can be divided by.
 
@@ -85,13 +105,50 @@ def check_temperature(temperature: float) -> float:
     return float(temperature)
 
 
-def model_info(model: Any, name: str, metrics: Mapping[str, Any] | None = None) -> ModelInfo:
+TEMPERATURE_NOTE = "temperature="
+"""How the temperature stands among the ``notes`` of a ``pretrained_cfg``, since timm has no field for it."""
+
+
+def temperature(cfg: Mapping[str, Any]) -> float:
+    """The number by which a network's logits are divided before the softmax, so that its confidence can be believed.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+
+    Returns:
+        Greater than 0; 1 if none is stated.
+
+    Raises:
+        ModelError: If what is stated is no such number.
+    """
+    notes = [note for note in cfg.get("notes") or () if str(note).startswith(TEMPERATURE_NOTE)]
+    if not notes:
+        return 1.0
+    try:
+        return check_temperature(float(notes[-1].removeprefix(TEMPERATURE_NOTE)))
+    except ValueError:
+        raise ModelError(
+            f"The pretrained_cfg says {notes[-1]!r}, but a temperature must be a number greater than 0."
+        ) from None
+
+
+def with_temperature(cfg: Mapping[str, Any], value: float) -> dict[str, Any]:
+    """A ``pretrained_cfg`` that states another temperature.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+        value: Greater than 0.
+    """
+    others = [note for note in cfg.get("notes") or () if not str(note).startswith(TEMPERATURE_NOTE)]
+    return {**cfg, "notes": (*others, f"{TEMPERATURE_NOTE}{check_temperature(value):g}")}
+
+
+def model_info(model: Any, name: str) -> ModelInfo:
     """Describes a timm model.
 
     Args:
-        model: A timm model; its ``pretrained_cfg`` states what it was trained for.
+        model: A timm model; its ``pretrained_cfg`` states what it was trained for, and its temperature.
         name: See `ModelInfo.name`.
-        metrics: The checkpoint's ``metrics.json``, for the temperature.
 
     Raises:
         ModelError: If it is no classifier of grey square pictures into the seven classes.
@@ -105,5 +162,4 @@ def model_info(model: Any, name: str, metrics: Mapping[str, Any] | None = None) 
     labels = tuple(cfg.get("label_names") or LABELS)
     if getattr(model, "num_classes", None) != len(LABELS) or set(labels) != set(LABELS):
         raise ModelError(f"The model {name} does not have the outputs {', '.join(LABELS)}; choose another one.")
-    temperature = check_temperature((metrics or {}).get("temperature") or 1.0)
-    return ModelInfo(name, labels, (height, width), float(cfg["mean"][0]), float(cfg["std"][0]), temperature)
+    return ModelInfo(name, labels, (height, width), float(cfg["mean"][0]), float(cfg["std"][0]), temperature(cfg))

@@ -1,7 +1,6 @@
 """A network run by PyTorch: on any device, and with its insides open to explanations."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,8 @@ import torch
 import torch.nn as nn
 
 import fer_demo.models  # noqa: F401  (registers the models with timm)
-from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
-from fer_demo.runtime.model_info import ModelError, ModelInfo, model_info
+from fer_demo.checkpoints import resolve
+from fer_demo.runtime.model_info import ModelError, ModelInfo, finite, model_info
 from fer_demo.runtime.torch_lock import lock
 
 
@@ -41,14 +40,14 @@ class TorchEngine:
         """See `fer_demo.runtime.engines.Engine.logits`."""
         batch = torch.from_numpy(x).to(self.device)
         with lock(self.model):
-            return self.model(batch).float().cpu().numpy()
+            return finite(self.model(batch).float().cpu().numpy(), self.info.name)
 
 
 def load_model(model: str | os.PathLike | nn.Module) -> tuple[nn.Module, ModelInfo]:
     """Makes a model with its trained weights.
 
     Args:
-        model: A bundled checkpoint's name, the folder of a timm ``local-dir`` checkpoint, or a timm model.
+        model: A checkpoint as `fer_demo.checkpoints.resolve` takes it, or a timm model.
 
     Returns:
         The model and what is to be known about it.
@@ -58,19 +57,13 @@ def load_model(model: str | os.PathLike | nn.Module) -> tuple[nn.Module, ModelIn
     """
     if isinstance(model, nn.Module):
         return model, model_info(model, type(model).__name__)
-    folder, name = Path(model), str(model)
+    checkpoint = resolve(model)
+    checkpoint.verify()
     try:
-        if folder.is_dir():
-            # An absolute path stands for itself when it is joined to the folder of the bundled ones.
-            made, metrics = timm.create_model(f"local-dir:{folder}", pretrained=True), str(folder.resolve())
-        elif name in bundled_checkpoints():
-            made, metrics = timm.create_model(name, pretrained=True), name
-        else:
-            raise ModelError(f"There is no model {name!r}; give a checkpoint's folder or a bundled name.")
-        metrics = checkpoint_metrics(metrics)
+        made = timm.create_model(f"local-dir:{checkpoint.folder}", pretrained=True)
     except ModelError:
         raise
     except Exception as error:  # timm, json and safetensors raise many kinds for files that do not fit
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"The model {model} cannot be loaded ({reason}); check its folder.") from error
-    return made, model_info(made, folder.resolve().name if folder.is_dir() else name, metrics)
+    return made, model_info(made, checkpoint.name)

@@ -18,7 +18,7 @@ from fer_demo.vision.detector import FaceDetector
 from fer_demo.vision.images import ImageError, open_image
 from fer_demo.vision.preprocess import data_config, prepare
 
-NAME = "fer_sedense_s2.fer2013"
+NAME = "fer_sedense_s2.tune_fer2013"
 
 create_model = timm.create_model  # one test replaces timm's
 

@@ -80,7 +80,7 @@ def evaluate(
     Returns:
         ``parameters``, ``size`` (height, width), ``temperature``, for each of the two splits the figures of
         `classification_metrics` with a further entry ``without_duplicates`` (the same figures without the pictures
-        that also occur in Training), and ``views``: name to split to figures for the other views.
+        that also occur in Training), and ``tta``: name to split to figures for the other views.
     """
     model = model.eval().to(memory_format=torch.channels_last)  # faster for depthwise convolutions
     result: dict[str, Any] = {
@@ -103,5 +103,5 @@ def evaluate(
         if view == "single":
             result |= figures
         else:
-            result.setdefault("views", {})[view] = figures
+            result.setdefault("tta", {})[view] = figures
     return result

@@ -21,7 +21,7 @@ def percent(part: dict[str, Any]) -> str:
 
 def by_view(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """View to split to figures, the single view first."""
-    return {"single": {split: metrics[split] for split in TEST_SPLITS}} | metrics.get("views", {})
+    return {"single": {split: metrics[split] for split in TEST_SPLITS}} | metrics.get("tta", {})
 
 
 def results_table(figures: dict[str, dict[str, Any]]) -> str:
@@ -79,7 +79,7 @@ def reproduce(faces: Faces, names: list[str] | None = None) -> tuple[dict[str, d
     found, problems = {}, []
     for name in names or bundled_checkpoints():
         stated = checkpoint_metrics(name)
-        views = tuple(stated.get("views", {}))
+        views = tuple(stated.get("tta", {}))
         found[name] = evaluate(timm.create_model(name, pretrained=True), faces, views=views, progress=True)
         compared = {key: value for key, value in stated.items() if key != "training"}
         problems += [f"{name}: {line}" for line in differences(compared, found[name])]

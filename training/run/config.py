@@ -17,7 +17,8 @@ class TrainConfig:
     """Everything that decides what a run computes, plus where it runs.
 
     Attributes:
-        model: A timm name, e.g. ``"fer_sedense_s2.fer2013"``.
+        model: An architecture that timm knows, e.g. ``"fer_sedense_s2"``; with a tag where its input size is another
+            than the default's.
         model_args: Options of its class, e.g. ``{"se": "none"}``.
         init_from: Start from these weights instead of random ones: a bundled checkpoint's name, or a .safetensors file.
         epochs: Passes over the Training split.
@@ -65,7 +66,7 @@ class TrainConfig:
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
     """
 
-    model: str = "fer_sedense_s2.fer2013"
+    model: str = "fer_sedense_s2"
     model_args: dict = field(default_factory=dict)
     init_from: str = ""
     epochs: int = 60

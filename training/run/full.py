@@ -111,7 +111,7 @@ def full(
     data: str,
     out: Path,
     *,
-    recipe: str = "fer_sedense.fer2013-gpu",
+    recipe: str = "fer_sedense.gpu_fer2013",
     seeds: int = 3,
     minutes: float = 1e6,
     overrides: Sequence[str] = (),

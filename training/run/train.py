@@ -25,7 +25,7 @@ from training.run.config import TrainConfig
 from training.run.devices import keep_freed_memory, pick_device, use_bf16
 from training.run.distributed import World, join
 from training.run.objective import Objective
-from training.run.provenance import check_teachers, write_origins
+from training.run.provenance import check_teachers, write_sources
 from training.run.run_folder import ALIGNED, LAST, build_model, load_initial_weights
 from training.run.runlog import RunLog
 from training.run.storage import atomic_write
@@ -159,7 +159,7 @@ class Trainer:
             load_initial_weights(self.model, self.config.init_from)
             if self.ema is not None:
                 self.ema.module.load_state_dict(self.model.state_dict())
-        write_origins(self.log.folders, self.config)
+        write_sources(self.log.folders, self.config)
 
     def _train_epoch(self) -> None:
         config = self.config

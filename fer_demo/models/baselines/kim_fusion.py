@@ -77,7 +77,9 @@ class KimFusion(StagedNet):
         return answers.unflatten(0, (x.shape[0], -1)).mean(1)
 
 
-default_cfgs = generate_default_cfgs({"fer_kim_fusion.fer2013": cfg("fer_kim_fusion.fer2013", KimFusion, 5)})
+default_cfgs = generate_default_cfgs(
+    {"fer_kim_fusion.paper_fer2013": cfg("fer_kim_fusion.paper_fer2013", KimFusion, 5)}
+)
 
 
 @register_model

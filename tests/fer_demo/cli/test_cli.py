@@ -23,7 +23,7 @@ def model(tmp_path_factory) -> str:
     """The folder of a checkpoint with random weights."""
     folder = tmp_path_factory.mktemp("checkpoints") / "mine.random"
     torch.manual_seed(0)
-    net = timm.create_model("fer_sedense_s2.fer2013")
+    net = timm.create_model("fer_sedense_s2.tune_fer2013")
     torch.nn.init.normal_(net.get_classifier().weight)
     timm.models.save_for_hf(net, folder, safe_serialization=True)
     return str(folder)

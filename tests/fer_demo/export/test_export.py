@@ -18,7 +18,7 @@ from fer_demo.export.check import sample_crops
 from fer_demo.runtime.model_info import ModelInfo, model_info
 from fer_demo.vision.preprocess import prepare_array
 
-NAME = "fer_sedense_s2.fer2013"
+NAME = "fer_sedense_s2.tune_fer2013"
 
 
 def build(name: str = NAME, **kwargs) -> torch.nn.Module:

@@ -19,7 +19,7 @@ from fer_demo.runtime.engines import MAP_BYTES, OnnxEngine, make_engine
 from fer_demo.runtime.model_info import model_info
 from fer_demo.vision.samples import SAMPLES
 
-NAME = "fer_sedense_s2.fer2013"
+NAME = "fer_sedense_s2.tune_fer2013"
 ROOT = Path(__file__).parents[3]
 
 

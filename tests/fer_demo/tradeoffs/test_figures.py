@@ -55,7 +55,7 @@ def test_axes_front_and_intervals(rows):
     (front,) = [trace for trace in fig.data if trace.name == "Pareto front"]
     assert list(front.x) == sorted(front.x) and list(front.y) == sorted(front.y) and front.y[-1] == 72.7
     (mine,) = [t for t in fig.data if t.name == "reproduced here"]
-    private = checkpoint_metrics("fer_sedense_s2.fer2013")["PrivateTest"]
+    private = checkpoint_metrics("fer_sedense_s2.tune_fer2013")["PrivateTest"]
     ends = [a for a, y in zip(mine.error_y.array, mine.y, strict=True) if y == pytest.approx(100 * private["accuracy"])]
     assert ends == [pytest.approx(100 * (private["interval"][1] - private["accuracy"]), abs=1e-3)]
     untrained = Row("new", "new", "not trained", "fer2013", 48, {"macs": 9e6, "file_bytes": 5e5, "accuracy": None})
@@ -111,7 +111,7 @@ def test_tables_say_what_was_reproduced(rows):
     without = [r for r in rows if not (r.model == "fer_sedense" and r.checkpoint)]
     only_variant = {line["system"]: line for line in paper_table(without, 2)}["SE-Dense (this paper)"]
     assert only_variant["reproduced here"].startswith("not trained; its variant fer_sedense_s2: ")
-    low, high = checkpoint_metrics("fer_sedense_s2.fer2013")["PrivateTest"]["interval"]
+    low, high = checkpoint_metrics("fer_sedense_s2.tune_fer2013")["PrivateTest"]["interval"]
     assert only_variant["reproduced here"].endswith(f"({low:.1%} to {high:.1%})".replace("%", ""))
     if any(r.model == "fer_sedense" and r.checkpoint for r in rows):
         assert table["SE-Dense (this paper)"]["reproduced here"].endswith(", fer_sedense")
@@ -138,9 +138,9 @@ def test_cards(rows):
     tang = card(next(r for r in rows if r.title == "Tang 2013"))
     assert "https://arxiv.org/abs/1306.0239" in tang.paper and "Lee et al." in tang.paper
     assert "`fer_demo/models/baselines/tang_svm.py`" in tang.code and tang.kind.startswith("**published**")
-    mine = card(by_key["fer_sedense_s2.fer2013"])
-    assert 'create_model("fer_sedense_s2.fer2013", pretrained=True)' in mine.code
-    chosen = checkpoint_metrics("fer_sedense_s2.fer2013")["training"]["chosen_epoch"]
+    mine = card(by_key["fer_sedense_s2.tune_fer2013"])
+    assert 'create_model("fer_sedense_s2.tune_fer2013", pretrained=True)' in mine.code
+    chosen = checkpoint_metrics("fer_sedense_s2.tune_fer2013")["training"]["chosen_epoch"]
     assert (
         "60 + 24 epochs of SGD" in mine.trained
         and f"epoch {chosen}." in mine.trained

@@ -10,7 +10,7 @@ from training.bench import engines as engine_speed
 from training.bench.engines import EngineSpeed, engine_table, measure_engines
 from training.bench.peers.results import PeerError
 
-NAME = "fer_sedense_s2.fer2013"
+NAME = "fer_sedense_s2.tune_fer2013"
 FOUND = {
     "start": 0.41,
     "memory": 152_000_000,

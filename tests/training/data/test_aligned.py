@@ -73,14 +73,14 @@ def test_pictures_that_are_not_square():
 def test_a_network_of_two_views_is_trained_and_exported(faces, config, tmp_path):
     from training.report.release import export
 
-    settings = config(model="fer_kim_fusion.fer2013", aligned=True, sizes=[[0, 48]], lr=0.01, epochs=1)
+    settings = config(model="fer_kim_fusion.paper_fer2013", aligned=True, sizes=[[0, 48]], lr=0.01, epochs=1)
     trainer = Trainer(settings, faces, tmp_path / "run", quiet=True)
     assert trainer.batches.images.shape[1] == 2 and (tmp_path / "run" / ALIGNED).is_file()
     seen = []
     trainer.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
     trainer.fit()
     assert {shape[1] for shape in seen} == {2}
-    out = tmp_path / "fer_kim_fusion.fer2013"
+    out = tmp_path / "fer_kim_fusion.paper_fer2013"
     metrics = export(tmp_path / "run", out, faces, ("single",))
     # Judged on single pictures, as the app and `reproduce` use it, and the card says so.
     again = evaluate(timm.create_model(f"local-dir:{out}", pretrained=True), faces)
@@ -96,6 +96,8 @@ def test_another_network_is_refused_before_the_long_work(faces, config, tmp_path
 
 
 def test_duplicates_may_be_left_out_as_well(faces, config, tmp_path):
-    settings = config(model="fer_kim_fusion.fer2013", aligned=True, drop_duplicates=True, sizes=[[0, 48]], epochs=1)
+    settings = config(
+        model="fer_kim_fusion.paper_fer2013", aligned=True, drop_duplicates=True, sizes=[[0, 48]], epochs=1
+    )
     trainer = Trainer(settings, faces, tmp_path, quiet=True)
     assert len(np.load(tmp_path / ALIGNED)["twins"]) == len(faces) and trainer.batches.images.shape[1] == 2

@@ -63,13 +63,13 @@ def test_duplicates_are_found(faces):
     doctored = Faces(images, faces.labels, faces.splits)
     flags = duplicates_of_training(doctored, ["PrivateTest"])["PrivateTest"]
     assert flags.tolist() == [i == 3 for i in range(42)]
-    model = timm.create_model("fer_sedense_s2.fer2013")
+    model = timm.create_model("fer_sedense_s2.tune_fer2013")
     assert evaluate(model, doctored)["PrivateTest"]["without_duplicates"]["n"] == 41
 
 
 def test_views_average_logits(faces):
     torch.manual_seed(0)
-    model = timm.create_model("fer_sedense_s2.fer2013").eval()
+    model = timm.create_model("fer_sedense_s2.tune_fer2013").eval()
     images = faces.images[:5]
     single = predict_logits(model, images)
     torch.testing.assert_close(
@@ -83,7 +83,7 @@ def test_views_average_logits(faces):
 
 def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
     Trainer(config(epochs=1, sizes=[[0, 48]]), faces, tmp_path / "run", quiet=True).fit()
-    folder = tmp_path / "fer_sedense_s2.fer2013"
+    folder = tmp_path / "fer_sedense_s2.tune_fer2013"
     metrics = export(tmp_path / "run", folder, faces)
     assert {p.name for p in folder.iterdir()} == {
         "README.md",
@@ -116,7 +116,9 @@ def test_bad_input_is_one_sentence(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("FER2013_DIR", raising=False)
     assert main(["evaluate", "fer_sedense_s2"]) == 2
     assert "No data: give --data PATH" in capsys.readouterr().err
-    assert main(["train", "fer_sedense_s2.fer2013", "--data", str(tmp_path / "no"), "--run-dir", str(tmp_path)]) == 2
+    assert (
+        main(["train", "fer_sedense_s2.tune_fer2013", "--data", str(tmp_path / "no"), "--run-dir", str(tmp_path)]) == 2
+    )
     assert "There is no" in capsys.readouterr().err
     assert main(["train", "--resume", "--run-dir", str(tmp_path)]) == 2
     assert "holds no run to resume" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from training.report.class_averages import gallery
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(2)
-    return timm.create_model("fer_sedense_s2.fer2013").eval()
+    return timm.create_model("fer_sedense_s2.tune_fer2013").eval()
 
 
 def test_means_and_mistakes(model, faces):

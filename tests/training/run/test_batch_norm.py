@@ -15,7 +15,7 @@ from training.run.batch_norm import calibrate_batch_norm
 from training.run.run_folder import BEST
 from training.run.train import Trainer
 
-MODEL = "fer_sedense_nano.fer2013"
+MODEL = "fer_sedense_nano.wide_fer2013"
 
 
 def first_norm(model: torch.nn.Module) -> torch.nn.BatchNorm2d:

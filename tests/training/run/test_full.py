@@ -29,28 +29,30 @@ def test_it_is_interrupted_goes_on_and_exports(data, tmp_path, capsys):
     assert "over 2 seeds" in capsys.readouterr().out
 
     results = json.loads((out / "results.json").read_text())
-    student = read_run(out / "fer_sedense.fer2013-student1").config
+    student = read_run(out / "fer_sedense.restart_fer2013-student1").config
     assert student["seed"] == 1 and len(student["teachers"]) == 2
-    assert all("teacher" in t and t.startswith("fer_sedense.fer2013@") for t in student["teachers"])
-    assert read_run(out / "fer_sedense.fer2013-teacher0").config["teachers"] == []
+    assert all("teacher" in t and t.startswith("fer_sedense.restart_fer2013@") for t in student["teachers"])
+    assert read_run(out / "fer_sedense.restart_fer2013-teacher0").config["teachers"] == []
     best = max(results["students"]["runs"], key=lambda run: run["PublicTest"])
     assert results["exported"] == best["run"]
-    metrics = json.loads((out / "fer_sedense.fer2013" / "metrics.json").read_text())
+    metrics = json.loads((out / "fer_sedense.restart_fer2013" / "metrics.json").read_text())
     assert metrics["PrivateTest"]["accuracy"] == best["PrivateTest"] and set(metrics["views"]) == {"flip"}
 
-    card = (out / "fer_sedense.fer2013" / "README.md").read_text()
+    card = (out / "fer_sedense.restart_fer2013" / "README.md").read_text()
     assert "The best of 2 seeds" in card and "decided nothing" in card and "erasing in 25%" in card
-    assert {"model.onnx", "channels.json"} <= {p.name for p in (out / "fer_sedense.fer2013").iterdir()}
+    assert {"model.onnx", "channels.json"} <= {p.name for p in (out / "fer_sedense.restart_fer2013").iterdir()}
 
-    weights = (out / "fer_sedense.fer2013-teacher0" / "best.safetensors").stat().st_mtime_ns
+    weights = (out / "fer_sedense.restart_fer2013-teacher0" / "best.safetensors").stat().st_mtime_ns
     assert main([*command, "--set", *SMALL]) == 0
-    assert (out / "fer_sedense.fer2013-teacher0" / "best.safetensors").stat().st_mtime_ns == weights, "trained twice"
+    assert (out / "fer_sedense.restart_fer2013-teacher0" / "best.safetensors").stat().st_mtime_ns == weights, (
+        "trained twice"
+    )
 
 
 def test_other_settings_are_refused_and_a_half_run_goes_on(data, tmp_path, capsys):
     out = tmp_path / "out"
-    run = ["train", "fer_sedense.fer2013-gpu", "--data", str(data), "--no-record", "--quiet"]
-    folder = out / "fer_sedense.fer2013-teacher0"
+    run = ["train", "fer_sedense.gpu_fer2013", "--data", str(data), "--no-record", "--quiet"]
+    folder = out / "fer_sedense.restart_fer2013-teacher0"
     assert main([*run, "--run-dir", str(folder), "--set", *SMALL, "seed=0"]) == 0
     (folder / "log.csv").unlink()  # as if it had died before the curve was written
     command = ["full", "--data", str(data), "--out", str(out), "--seeds", "1", "--no-record", "--views", "single"]

@@ -149,11 +149,11 @@ def test_a_teacher_with_options_and_no_export_under_another_networks_name(faces,
 
     settings = config(model_args={"se": "none"}, epochs=1)
     Trainer(settings, faces, tmp_path / "a", quiet=True).fit()
-    student = config(teachers=[f"fer_sedense_s2.fer2013@{tmp_path / 'a' / 'best.safetensors'}"], epochs=1)
+    student = config(teachers=[f"fer_sedense_s2.tune_fer2013@{tmp_path / 'a' / 'best.safetensors'}"], epochs=1)
     teacher = Objective(student, faces, CPU).teachers[0]
     assert sum(p.numel() for p in teacher.model.parameters()) == 255_935
     with pytest.raises(ValueError, match=r"names a network without the options \{'se': 'none'\}"):
-        export(tmp_path / "a", tmp_path / "fer_sedense_s2.fer2013", faces, ("single",))
+        export(tmp_path / "a", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ("single",))
 
 
 @pytest.mark.parametrize(

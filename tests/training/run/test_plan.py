@@ -46,7 +46,7 @@ class TestFitted:
             fitted(recipe, Speed(60, {24: 100.0, 48: 400.0}), -5)
 
 
-NANO = "fer_sedense_nano.fer2013"
+NANO = "fer_sedense_nano.wide_fer2013"
 SETTINGS = ["model=fer_sedense_nano", "batch_size=16", "threads=1", "device=cpu"]
 
 

@@ -33,7 +33,7 @@ def test_it_learns(faces, config, tmp_path):
 
 def test_both_networks_go_on_after_an_evaluation(faces, config, tmp_path):
     """A weight that evaluation replaced by a tensor of inference mode could not be trained any further."""
-    trainer = Trainer(config(model="fer_sedense.fer2013", epochs=2), faces, tmp_path, quiet=True)
+    trainer = Trainer(config(model="fer_sedense.restart_fer2013", epochs=2), faces, tmp_path, quiet=True)
     before = [p.data_ptr() for p in trainer.model.parameters()]
     trainer.fit()
     assert len(trainer.history) == 2 and not any(p.is_inference() for p in trainer.model.parameters())
@@ -81,7 +81,7 @@ def test_kill_minus_nine(data, tmp_path):
     """A process killed at an arbitrary moment and resumed gives the weights of one that was left alone."""
     recipe = tmp_path / "r.yaml"
     recipe.write_text(
-        "model: fer_sedense_s2.fer2013\nepochs: 4\nbatch_size: 16\nsizes: [[0, 24]]\nlr: 0.02\nbf16: false\n"
+        "model: fer_sedense_s2.tune_fer2013\nepochs: 4\nbatch_size: 16\nsizes: [[0, 24]]\nlr: 0.02\nbf16: false\n"
         "device: cpu\nthreads: 1\nsave_minutes: 0.002\n"
     )
     run = [sys.executable, "-m", "training", "train", "--data", str(data), "--quiet", "--no-record"]
@@ -132,7 +132,7 @@ def test_resume_needs_a_run(tmp_path):
 def test_checkpoint_of_another_model_is_refused(faces, config, tmp_path):
     trainer = Trainer(config(epochs=1), faces, tmp_path, quiet=True)
     trainer.save()
-    other = Trainer(config(model="fer_sedense.fer2013"), faces, tmp_path, quiet=True)
+    other = Trainer(config(model="fer_sedense.restart_fer2013"), faces, tmp_path, quiet=True)
     with pytest.raises(ValueError, match="does not fit these settings"):
         other.load(tmp_path / LAST)
 
@@ -193,7 +193,7 @@ class TestInitialWeights:
     def test_what_is_wrong_is_named(self, faces, config, tmp_path):
         with pytest.raises(ValueError, match="neither a bundled checkpoint nor a file: 'nothing'"):
             Trainer(config(init_from="nothing"), faces, tmp_path, quiet=True).fit()
-        Trainer(config(model="fer_sedense_nano.fer2013", epochs=1), faces, tmp_path / "a", quiet=True).fit()
+        Trainer(config(model="fer_sedense_nano.wide_fer2013", epochs=1), faces, tmp_path / "a", quiet=True).fit()
         with pytest.raises(ValueError, match="do not fit this network"):
             Trainer(config(init_from=str(tmp_path / "a" / BEST)), faces, tmp_path / "b", quiet=True).fit()
 
