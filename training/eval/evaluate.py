@@ -9,7 +9,7 @@ from tqdm import tqdm
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.data.audit import duplicates_of_training
-from training.data.views import prepare_views
+from training.data.twins import prepare_twins
 from training.eval.metrics import classification_metrics, fit_temperature
 
 VIEWS = ("single", "flip", "ten_crop")
@@ -58,7 +58,7 @@ def predict_logits(
             crops = ten_crop(chunk, [round(side * CROP) for side in chunk.shape[-2:]])
         else:
             crops = (chunk, chunk.flip(-1)) if view == "flip" else (chunk,)
-        logits.append(torch.stack([model(prepare_views(crop, **config)).float() for crop in crops]).mean(0).cpu())
+        logits.append(torch.stack([model(prepare_twins(crop, **config)).float() for crop in crops]).mean(0).cpu())
     return torch.cat(logits)
 
 

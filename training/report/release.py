@@ -132,7 +132,7 @@ def _write(
     metrics["training"] = training
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
-    # A network that takes views is evaluated on single pictures here, as the app and `reproduce` use it.
+    # A network that takes twins is evaluated on single pictures here, as the app and `reproduce` use it.
     options = {"model_args": recipe["model_args"]} if recipe["model_args"] else {}
     model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
     out.parent.mkdir(parents=True, exist_ok=True)

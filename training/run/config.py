@@ -33,7 +33,7 @@ class TrainConfig:
         triplet_weight: Weight of the exponential triplet loss on the classifier's input (Guo et al. 2016), or 0.
         locality_weight: Weight of the locality-preserving loss there (Li et al. 2017), or 0; the paper uses 0.003.
         locality_neighbors: Its number of neighbours.
-        aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take views.
+        aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
         label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; or ``"majority"``, its most
             frequent class (Barsoum et al. 2016, arXiv:1608.01041).

@@ -76,7 +76,7 @@ class Trainer:
         self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
         self.data = faces.fingerprint()
         if config.aligned:
-            if not getattr(self.model, "takes_views", False):
+            if not getattr(self.model, "takes_twins", False):
                 raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
             from training.data.aligned import with_aligned  # needs OpenCV and a face detector
 

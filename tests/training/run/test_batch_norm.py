@@ -9,7 +9,7 @@ import torch
 from fer_demo.checkpoints import WEIGHTS_FILE
 from fer_demo.vision.preprocess import data_config
 from training.__main__ import main
-from training.data.views import prepare_views
+from training.data.twins import prepare_twins
 from training.report.release import calibrate, export
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.run_folder import BEST
@@ -33,7 +33,7 @@ class TestCalibrateBatchNorm:
         before = {k: v.clone() for k, v in model.state_dict().items() if "running" not in k and "num_batches" not in k}
         calibrate_batch_norm(model, faces.images, pictures=10_000, batch_size=49)  # a quarter of them
         with torch.no_grad():
-            maps = model.stem.conv(prepare_views(faces.images, **data_config(model)))
+            maps = model.stem.conv(prepare_twins(faces.images, **data_config(model)))
         norm = first_norm(model)
         torch.testing.assert_close(norm.running_mean, maps.mean((0, 2, 3)), atol=1e-5, rtol=1e-3)
         torch.testing.assert_close(norm.running_var, maps.var((0, 2, 3)), atol=1e-4, rtol=0.05)  # mean over batches
