@@ -52,8 +52,8 @@ class TrainConfig:
         drop_rate: Dropout before the classifier.
         clip_grad: Largest gradient norm, or 0 for no clipping.
         ema_decay: Decay of the averaged weights, or 0 for none.
-        bn_pictures: Judge and keep weights with statistics of batch normalisation from so many Training pictures, not
-            augmented; 0 for the running ones of training. See `training.run.batch_norm`.
+        bn_pictures: Evaluate and save weights with statistics of batch normalisation from so many Training pictures,
+            not augmented; 0 for the running ones of training. See `training.run.batch_norm`.
         seed: Decides initial weights, order and augmentation.
         augment: Augmentation strengths.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.

@@ -56,7 +56,7 @@ class TestCalibrateBatchNorm:
 
 
 class TestTrainer:
-    def test_weights_are_judged_and_kept_with_them_and_training_stays(self, faces, config, tmp_path):
+    def test_weights_are_selected_and_saved_with_them_and_training_stays(self, faces, config, tmp_path):
         plain = Trainer(config(model=MODEL), faces, tmp_path / "a", quiet=True)
         run = Trainer(config(model=MODEL, bn_pictures=64, ema_decay=0.5), faces, tmp_path / "b", quiet=True)
         for trainer in (plain, run):
