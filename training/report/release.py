@@ -5,6 +5,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from fer_demo.checkpoints import ONNX_FILE, WEIGHTS_FILE
 from fer_demo.runtime.model_info import ModelError, model_info
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
-from training.eval.evaluate import VIEWS, evaluate
-from training.eval.reproduce import by_view
+from training.eval.evaluate import evaluate
+from training.eval.tta import TTA
 from training.report.card import data_set, model_card
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig
@@ -31,7 +32,7 @@ def export(
     run_dir: str | Path,
     out: str | Path,
     faces: Faces,
-    views: tuple[str, ...] = VIEWS,
+    tta: Sequence[str] = TTA,
     seeds: dict[str, Any] | None = None,
     bn_pictures: int = 0,
 ) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def export(
         run_dir: A run of `training.run.train.Trainer`.
         out: The folder, named ``<architecture>.<tag>``.
         faces: FER2013, for the figures.
-        views: Some of `training.eval.evaluate.VIEWS`.
+        tta: Some of `training.eval.tta.TTA`.
         seeds: The run and its twins of other seeds, as `training.run.full.full` compares them; None for a single run.
         bn_pictures: For a run that was trained without: the recipe's setting of that name, applied now.
 
@@ -87,7 +88,7 @@ def export(
         training["stopped_after"] = state["epoch"]
     if seeds:
         training["seeds"] = seeds
-    return _write(model, out, faces, views, training)
+    return _write(model, out, faces, tta, training)
 
 
 def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: int) -> dict[str, Any]:
@@ -119,15 +120,15 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
     data_set(out.name)
     training["recipe"] = TrainConfig().to_dict() | training["recipe"] | {"bn_pictures": bn_pictures}
     calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
-    return _write(model, out, faces, tuple(by_view(metrics)), training)
+    return _write(model, out, faces, tuple(metrics.get("tta", ())), training)
 
 
 def _write(
-    model: torch.nn.Module, out: Path, faces: Faces, views: tuple[str, ...], training: dict[str, Any]
+    model: torch.nn.Module, out: Path, faces: Faces, tta: Sequence[str], training: dict[str, Any]
 ) -> dict[str, Any]:
     """Evaluates a network, writes its folder, and returns the metrics."""
     device = pick_device(training["recipe"]["device"])
-    metrics = evaluate(model.eval().to(device), faces, views=views, progress=True)
+    metrics = evaluate(model.eval().to(device), faces, tta=tta, progress=True)
     model.to("cpu")
     metrics["training"] = training
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}

@@ -81,7 +81,7 @@ def test_a_network_that_takes_twins_is_trained_and_exported(faces, config, tmp_p
     trainer.fit()
     assert {shape[1] for shape in seen} == {2}
     out = tmp_path / "fer_kim_fusion.fer2013"
-    metrics = export(tmp_path / "run", out, faces, ("single",))
+    metrics = export(tmp_path / "run", out, faces, ())
     # Evaluated on single pictures, as the app and `reproduce` use it, and the card says so.
     again = evaluate(timm.create_model(f"local-dir:{out}", pretrained=True), faces)
     assert again["PrivateTest"] == metrics["PrivateTest"] and metrics["training"]["recipe"]["aligned"] is True

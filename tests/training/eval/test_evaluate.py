@@ -11,8 +11,9 @@ from fer_demo import Predictor
 from training.__main__ import main
 from training.data import Faces
 from training.data.audit import duplicates_of_training
-from training.eval.evaluate import evaluate, predict_logits
+from training.eval.evaluate import evaluate
 from training.eval.metrics import classification_metrics, expected_calibration_error, fit_temperature, wilson_interval
+from training.eval.tta import predict_logits
 from training.report.release import export
 from training.run.train import Trainer
 
@@ -67,18 +68,18 @@ def test_duplicates_are_found(faces):
     assert evaluate(model, doctored)["PrivateTest"]["without_duplicates"]["n"] == 41
 
 
-def test_views_average_logits(faces):
+def test_test_time_augmentation_averages_logits(faces):
     torch.manual_seed(0)
     model = timm.create_model("fer_sedense_s2.fer2013").eval()
     images = faces.images[:5]
     single = predict_logits(model, images)
     torch.testing.assert_close(
-        predict_logits(model, images, view="flip"), (single + predict_logits(model, images.flip(-1))) / 2
+        predict_logits(model, images, tta="flip"), (single + predict_logits(model, images.flip(-1))) / 2
     )
-    assert predict_logits(model, images, view="ten_crop").shape == (5, 7)
+    assert predict_logits(model, images, tta="ten_crop").shape == (5, 7)
     torch.testing.assert_close(predict_logits(model, images, batch_size=2), single, rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match="Unknown view"):
-        predict_logits(model, images, view="twelve")
+    with pytest.raises(ValueError, match="Unknown test-time augmentation 'twelve'; choose one of none, flip, ten_crop"):
+        predict_logits(model, images, tta="twelve")
 
 
 def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
@@ -95,7 +96,7 @@ def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
     }
     written = json.loads((folder / "metrics.json").read_text())
     assert written["PrivateTest"]["correct"] == metrics["PrivateTest"]["correct"]
-    assert set(written["views"]) == {"flip", "ten_crop"}
+    assert set(written["tta"]) == {"flip", "ten_crop"}
     card = (folder / "README.md").read_text()
     assert f"{metrics['PrivateTest']['accuracy']:.2%}" in card and "expression" in card
 
@@ -107,7 +108,7 @@ def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
 
     # Another process's figures from the folder alone.
     out = tmp_path / "again.json"
-    assert main(["evaluate", f"local-dir:{folder}", "--data", str(data), "--out", str(out), "--views", "all"]) == 0
+    assert main(["evaluate", f"local-dir:{folder}", "--data", str(data), "--out", str(out), "--tta", "all"]) == 0
     again = json.loads(out.read_text())
     assert again == {k: v for k, v in written.items() if k != "training"}
 

@@ -83,8 +83,8 @@ def run_dir(faces, config, tmp_path):
 
 class TestCheckpoints:
     def test_export_and_calibrate_do_the_same(self, run_dir, faces, data, tmp_path, capsys):
-        export(run_dir, tmp_path / "plain" / MODEL, faces, views=("single", "flip"))
-        export(run_dir, tmp_path / "direct" / MODEL, faces, views=("single", "flip"), bn_pictures=50)
+        export(run_dir, tmp_path / "plain" / MODEL, faces, tta=("flip",))
+        export(run_dir, tmp_path / "direct" / MODEL, faces, tta=("flip",), bn_pictures=50)
         before = (tmp_path / "plain" / MODEL / WEIGHTS_FILE).read_bytes()
         later = tmp_path / "later" / MODEL
         command = ["calibrate", str(tmp_path / "plain" / MODEL), "--out", str(later), "--data", str(data)]
@@ -93,7 +93,7 @@ class TestCheckpoints:
         assert (tmp_path / "plain" / MODEL / WEIGHTS_FILE).read_bytes() == before
         direct, found = (json.loads((f / "metrics.json").read_text()) for f in (tmp_path / "direct" / MODEL, later))
         assert found["training"] == direct["training"] and found["training"]["recipe"]["bn_pictures"] == 50
-        assert found["PublicTest"]["correct"] == direct["PublicTest"]["correct"] and set(found["views"]) == {"flip"}
+        assert found["PublicTest"]["correct"] == direct["PublicTest"]["correct"] and set(found["tta"]) == {"flip"}
         assert (later / "model.onnx").is_file()
         with pytest.raises(ValueError, match="has its statistics from 50 pictures already"):
             calibrate(later, later, faces, 50)
