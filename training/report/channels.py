@@ -6,12 +6,13 @@ import torch
 
 from fer_demo.emotions import LABELS
 from fer_demo.explain import channel_weights
+from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.data.twins import prepare_twins
 
 
-def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = 16) -> dict[str, Any]:
+def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = CPU_BATCH) -> dict[str, Any]:
     """Averages the channel weights over the pictures of each class.
 
     Args:
