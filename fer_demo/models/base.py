@@ -34,8 +34,8 @@ class StagedNet(nn.Module):
     own_pooling: ClassVar[str] = ""
     """Name, as ``global_pool``, of a head that `pooling` builds; networks without one pool globally."""
 
-    takes_views: ClassVar[bool] = False
-    """Whether several views of a face may be given, one behind the other."""
+    takes_twins: ClassVar[bool] = False
+    """Whether a face's twins may be given, such as the picture and the same face aligned, one behind the other."""
 
     def __init__(self, num_classes: int, in_chans: int, global_pool: str, drop_rate: float) -> None:
         super().__init__()

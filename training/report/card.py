@@ -6,7 +6,8 @@ from typing import Any
 from fer_demo.checkpoints import recipe_chain
 from fer_demo.emotions import DISCLAIMER, LABELS
 from fer_demo.tradeoffs.published import systems
-from training.eval.reproduce import VIEW_TITLES, by_view, percent
+from training.eval.reproduce import by_tta, percent
+from training.eval.tta import TTA_TITLES
 from training.run.config import TrainConfig
 from training.run.provenance import releases
 
@@ -87,7 +88,7 @@ def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best:
     recipe = TrainConfig().to_dict() | recipe  # an older recipe lacks newer switches
     private = metrics["PrivateTest"]
     height, width = metrics["size"]
-    rows = [(VIEW_TITLES[v], f["PublicTest"], f["PrivateTest"]) for v, f in by_view(metrics).items()]
+    rows = [(TTA_TITLES[kind], f["PublicTest"], f["PrivateTest"]) for kind, f in by_tta(metrics).items()]
     table = "\n".join(
         f"| {title} | {percent(a)} | {percent(b)} | {percent(b['without_duplicates'])} |" for title, a, b in rows
     )

@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FIL
 from fer_demo.runtime.model_info import ModelError, model_info, with_temperature
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
-from training.eval.evaluate import VIEWS, evaluate
-from training.eval.reproduce import by_view
+from training.eval.evaluate import evaluate
+from training.eval.tta import TTA
 from training.report.card import data_set, model_card
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig
@@ -33,7 +34,7 @@ def export(
     run_dir: str | Path,
     out: str | Path,
     faces: Faces,
-    views: tuple[str, ...] = VIEWS,
+    tta: Sequence[str] = TTA,
     seeds: dict[str, Any] | None = None,
     bn_pictures: int = 0,
 ) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def export(
         out: The folder, named ``<architecture>.<tag>`` with a tag that ends with the data set, such as
             ``mine_fer2013``.
         faces: FER2013, for the figures.
-        views: Some of `training.eval.evaluate.VIEWS`.
+        tta: Some of `training.eval.tta.TTA`.
         seeds: The run and its twins of other seeds, as `training.run.full.full` compares them; None for a single run.
         bn_pictures: For a run that was trained without: the recipe's setting of that name, applied now.
 
@@ -94,7 +95,7 @@ def export(
         training["stopped_after"] = state["epoch"]
     if seeds:
         training["seeds"] = seeds
-    metrics = _write(model, out, faces, views, training)
+    metrics = _write(model, out, faces, tta, training)
     if is_bundled(out):
         figures = {"public": metrics["PublicTest"]["accuracy"], "private": metrics["PrivateTest"]["accuracy"]}
         digest = hashlib.sha256((out / WEIGHTS_FILE).read_bytes()).hexdigest()
@@ -156,22 +157,22 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
     data_set(out.name)
     training["recipe"] = TrainConfig().to_dict() | training["recipe"] | {"bn_pictures": bn_pictures}
     calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
-    return _write(model, out, faces, tuple(by_view(metrics)), training)
+    return _write(model, out, faces, tuple(metrics.get("tta", ())), training)
 
 
 def _write(
-    model: torch.nn.Module, out: Path, faces: Faces, views: tuple[str, ...], training: dict[str, Any]
+    model: torch.nn.Module, out: Path, faces: Faces, tta: Sequence[str], training: dict[str, Any]
 ) -> dict[str, Any]:
     """Evaluates a network, writes its folder, and returns the metrics."""
     device = pick_device(training["recipe"]["device"])
-    metrics = evaluate(model.eval().to(device), faces, views=views, progress=True)
+    metrics = evaluate(model.eval().to(device), faces, tta=tta, progress=True)
     model.to("cpu")
     metrics["training"] = training
     model.pretrained_cfg = with_temperature(model.pretrained_cfg, metrics["temperature"])
     model.pretrained_cfg["tag"] = out.name.partition(".")[2]
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
-    # A network that takes views is evaluated on single pictures here, as the app and `reproduce` use it.
+    # A network that takes twins is evaluated on single pictures here, as the app and `reproduce` use it.
     options = {"model_args": recipe["model_args"]} if recipe["model_args"] else {}
     model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ class TrainConfig:
         triplet_weight: Weight of the exponential triplet loss on the classifier's input (Guo et al. 2016), or 0.
         locality_weight: Weight of the locality-preserving loss there (Li et al. 2017), or 0; the paper uses 0.003.
         locality_neighbors: Its number of neighbours.
-        aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take views.
+        aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
         label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; or ``"majority"``, its most
             frequent class (Barsoum et al. 2016, arXiv:1608.01041).
@@ -53,8 +53,8 @@ class TrainConfig:
         drop_rate: Dropout before the classifier.
         clip_grad: Largest gradient norm, or 0 for no clipping.
         ema_decay: Decay of the averaged weights, or 0 for none.
-        bn_pictures: Judge and keep weights with statistics of batch normalisation from so many Training pictures, not
-            augmented; 0 for the running ones of training. See `training.run.batch_norm`.
+        bn_pictures: Evaluate and save weights with statistics of batch normalisation from so many Training pictures,
+            not augmented; 0 for the running ones of training. See `training.run.batch_norm`.
         seed: Decides initial weights, order and augmentation.
         augment: Augmentation strengths.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.

@@ -20,7 +20,7 @@ from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.data.audit import without_duplicates
 from training.run.batches import Batches
-from training.run.checkpoint_selection import Judge
+from training.run.checkpoint_selection import CheckpointSelector
 from training.run.config import TrainConfig
 from training.run.devices import keep_freed_memory, pick_device, use_bf16
 from training.run.distributed import World, join
@@ -35,7 +35,7 @@ RANGES = ("input", "forward", "backward", "optimizer")
 
 
 class Trainer:
-    """Trains one model on the Training split and keeps the weights that are best on PublicTest.
+    """Trains one model on the Training split and selects the weights that are best on PublicTest.
 
     Under `torchrun` each process holds one; the batch is shared among them, and the first evaluates and saves.
 
@@ -76,7 +76,7 @@ class Trainer:
         self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
         self.data = faces.fingerprint()
         if config.aligned:
-            if not getattr(self.model, "takes_views", False):
+            if not getattr(self.model, "takes_twins", False):
                 raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
             from training.data.aligned import with_aligned  # needs OpenCV and a face detector
 
@@ -87,7 +87,7 @@ class Trainer:
         self.objective = Objective(config, train_set, self.device, self.bf16)
         self.batches = Batches(config, train_set, self.objective, self.world, data_config(self.model))
         self.steps_per_epoch = self.batches.steps_per_epoch
-        self.judge = Judge(config, self.model, train_set, public, self.run_dir)
+        self.selector = CheckpointSelector(config, self.model, train_set, public, self.run_dir)
         self.features: list[torch.Tensor] = []
         if config.needs_features:
             # A hook instead of a second output, so that the network stays the one that others call.
@@ -119,8 +119,8 @@ class Trainer:
 
     @property
     def best(self) -> dict[str, Any]:
-        """``accuracy``, ``epoch`` and ``weights`` of the weights kept so far, as `Judge` has them."""
-        return self.judge.best
+        """``accuracy``, ``epoch`` and ``weights`` of the weights selected so far, as `CheckpointSelector` has them."""
+        return self.selector.best
 
     def fit(self) -> dict[str, Any]:
         """Trains to the end, from wherever the run stands.
@@ -145,7 +145,7 @@ class Trainer:
                 self._train_epoch()
                 self._finish_epoch()
             if self.world.main:
-                self.log.status("finished", best=self.best, **facts, **self._chosen())
+                self.log.status("finished", best=self.best, **facts, **self._selected())
         except BaseException as error:
             stopped = isinstance(error, KeyboardInterrupt)
             reason = "stopped by hand" if stopped else f"{type(error).__name__}: {error}"
@@ -233,13 +233,13 @@ class Trainer:
             "train_loss": round(train_loss, 5),
         }
         candidates = {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
-        row |= self.judge.judge(candidates, self.epoch)
+        row |= self.selector.update(candidates, self.epoch)
         images = self.steps_per_epoch * self.config.batch_size
         row |= {"seconds": round(self.seconds, 1), "images_per_second": round(images / max(self.seconds, 1e-9), 1)}
         self.history.append(row)
 
-    def _chosen(self) -> dict[str, Any]:
-        return {"seconds": round(sum(row["seconds"] for row in self.history)), **self.judge.chosen()}
+    def _selected(self) -> dict[str, Any]:
+        return {"seconds": round(sum(row["seconds"] for row in self.history)), **self.selector.selected()}
 
     def save(self) -> None:
         """Writes ``last.pt``, from which a resumed run goes on at exactly this step."""
@@ -281,4 +281,4 @@ class Trainer:
             raise ValueError(f"{path} does not fit these settings ({str(error).splitlines()[0]}).") from error
         self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
         self.loss_sum = state["loss_sum"].to(self.device)
-        self.history, self.judge.best = json.loads(state["history"]), json.loads(state["best"])
+        self.history, self.selector.best = json.loads(state["history"]), json.loads(state["best"])

@@ -11,19 +11,11 @@ from fer_demo import Predictor
 from training.__main__ import main
 from training.data import Faces
 from training.data.audit import duplicates_of_training
-from training.eval.evaluate import evaluate, predict_logits
-from training.eval.metrics import classification_metrics, expected_calibration_error, fit_temperature, wilson_interval
+from training.eval.evaluate import evaluate
+from training.eval.metrics import classification_metrics, expected_calibration_error, fit_temperature
+from training.eval.tta import predict_logits
 from training.report.release import export
 from training.run.train import Trainer
-
-
-def test_wilson_interval():
-    # Goodfellow-sized sample: 2,537 of 3,589 right is 70.69 %, known to about 1.5 points either way.
-    low, high = wilson_interval(2537, 3589)
-    p, n, z = 2537 / 3589, 3589, 1.959964
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-5)
 
 
 def test_metrics_by_hand():
@@ -31,6 +23,7 @@ def test_metrics_by_hand():
     predicted = torch.tensor([0, 1, 1, 2, 3, 4, 5, 0])
     metrics = classification_metrics(torch.nn.functional.one_hot(predicted, 7).float() * 5, labels)
     assert metrics["accuracy"] == 6 / 8 and metrics["correct"] == 6
+    assert metrics["interval"] == [0.409275, 0.928521]
     assert metrics["recall"]["angry"] == 0.5 and metrics["recall"]["neutral"] == 0.0
     assert json.loads(json.dumps(metrics)) == metrics  # what is written can be compared with what is computed
     assert metrics["confusion"][6][0] == 1 and metrics["confusion"][0] == [1, 1, 0, 0, 0, 0, 0]
@@ -67,18 +60,18 @@ def test_duplicates_are_found(faces):
     assert evaluate(model, doctored)["PrivateTest"]["without_duplicates"]["n"] == 41
 
 
-def test_views_average_logits(faces):
+def test_test_time_augmentation_averages_logits(faces):
     torch.manual_seed(0)
     model = timm.create_model("fer_sedense_s2.tune_fer2013").eval()
     images = faces.images[:5]
     single = predict_logits(model, images)
     torch.testing.assert_close(
-        predict_logits(model, images, view="flip"), (single + predict_logits(model, images.flip(-1))) / 2
+        predict_logits(model, images, tta="flip"), (single + predict_logits(model, images.flip(-1))) / 2
     )
-    assert predict_logits(model, images, view="ten_crop").shape == (5, 7)
+    assert predict_logits(model, images, tta="ten_crop").shape == (5, 7)
     torch.testing.assert_close(predict_logits(model, images, batch_size=2), single, rtol=1e-4, atol=1e-5)
-    with pytest.raises(ValueError, match="Unknown view"):
-        predict_logits(model, images, view="twelve")
+    with pytest.raises(ValueError, match="Unknown test-time augmentation 'twelve'; choose one of none, flip, ten_crop"):
+        predict_logits(model, images, tta="twelve")
 
 
 def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
@@ -95,7 +88,7 @@ def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
     }
     written = json.loads((folder / "metrics.json").read_text())
     assert written["PrivateTest"]["correct"] == metrics["PrivateTest"]["correct"]
-    assert set(written["views"]) == {"flip", "ten_crop"}
+    assert set(written["tta"]) == {"flip", "ten_crop"}
     card = (folder / "README.md").read_text()
     assert f"{metrics['PrivateTest']['accuracy']:.2%}" in card and "expression" in card
 
@@ -107,7 +100,7 @@ def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
 
     # Another process's figures from the folder alone.
     out = tmp_path / "again.json"
-    assert main(["evaluate", f"local-dir:{folder}", "--data", str(data), "--out", str(out), "--views", "all"]) == 0
+    assert main(["evaluate", f"local-dir:{folder}", "--data", str(data), "--out", str(out), "--tta", "all"]) == 0
     again = json.loads(out.read_text())
     assert again == {k: v for k, v in written.items() if k != "training"}
 

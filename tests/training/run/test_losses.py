@@ -153,7 +153,7 @@ def test_a_teacher_with_options_and_no_export_under_another_networks_name(faces,
     teacher = Objective(student, faces, CPU).teachers[0]
     assert sum(p.numel() for p in teacher.model.parameters()) == 255_935
     with pytest.raises(ValueError, match=r"names a network without the options \{'se': 'none'\}"):
-        export(tmp_path / "a", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ("single",))
+        export(tmp_path / "a", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ())
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_raf_single_from_pictures_to_checkpoint(rafdb, tmp_path, capsys):
     assert main([*train, *common, *settings]) == 0
     with open(run / "log.csv", newline="") as f:
         assert [row["size"] for row in csv.DictReader(f)] == ["50", "100"]
-    assert main(["export", str(run), "--out", str(out), *common, "--views", "single"]) == 0
+    assert main(["export", str(run), "--out", str(out), *common, "--tta", "none"]) == 0
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["size"] == [100, 100]
     assert (metrics["PublicTest"]["n"], metrics["PrivateTest"]["n"]) == (7, 21)
@@ -93,7 +93,7 @@ def test_a_run_at_another_size_is_not_exported(faces, config, tmp_path):
 
     Trainer(config(epochs=1), faces, tmp_path / "run", quiet=True).fit()
     with pytest.raises(ValueError, match=r"ended at 24 pixels, but .* is used at 48"):
-        export(tmp_path / "run", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ("single",))
+        export(tmp_path / "run", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ())
 
 
 def test_a_checkpoint_of_no_known_data_set(faces, config, tmp_path):
@@ -102,4 +102,4 @@ def test_a_checkpoint_of_no_known_data_set(faces, config, tmp_path):
 
     Trainer(config(epochs=1), faces, tmp_path / "run", quiet=True).fit()
     with pytest.raises(ValueError, match="tag of fer2013, raf_single"):
-        export(tmp_path / "run", tmp_path / "mine", faces, ("single",))
+        export(tmp_path / "run", tmp_path / "mine", faces, ())
