@@ -63,7 +63,7 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
     places = {}
     for row in sorted(rows, key=wanted):
         boxes = {p: _box(*at[row.key], *direction, LETTER * len(short_title(row))) for p, direction in PLACES.items()}
-        boxes = {p: b for p, b in boxes.items() if -POINT <= b[0] and b[2] <= WIDTH + 2 * POINT}
+        boxes = {p: b for p, b in boxes.items() if b[0] >= -POINT and b[2] <= WIDTH + 2 * POINT}
         # Best without a bar through it, else at least clear of points and other labels.
         for obstacles in (taken + bars, taken):
             free = [p for p, box in boxes.items() if not any(_overlap(box, other) for other in obstacles)]
