@@ -47,6 +47,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 else:
+    from collections.abc import AsyncIterator
     from contextlib import asynccontextmanager
 
     from starlette.routing import Mount
@@ -62,7 +63,8 @@ else:
     upload = build_gradio()
 
     @asynccontextmanager
-    async def lifespan(_):
+    async def lifespan(_: st.App) -> AsyncIterator[None]:
+        """Runs Gradio's own start and end."""
         # Mounted applications do not get their lifespan run, and Gradio's queue needs it.
         async with upload.router.lifespan_context(upload):
             yield

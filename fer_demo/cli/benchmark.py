@@ -150,7 +150,7 @@ def _print_table(rows: list["Row"], benchmark: "Benchmark") -> None:
 
     lines = [["system", "data set", "kind", *(measure.title for measure in MEASURES.values())]]
     for row in rows:
-        numbers = [measure.text(row.values[name]) for name, measure in MEASURES.items()]
+        numbers = [measure.text(row.values.get(name)) for name, measure in MEASURES.items()]
         lines.append([row.title, data_sets()[row.data]["title"], row.kind, *numbers])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for cells in lines:

@@ -71,12 +71,11 @@ def curves(
     target = torch.as_tensor(target).expand(n)
     results = []
     for first, second in ((blurred, x), (x, blurred)):  # the one that shows where pixels have changed, and the rest
-        probabilities = []
         with lock(model), torch.no_grad():
             stages = torch.stack([torch.where(rank < count, first, second) for count in counts], 1)
-            for part in stages.view(-1, 1, h, w).split(batch_size):
-                probabilities.append((model(part).float() / temperature).softmax(1))
-        all_classes = torch.cat(probabilities).view(n, steps + 1, -1)
+            parts = stages.view(-1, 1, h, w).split(batch_size)
+            probabilities = torch.cat([(model(part).float() / temperature).softmax(1) for part in parts])
+        all_classes = probabilities.view(n, steps + 1, -1)
         results.append(all_classes.gather(2, target.view(n, 1, 1).expand(n, steps + 1, 1))[..., 0])
     return Curves(counts.float() / (h * w), *results)
 

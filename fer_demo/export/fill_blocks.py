@@ -70,9 +70,9 @@ class _Attempt:
             self._convolution(number, node)
         elif not filled:
             pass
-        elif node.op_type in ALIKE and filled == [first]:
-            self.channels[node.output[0]] = self.channels[first]
-        elif node.op_type == "Mul" and self._same_channels(*node.input):
+        elif (node.op_type in ALIKE and filled == [first]) or (
+            node.op_type == "Mul" and self._same_channels(*node.input)
+        ):
             self.channels[node.output[0]] = self.channels[first]
         elif node.op_type == "Concat" and [a.i for a in node.attribute if a.name == "axis"] == [1]:
             self._concatenation(node)
@@ -107,7 +107,8 @@ class _Attempt:
         for name in node.input:
             count = self.graph.shapes.get(name, [None, None])[1]
             if not isinstance(count, int):
-                return self._refuse(*node.input)
+                self._refuse(*node.input)
+                return
             joined += [c if c < 0 else c + before for c in self.channels.get(name, range(count))]
             before += count
         self.channels[node.output[0]] = joined
@@ -115,7 +116,8 @@ class _Attempt:
     def _convolution(self, number: int, node: onnx.NodeProto) -> None:
         source, weights = node.input[0], node.input[1:]
         if not self._own(*weights):
-            return self._refuse(source)
+            self._refuse(source)
+            return
         kernel = self.graph.constants[weights[0]]
         groups = next((a.i for a in node.attribute if a.name == "group"), 1)
         if groups == 1:
@@ -125,7 +127,8 @@ class _Attempt:
         elif groups == kernel.shape[0] and kernel.shape[1] == 1:  # depthwise: each channel of the source alone
             own = self.channels.get(source)
         else:
-            return self._refuse(source)
+            self._refuse(source)
+            return
         self.constants[weights[0]] = kernel if own is None else _taken(kernel, 0, own)
         if own is not None:
             self.channels[node.output[0]] = own

@@ -24,12 +24,15 @@ class Graph:
         }
 
     def maker(self, name: str) -> onnx.NodeProto | None:
+        """The node that computes a tensor; None for an input or a constant."""
         return next((node for node in self.nodes if name in node.output), None)
 
     def users(self, name: str) -> list[onnx.NodeProto]:
+        """The nodes that read a tensor."""
         return [node for node in self.nodes if name in node.input]
 
     def only_user(self, node: onnx.NodeProto | None) -> onnx.NodeProto | None:
+        """The node that reads another one's first output; None if there are several or none."""
         users = self.users(node.output[0]) if node is not None else []
         return users[0] if len(users) == 1 else None
 
@@ -42,9 +45,10 @@ class Graph:
                 self.nodes[at : at + 1] = new
 
     def finish(self) -> onnx.ModelProto:
+        """The network as it is now, without what nobody uses any more."""
         graph = self.model.graph
         outputs = {value.name for value in graph.output}
-        while True:  # without what nobody uses any more
+        while True:
             used = {name for node in self.nodes for name in node.input} | outputs
             kept = [node for node in self.nodes if used.intersection(node.output)]
             if len(kept) == len(self.nodes):

@@ -183,7 +183,7 @@ class StagedNet(nn.Module):
         # A picture of one channel has the same strides in both memory formats, and PyTorch then answers channels-first:
         # the whole first stage, often the dearest one, would be computed and concatenated in the slower format.
         # An exported graph has no memory format; there it would only turn the final flattening into a gather.
-        if not torch.jit.is_scripting():
+        if not torch.jit.is_scripting():  # noqa: SIM102  (TorchScript would compile what stands behind an `and`)
             if torch.compiler.is_exporting():
                 return self.stem(x)
         return self.stem(x).contiguous(memory_format=torch.channels_last)

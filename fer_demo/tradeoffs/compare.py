@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_demo.explain.face import FaceMap, face_map, on_photo
 from fer_demo.explain.figures import blend
@@ -30,12 +31,12 @@ class ModelAnswer:
     name: str
     face: FacePrediction
     found: FaceMap
-    picture: np.ndarray
+    picture: NDArray[np.uint8]
     seconds: float
 
 
 def compare_models(
-    predictors: Mapping[str, Predictor], image: np.ndarray, face: FacePrediction, *, whole: bool = False
+    predictors: Mapping[str, Predictor], image: NDArray[np.uint8], face: FacePrediction, *, whole: bool = False
 ) -> list[ModelAnswer]:
     """Shows one face of a photo to several models.
 
@@ -57,7 +58,7 @@ def compare_models(
     return answers
 
 
-def _seconds(predictor: Predictor, crop: np.ndarray) -> float:
+def _seconds(predictor: Predictor, crop: NDArray[np.uint8]) -> float:
     times = []
     for _ in range(RUNS):
         start = time.perf_counter()
@@ -91,7 +92,7 @@ def disagreement(answers: Sequence[ModelAnswer]) -> str:
     )
 
 
-def answer_rows(answers: Sequence[ModelAnswer]) -> list[dict]:
+def answer_rows(answers: Sequence[ModelAnswer]) -> list[dict[str, str | float]]:
     """A line a model, for CSV: its answer, milliseconds, and the seven probabilities."""
     return [
         {

@@ -1,7 +1,9 @@
 """What a network costs on any machine: parameters, arithmetic, memory and file size."""
 
 import functools
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import timm
 import torch
@@ -32,7 +34,7 @@ class Costs:
 
 
 @functools.lru_cache(maxsize=256)
-def network_costs(model: str, size: int, model_args: tuple[tuple[str, object], ...] = ()) -> Costs | None:
+def network_costs(model: str, size: int, model_args: tuple[tuple[str, Any], ...] = ()) -> Costs:
     """Counts a network's costs without computing anything with it: its tensors have shapes, but no content.
 
     Args:
@@ -41,10 +43,13 @@ def network_costs(model: str, size: int, model_args: tuple[tuple[str, object], .
         model_args: Options of its class, as pairs.
 
     Returns:
-        The costs; None if there is no such network.
+        The costs.
+
+    Raises:
+        ValueError: If there is no such network.
     """
     if not timm.is_model(model):
-        return None
+        raise ValueError(f"There is no network {model!r}; choose one of {', '.join(timm.list_models('fer_*'))}.")
     network = timm.create_model(model, device="meta", **dict(model_args)).eval()
     x = torch.empty(1, 1, size, size, device="meta")
     with torch.inference_mode():
@@ -71,12 +76,18 @@ class PeakMemory(TorchDispatchMode):
     """
 
     def __init__(self, network: torch.nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
         self._ignored = {t.untyped_storage()._cdata for t in (*network.parameters(), *network.buffers())}
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves((args, kwargs, result)):
             if isinstance(tensor, torch.Tensor):

@@ -10,6 +10,7 @@ from fer_demo.emotions import LABELS
 from fer_demo.figures import blank_figure
 from fer_demo.tradeoffs.labels import place_labels, short_title
 from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
+from fer_demo.tradeoffs.published import Human
 from fer_demo.tradeoffs.table import Row, pareto_front
 
 SYMBOLS = {PUBLISHED: "circle-open", REPRODUCED: "diamond", NOT_TRAINED: "x-thin-open"}
@@ -51,7 +52,7 @@ def tradeoff_chart(
     log_x: bool = True,
     log_y: bool = False,
     front: bool = True,
-    people: Mapping[str, Any] | None = None,
+    people: Human | None = None,
     height: int = 430,
 ) -> go.Figure:
     """Two measures against each other, a point a row, with the Pareto front.
@@ -63,7 +64,7 @@ def tradeoff_chart(
         log_x: Logarithmic x axis.
         log_y: Likewise.
         front: Draw the front.
-        people: ``accuracy`` and ``spread`` to draw as a band, where `y` is the accuracy.
+        people: To draw as a band, where `y` is the accuracy.
         height: Pixels.
 
     Returns:
@@ -71,14 +72,14 @@ def tradeoff_chart(
     """
     legend = {"orientation": "h", "y": -0.22, "x": 0}
     fig = blank_figure(height, legend=legend, showlegend=True, hovermode="closest", clickmode="event+select")
-    shown = [row for row in rows if row.values.get(x) is not None and row.values.get(y) is not None]
+    shown = [row for row in rows if x in row.values and y in row.values]
     if people and y == "accuracy":
-        middle, half = (100 * people[name] for name in ("accuracy", "spread"))
+        middle, half = 100 * people.accuracy, 100 * people.spread
         fig.add_hrect(y0=middle - half, y1=middle + half, fillcolor="rgba(127,127,127,0.1)", line_width=0)
         fig.add_hline(
             y=middle,
             line={"color": FAINT, "dash": "dot", "width": 1},
-            annotation={"text": f"people: {middle:.0f} ± {half:.0f} %", "font": {"size": 11}, "opacity": 0.8},
+            annotation={"text": f"people: {people}", "font": {"size": 11}, "opacity": 0.8},
             annotation_position="bottom right",
         )
     if front:
@@ -156,7 +157,7 @@ def _error_bars(rows: Sequence[Row], name: str) -> dict[str, Any]:
     factor = MEASURES[name].factor
     up, down = [], []
     for row in rows:
-        low, high = row.intervals.get(name, (row.values[name],) * 2)
+        low, high = row.intervals.get(name, (row.values[name], row.values[name]))
         up.append((high - row.values[name]) * factor)
         down.append((row.values[name] - low) * factor)
     return {

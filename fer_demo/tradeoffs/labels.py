@@ -1,7 +1,9 @@
 """Where the labels of a chart's points stand, so that they do not lie on one another."""
 
-import math
 from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_demo.tradeoffs.measures import REPRODUCED
 from fer_demo.tradeoffs.table import Row, pareto_front
@@ -9,22 +11,12 @@ from fer_demo.tradeoffs.table import Row, pareto_front
 WIDTH, HEIGHT = 285, 270
 """The plot that labels are placed for: that of a phone. On a wider one they only get further apart."""
 
-LETTER, LINE, POINT = 6.5, 15, 9
-"""Width of a letter, height of a line, and distance of a label from its point, in pixels."""
+LETTER, LINE, POINT, MARGIN = 7, 16, 9, 20
+"""Width of a letter, height of a line, distance of a label from its point, and what Plotly leaves free at the end of an
+axis, in pixels."""
 
-PLACES = {
-    "top right": (1, -1),
-    "top left": (-1, -1),
-    "bottom right": (1, 1),
-    "bottom left": (-1, 1),
-    "middle right": (1, 0),
-    "middle left": (-1, 0),
-    "top center": (0, -1),
-    "bottom center": (0, 1),
-}
-"""Plotly's name of a place to the direction from the point, down being positive."""
-
-Box = tuple[float, float, float, float]
+PLACES = {"middle right": (1, 0), "middle left": (-1, 0), "top center": (0, 1), "bottom center": (0, -1)}
+"""Plotly's name of a place to the direction from the point, up being positive."""
 
 
 def short_title(row: Row) -> str:
@@ -33,7 +25,7 @@ def short_title(row: Row) -> str:
 
 
 def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) -> dict[str, str]:
-    """Finds a free place for each label, the most wanted labels first.
+    """Finds a free place for each label: ours first, then those of the Pareto front.
 
     Args:
         rows: Rows that have both numbers.
@@ -45,57 +37,32 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
     Returns:
         A row's key to Plotly's ``textposition``; labels without a free place are left out, and the pointer tells them.
     """
-    across, down = _Scale(rows, x, log_x, WIDTH), _Scale(rows, y, log_y, HEIGHT)
-    at = {row.key: (across(row.values[x]), HEIGHT - down(row.values[y])) for row in rows}
-    taken: list[Box] = [(a - POINT + 2, b - POINT + 2, a + POINT - 2, b + POINT - 2) for a, b in at.values()]
-    bars: list[Box] = []
-    for row in rows:
-        (a, b), (low, high) = at[row.key], row.intervals.get(y, (row.values[y],) * 2)
-        bars.append((a - 1, HEIGHT - down(high), a + 1, HEIGHT - down(low)))
-        if x in row.intervals:
-            bars.append((across(row.intervals[x][0]), b - 1, across(row.intervals[x][1]), b + 1))
     front = {row.key for row in pareto_front(rows, x, y)}
-
-    def wanted(row: Row) -> tuple:
-        ours = row.kind == REPRODUCED or bool(row.published and row.published.this_paper)
-        return not ours, row.key not in front, not (row.published and row.published.result.table)
-
+    points = np.column_stack([_pixels(rows, x, log_x, WIDTH), _pixels(rows, y, log_y, HEIGHT)])
+    taken = [(point, np.full(2, POINT - 2.0)) for point in points]  # middles and halves of boxes
     places = {}
-    for row in sorted(rows, key=wanted):
-        boxes = {p: _box(*at[row.key], *direction, LETTER * len(short_title(row))) for p, direction in PLACES.items()}
-        boxes = {p: b for p, b in boxes.items() if -POINT <= b[0] and b[2] <= WIDTH + 2 * POINT}
-        # Best without a bar through it, else at least clear of points and other labels.
-        for obstacles in (taken + bars, taken):
-            free = [p for p, box in boxes.items() if not any(_overlap(box, other) for other in obstacles)]
-            if free:
-                places[row.key] = free[0]
-                taken.append(boxes[free[0]])
+
+    def wanted(item: tuple[Row, NDArray[np.float64]]) -> tuple[bool, bool]:
+        row, _ = item
+        return row.kind != REPRODUCED and not (row.published and row.published.this_paper), row.key not in front
+
+    for row, point in sorted(zip(rows, points, strict=True), key=wanted):
+        half = np.array([LETTER * len(short_title(row)), LINE]) / 2
+        for place, direction in PLACES.items():
+            middle = point + np.array(direction) * (half + POINT)
+            inside = half[0] <= middle[0] + POINT and middle[0] + half[0] <= WIDTH + 2 * POINT
+            if inside and all((abs(middle - m) >= half + h).any() for m, h in taken):
+                places[row.key] = place
+                taken.append((middle, half))
                 break
     return places
 
 
-class _Scale:
-    """From a measure's number to pixels from the left or the bottom of a plot that holds all rows and their bars."""
-
-    def __init__(self, rows: Sequence[Row], name: str, log: bool, length: float) -> None:
-        self.log, self.length = log, length
-        ends = [self._value(v) for row in rows for v in row.intervals.get(name, (row.values[name],))]
-        self.low, self.high = min(ends, default=0), max(ends, default=1)
-
-    def _value(self, value: float) -> float:
-        return math.log10(value) if self.log and value > 0 else value
-
-    def __call__(self, value: float) -> float:
-        share = (self._value(value) - self.low) / ((self.high - self.low) or 1)
-        return POINT + (self.length - 2 * POINT) * share
-
-
-def _box(a: float, b: float, right: int, down: int, width: float) -> Box:
-    """Left, top, right and bottom of a label beside the point (a, b)."""
-    middle = a + right * ((3 if down else POINT) + width / 2)
-    centre = b + down * (POINT + LINE / 2)
-    return middle - width / 2, centre - LINE / 2, middle + width / 2, centre + LINE / 2
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _pixels(rows: Sequence[Row], name: str, log: bool, length: float) -> NDArray[np.float64]:
+    """Where rows stand along an axis that holds all of them and their intervals, from the left or the bottom."""
+    values: NDArray[np.float64] = np.array([row.values[name] for row in rows])
+    ends = np.array([row.intervals.get(name, (row.values[name],) * 2) for row in rows]).reshape(-1, 2)
+    if log:
+        values, ends = np.log10(values), np.log10(ends)
+    low, high = float(ends.min(initial=np.inf)), float(ends.max(initial=-np.inf))
+    return MARGIN + (length - 2 * MARGIN) * (values - low) / ((high - low) or 1.0)

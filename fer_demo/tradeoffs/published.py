@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any, TypedDict
 
 FILE = Path(__file__).with_name("published.json")
 
@@ -25,6 +26,12 @@ class Source:
         if self.arxiv:
             return f"https://arxiv.org/abs/{self.arxiv}"
         return f"https://doi.org/{self.doi}" if self.doi else ""
+
+    @property
+    def markdown(self) -> str:
+        """The paper as a sentence with its link."""
+        title = f"[{self.title}]({self.url})" if self.url else f"*{self.title}*"
+        return f"{self.authors}: {title}, {self.venue}, {self.year}."
 
     def __str__(self) -> str:
         return f"{self.authors}, “{self.title}”, {self.venue} {self.year}"
@@ -72,23 +79,64 @@ class System:
     results: tuple[PublishedResult, ...] = field(default=())
 
 
-@cache
-def data_sets() -> dict[str, dict]:
-    """Tag to ``title``, ``size`` (side of its pictures in pixels) and ``test_pictures``."""
-    return json.loads(FILE.read_text(encoding="utf-8"))["data_sets"]
+class DataSet(TypedDict):
+    """A data set: its title, the side of its pictures in pixels, and how many of them are for the test."""
+
+    title: str
+    size: int
+    test_pictures: int
+
+
+class Table(TypedDict):
+    """A table of the SE-Dense paper: its title, and sentences about it."""
+
+    title: str
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Human:
+    """What people reach.
+
+    Attributes:
+        data: A key of `data_sets`.
+        accuracy: From 0 to 1.
+        spread: By how much people differ, likewise.
+        source: Where it is printed.
+    """
+
+    data: str
+    accuracy: float
+    spread: float
+    source: Source
+
+    def __str__(self) -> str:
+        return f"{100 * self.accuracy:.0f} ± {100 * self.spread:.0f} %"
+
+
+def _content() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return content
 
 
 @cache
-def tables() -> dict[int, dict]:
-    """Number of the SE-Dense paper's table to its ``title`` and ``notes``, sentences about it."""
-    content = json.loads(FILE.read_text(encoding="utf-8"))["tables"]
-    return {int(number): table for number, table in content.items()}
+def data_sets() -> dict[str, DataSet]:
+    """The data sets by the tag of a checkpoint that was trained on one."""
+    found: dict[str, DataSet] = _content()["data_sets"]
+    return found
+
+
+@cache
+def tables() -> dict[int, Table]:
+    """The SE-Dense paper's tables by their number."""
+    found: dict[str, Table] = _content()["tables"]
+    return {int(number): table for number, table in found.items()}
 
 
 @cache
 def systems() -> tuple[System, ...]:
     """All systems, the paper's own first."""
-    content = json.loads(FILE.read_text(encoding="utf-8"))
+    content = _content()
     sources = {key: Source(**entry) for key, entry in content["sources"].items()}
     return tuple(
         System(
@@ -103,7 +151,7 @@ def systems() -> tuple[System, ...]:
 
 
 @cache
-def human() -> dict:
-    """What people reach on FER2013: ``data``, ``accuracy``, ``spread`` and ``source``, a `Source`."""
-    content = json.loads(FILE.read_text(encoding="utf-8"))
-    return content["human"] | {"source": Source(**content["sources"][content["human"]["source"]])}
+def human() -> Human:
+    """What people reach on FER2013."""
+    content = _content()
+    return Human(**content["human"] | {"source": Source(**content["sources"][content["human"]["source"]])})

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import timm
@@ -49,7 +49,7 @@ class Row:
         kind: A key of `KINDS`: what its accuracy is worth.
         data: A key of `data_sets`.
         size: Side of its input in pixels.
-        values: Key of `MEASURES` to number; None where there is none.
+        values: Key of `MEASURES` to number; what is not known is left out.
         intervals: Key of `MEASURES` to low and high: 95 % Wilson intervals of accuracies, quartiles of times.
         model: The name registered with timm; None for a system that is not built here.
         checkpoint: Name of the bundled weights, or None.
@@ -61,7 +61,7 @@ class Row:
     kind: str
     data: str
     size: int
-    values: Mapping[str, float | None]
+    values: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     model: str | None = None
     checkpoint: str | None = None
@@ -117,7 +117,7 @@ def _published_row(printed: Printed) -> Row:
         kind=PUBLISHED,
         data=result.data,
         size=data["size"],
-        values={"accuracy": result.accuracy, "parameters": printed.parameters},
+        values=_known(accuracy=result.accuracy, parameters=printed.parameters),
         intervals={"accuracy": wilson(result.accuracy, data["test_pictures"])},
         model=system.model if built else None,
         published=printed,
@@ -131,14 +131,13 @@ def _checkpoint_row(name: str) -> Row | None:
     test = metrics.get("PrivateTest", {})
     if data is None or not timm.is_model(model):
         return None
-    values = {"file_bytes": (checkpoint_dir(name) / WEIGHTS_FILE).stat().st_size, "accuracy": test.get("accuracy")}
     return Row(
         key=name,
         title=name,
         kind=REPRODUCED if "accuracy" in test else NOT_TRAINED,
         data=data,
         size=metrics.get("size", [data_sets()[data]["size"]])[0],
-        values={k: v for k, v in values.items() if v is not None},
+        values=_known(file_bytes=(checkpoint_dir(name) / WEIGHTS_FILE).stat().st_size, accuracy=test.get("accuracy")),
         intervals={"accuracy": tuple(test["interval"])} if "interval" in test else {},
         model=model,
         checkpoint=name,
@@ -146,14 +145,14 @@ def _checkpoint_row(name: str) -> Row | None:
 
 
 def _untrained_row(model: str) -> Row:
-    tag = timm.get_pretrained_cfg(model).tag
-    data = next((key for key in data_sets() if str(tag).endswith(key)), next(iter(data_sets())))
+    cfg = timm.get_pretrained_cfg(model)
+    data = next((key for key in data_sets() if cfg and str(cfg.tag).endswith(key)), next(iter(data_sets())))
     return Row(f"untrained-{model}", model, NOT_TRAINED, data, data_sets()[data]["size"], {}, model=model)
 
 
 def _with_costs(row: Row, benchmark: Benchmark | None) -> Row:
     """The row with what its build here costs, where it has no number of its own."""
-    values: dict[str, float | None] = dict.fromkeys(MEASURES)
+    values: dict[str, float] = {}
     intervals = dict(row.intervals)
     if row.network:
         costs = network_costs(*row.network)
@@ -162,7 +161,7 @@ def _with_costs(row: Row, benchmark: Benchmark | None) -> Row:
         for name in ("latency", "throughput") if timing else ():
             spread = getattr(timing, name)
             values[name], intervals[name] = spread.median, (spread.low, spread.high)
-    return Row(**{**row.__dict__, "values": values | dict(row.values), "intervals": intervals})
+    return replace(row, values=values | dict(row.values), intervals=intervals)
 
 
 def pareto_front(rows: Iterable[Row], x: str, y: str) -> list[Row]:
@@ -178,9 +177,10 @@ def pareto_front(rows: Iterable[Row], x: str, y: str) -> list[Row]:
     """
 
     def good(row: Row) -> tuple[float, float]:
-        return tuple(row.values[m] if MEASURES[m].high_is_good else -row.values[m] for m in (x, y))
+        a, b = (row.values[m] if MEASURES[m].high_is_good else -row.values[m] for m in (x, y))
+        return a, b
 
-    full = [row for row in rows if row.values.get(x) is not None and row.values.get(y) is not None]
+    full = [row for row in rows if x in row.values and y in row.values]
     front = [
         row
         for row in full
@@ -201,16 +201,20 @@ def best_within(rows: Iterable[Row], data: str, limits: Mapping[str, float | Non
         The rows that keep all limits, the most accurate first; and those of which nobody knows, since a number is
         missing and the others keep their limits.
     """
-    fitting, unknown = [], []
+    fitting: list[Row] = []
+    unknown: list[Row] = []
     asked = {name: limit for name, limit in limits.items() if limit is not None}
     for row in rows:
-        if row.data != data or row.values.get("accuracy") is None:
+        if row.data != data or "accuracy" not in row.values:
             continue
-        found = {name: row.values.get(name) for name in asked}
-        if any(value is not None and value > asked[name] for name, value in found.items()):
+        if any(row.values.get(name, limit) > limit for name, limit in asked.items()):
             continue
-        (unknown if None in found.values() else fitting).append(row)
+        (fitting if asked.keys() <= row.values.keys() else unknown).append(row)
     return sorted(fitting, key=lambda r: -r.values["accuracy"]), unknown
+
+
+def _known(**values: float | None) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _rounded(value: float | None) -> float | None:

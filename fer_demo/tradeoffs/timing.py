@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import timm
 import torch
+from numpy.typing import NDArray
 from torch.utils.benchmark import Timer
 
 from fer_demo.cache import cache_dir
@@ -53,17 +54,27 @@ class Timing:
     macs: int
 
 
+class Machine(TypedDict):
+    """What a figure's reader needs to know of a machine; no name of its owner or of the computer."""
+
+    processor: str
+    threads: int
+    system: str
+    python: str
+    torch: str
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """The speeds of several networks.
 
     Attributes:
-        machine: ``processor``, ``threads``, ``system``, ``python``, ``torch``.
+        machine: Where they were measured.
         measured: The day, ISO 8601; empty for nothing measured yet.
         timings: Network to speed.
     """
 
-    machine: dict[str, Any]
+    machine: Machine
     measured: str = ""
     timings: dict[Network, Timing] = field(default_factory=dict)
 
@@ -74,8 +85,8 @@ class Benchmark:
         return f"{self.machine['processor']}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-def this_machine(threads: int = 1) -> dict[str, Any]:
-    """What a figure's reader needs to know of this machine; no name of its owner or of the computer."""
+def this_machine(threads: int = 1) -> Machine:
+    """This machine, working with a number of threads."""
     return {
         "processor": processor(),
         "threads": threads,
@@ -105,18 +116,19 @@ def time_network(
 
 def _times(
     network: torch.nn.Module, x: torch.Tensor, threads: int, seconds: float, tick: Callable[[], None]
-) -> np.ndarray:
+) -> NDArray[np.float64]:
     """Seconds of each run, after a warm-up."""
     timer = Timer("with torch.inference_mode(): network(x)", globals={"network": network, "x": x}, num_threads=threads)
     tick()
-    times = list(timer.blocked_autorange(lambda *_: tick(), min_run_time=seconds).times)
+    callback: Any = lambda *_: tick()  # noqa: E731  (PyTorch declares that it never returns)
+    times = list(timer.blocked_autorange(callback, min_run_time=seconds).times)
     while len(times) < LEAST_RUNS:
         tick()
         times += timer.timeit(1).times
     return np.array(times)
 
 
-def _spread(values: np.ndarray) -> Spread:
+def _spread(values: NDArray[np.float64]) -> Spread:
     low, median, high = (float(v) for v in np.percentile(values, (25, 50, 75)))
     return Spread(median, low, high)
 
@@ -161,15 +173,14 @@ def save_benchmark(benchmark: Benchmark) -> None:
     """
     path = cache_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    known = {_key(b.machine): b for b in _read(path)}
-    known[_key(benchmark.machine)] = benchmark
+    others = [known for known in _read(path) if known.machine != benchmark.machine]
     entries = [
         {
             "machine": b.machine,
             "measured": b.measured,
             "timings": [{"model": m, "size": s, **dataclasses.asdict(t)} for (m, s), t in b.timings.items()],
         }
-        for b in known.values()
+        for b in [*others, benchmark]
     ]
     # Another process may read meanwhile: it sees the old file or the new one, never half of one.
     partial = path.with_suffix(f".{os.getpid()}.tmp")
@@ -188,9 +199,9 @@ def load_benchmark(threads: int = 1) -> Benchmark:
     """
     machine = this_machine(threads)
     for found in _read(cache_file()):
-        if _key(found.machine) == _key(machine):
-            costs = {network: network_costs(*network) for network in found.timings}
-            fresh = {n: t for n, t in found.timings.items() if costs[n] is not None and costs[n].macs == t.macs}
+        if found.machine == machine:
+            known = {network: timing for network, timing in found.timings.items() if timm.is_model(network[0])}
+            fresh = {network: t for network, t in known.items() if network_costs(*network).macs == t.macs}
             return dataclasses.replace(found, timings=fresh)
     return Benchmark(machine)
 
@@ -210,7 +221,3 @@ def _read(path: Path) -> list[Benchmark]:
         ]
     except (OSError, ValueError, KeyError, TypeError):  # a cache that cannot be read is measured again
         return []
-
-
-def _key(machine: dict[str, Any]) -> tuple:
-    return tuple(machine.get(name) for name in ("processor", "threads", "system", "python", "torch"))

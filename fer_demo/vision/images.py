@@ -1,5 +1,6 @@
 """Open any picture as one kind of array: upright, 8-bit RGB."""
 
+import contextlib
 import io
 import os
 from collections.abc import Iterable
@@ -161,10 +162,8 @@ def _decode(image: Image.Image, name: str) -> np.ndarray:
     _check_size(*image.size, name)
     try:
         image.load()
-        try:
+        with contextlib.suppress(Exception):  # a broken EXIF block says nothing about the pixels, which are intact
             image = ImageOps.exif_transpose(image)
-        except Exception:  # a broken EXIF block says nothing about the pixels, which are intact
-            pass
         if image.mode.startswith("I"):
             # Pillow's own conversion clips at 255 instead of scaling; int32 ("I") holds 16-bit samples in practice.
             return _from_array(np.clip(np.asarray(image), 0, 65535).astype(np.uint16))

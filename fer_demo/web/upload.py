@@ -5,6 +5,7 @@ The pages embed it at ``/upload/``; programs call it with
 """
 
 import atexit
+import contextlib
 import html
 import io
 import os
@@ -176,10 +177,8 @@ def _read_and_delete(payload: dict) -> tuple[str | None, np.ndarray]:
         raise ImageError(GONE) from None
     finally:
         path.unlink(missing_ok=True)
-        try:
+        with contextlib.suppress(OSError):  # somebody else is uploading the same picture
             path.parent.rmdir()  # one folder for each upload, named by a hash
-        except OSError:
-            pass  # somebody else is uploading the same picture
     data.name = name or "The picture"  # for the sentence when it is none
     return name, open_image(data)
 

@@ -3,6 +3,7 @@
 import re
 
 from fer_demo.checkpoints import CARD_FILE, UnknownModelError, checkpoint_metrics, resolve
+from fer_demo.tradeoffs.published import human
 
 
 def card_text(name: str) -> str:
@@ -47,7 +48,7 @@ def headline_figures(name: str) -> list[tuple[str, str, str]]:
         low, high = (f"{100 * v:.1f}" for v in test["interval"])
         note = f"of {test['n']:,} FER2013 test pictures; 95 % interval {low} to {high} %"
         figures.append(("Right answers", f"{test['accuracy']:.1%}", note))
-        figures.append(("People", "65 ± 5 %", "on pictures of the same set (Goodfellow et al. 2013)"))
+        figures.append(("People", str(human()), "on pictures of the same set (Goodfellow et al. 2013)"))
     if "ece_calibrated" in test:
         note = "mean gap between stated confidence and share of right answers"
         figures.append(("Calibration error", f"{100 * test['ece_calibrated']:.1f} points", note))

@@ -42,7 +42,7 @@ def calculator(rows: Sequence[Row]) -> None:
             placeholder="no limit",
         )
         limits[name] = None if shown is None else shown / MEASURES[name].factor
-    if not any(row.values["latency"] for row in rows) and limits["latency"] is not None:
+    if not any("latency" in row.values for row in rows) and limits["latency"] is not None:
         st.info("The limit on latency is left out: no speed has been measured on this machine yet.")
         limits["latency"] = None
     fitting, unknown = best_within(rows, data, limits)
@@ -58,7 +58,7 @@ def calculator(rows: Sequence[Row]) -> None:
                 "system": row.title,
                 "accuracy": accuracy_text(row),
                 "kind": row.kind,
-                **{MEASURES[name].title: MEASURES[name].text(row.values[name]) for name in LIMITS},
+                **{MEASURES[name].title: MEASURES[name].text(row.values.get(name)) for name in LIMITS},
             }
             for row in fitting
         ]

@@ -120,7 +120,7 @@ def charts(rows: Sequence[Row]) -> None:
 def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -> None:
     title = data_sets()[data]["title"]
     st.subheader(title, anchor=False)
-    drawn = [row for row in rows if row.values[x] is not None and row.values[y] is not None]
+    drawn = [row for row in rows if x in row.values and y in row.values]
     if not drawn:
         st.info(f"Nothing on {title} has both numbers. Speeds need to be measured on this machine first.")
         return
@@ -131,7 +131,7 @@ def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -
         log_x=log and MEASURES[x].log,
         log_y=log and MEASURES[y].log,
         front=front,
-        people=human() if human()["data"] == data else None,
+        people=human() if human().data == data else None,
     )
     key = f"chart {data} {x} {y}"
     words = f"{title}: {MEASURES[y].title} by {MEASURES[x].title} of {len(drawn)} systems; the table below has them all"
@@ -164,15 +164,11 @@ def system_card(rows: Sequence[Row]) -> None:
         format_func=lambda k: f"{by_key[k].title} · {data_sets()[by_key[k].data]['title']} · {by_key[k].kind}",
     )
     row = by_key[key]
-    words = card(row)
     with st.container(border=True):
-        st.subheader(words.title, anchor=False)
-        st.markdown(words.kind)
+        st.subheader(row.title, anchor=False)
+        st.markdown(f"**{row.kind}**: {KINDS[row.kind]}.")
         text, numbers = st.columns(2, gap="large")
-        text.markdown(
-            f"**What it is.** {words.what}\n\n**Paper.** {words.paper}\n\n**In the code.** {words.code}\n\n"
-            f"**How it was trained.** {words.trained}"
-        )
+        text.markdown("\n\n".join(f"**{heading}.** {words}" for heading, words in card(row).items()))
         numbers.markdown("\n".join(["| measure | value |", "|---|---|", *_lines(row)]))
         if row.checkpoint:
             with st.container(horizontal=True):
@@ -188,7 +184,7 @@ def system_card(rows: Sequence[Row]) -> None:
 def _lines(row: Row) -> list[str]:
     lines = [f"| input | {row.size} × {row.size} grey pixels |"]
     for name, measured in MEASURES.items():
-        text = measured.text(row.values[name])
+        text = measured.text(row.values.get(name))
         if name in row.intervals:
             low, high = (f"{v * measured.factor:.3g}" for v in row.intervals[name])
             text += f" ({low} to {high})"

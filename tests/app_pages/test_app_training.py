@@ -24,6 +24,6 @@ def test_training_page_without_records(app, tmp_path, monkeypatch):
     import training.run.runlog
 
     monkeypatch.setattr(training.run.runlog, "RUNS", tmp_path)
-    monkeypatch.setattr(training.run.runlog, "read_runs", lambda: [])
+    monkeypatch.setattr(training.run.runlog, "read_runs", list)
     open_page(app, "training")
     assert not app.exception and "No runs are recorded yet" in app.info[0].value

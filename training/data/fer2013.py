@@ -122,7 +122,7 @@ def read_npz(path: str | Path) -> Faces:
         raise DataError(f"{path} cannot be read as an .npz archive ({error}).") from error
     missing = {"label", "usage"} - arrays.keys()
     if missing:
-        raise DataError(f"{path} has no array {sorted(missing)[0]!r}; it needs label and usage.")
+        raise DataError(f"{path} has no array {min(missing)!r}; it needs label and usage.")
     images = arrays["images"] if "images" in arrays else _unpack_sheets(path, arrays)
     labels, usage = arrays["label"].astype(np.int64), arrays["usage"].astype(str)
     if images.ndim != 3 or images.dtype != np.uint8 or not len(images) == len(labels) == len(usage):
@@ -130,7 +130,7 @@ def read_npz(path: str | Path) -> Faces:
     if len(labels) and (labels.min() < 0 or labels.max() >= NUM_CLASSES):
         raise DataError(f"{path}: labels must be 0 to {NUM_CLASSES - 1}.")
     if unknown := set(usage.tolist()) - set(SPLITS):
-        raise DataError(f"{path}: unknown usage {sorted(unknown)[0]!r}; expected one of {', '.join(SPLITS)}.")
+        raise DataError(f"{path}: unknown usage {min(unknown)!r}; expected one of {', '.join(SPLITS)}.")
     votes = torch.from_numpy(arrays["votes"].astype(np.float32)) if "votes" in arrays else None
     return Faces(torch.from_numpy(np.ascontiguousarray(images))[:, None], torch.from_numpy(labels), usage, votes)
 

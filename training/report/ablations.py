@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import timm
+
 from fer_demo.tradeoffs import network_costs
 from training.report.compare import flat
 from training.run.runlog import Run
@@ -86,5 +88,5 @@ def _part(run: Run, whole: Run) -> dict[str, Any]:
 
 def _parameters(run: Run) -> int:
     options = tuple((k, tuple(v) if isinstance(v, list) else v) for k, v in run.config.get("model_args", {}).items())
-    costs = network_costs(run.config["model"].partition(".")[0], 48, options)
-    return costs.parameters if costs else 0
+    model = run.config["model"].partition(".")[0]
+    return network_costs(model, 48, options).parameters if timm.is_model(model) else 0

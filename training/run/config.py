@@ -1,5 +1,6 @@
 """A training run's settings: one dataclass, filled from a recipe, overridable on the command line."""
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,10 +213,8 @@ def _build(cls: type, values: dict[str, Any], source: str) -> Any:
             raise ValueError(f"{source} has no setting {name!r}; it has {', '.join(fields)}.")
         kind = fields[name].type
         if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
-            try:
+            with contextlib.suppress(ValueError):
                 value = float(value)  # YAML reads 1e-4 as text
-            except ValueError:
-                pass
         if kind is str and isinstance(value, bool):
             value = "on" if value else "off"  # YAML reads on and off as true and false
         value = _frozen(value)

@@ -234,9 +234,9 @@ class TestChannels:
     def test_wrong_names(self, model, x, gate, channel, message):
         with pytest.raises(ValueError, match=message):
             explain.channel_map(model, x, gate, channel)
-        with torch.no_grad(), pytest.raises(ValueError, match=message):
-            with explain.with_channel(model, gate, channel, 0.0):
-                model(x)
+        held = explain.with_channel(model, gate, channel, 0.0)
+        with torch.no_grad(), pytest.raises(ValueError, match=message), held:
+            model(x)
 
 
 class TestFaithfulness:

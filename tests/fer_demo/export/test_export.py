@@ -236,7 +236,7 @@ class TestCommand:
         assert said[2].startswith("PublicTest, int8: ") and said[2].endswith("/16)")
 
     @pytest.mark.parametrize(
-        "arguments, sentence",
+        ("arguments", "sentence"),
         [
             (["nobody"], "There is no model 'nobody'"),
             (["resnet18"], "no trained weights"),

@@ -90,7 +90,7 @@ def run_layout(model: onnx.ModelProto, file) -> Counter:
 
 
 @pytest.mark.parametrize("end", ["pool", "mean", "conv", "convolved and used", "used twice"])
-@pytest.mark.parametrize("hidden, bias", [(2, True), (2, False), (16, True)])
+@pytest.mark.parametrize(("hidden", "bias"), [(2, True), (2, False), (16, True)])
 @pytest.mark.parametrize("one_by_one", [False, True])
 def test_the_answers_stay(end, hidden, bias, one_by_one):
     model = block(end, hidden, bias)

@@ -90,7 +90,7 @@ def test_many_batches_and_many_threads():
 
 
 @pytest.mark.parametrize(
-    "map_bytes, longest", [(None, 8), ("nonsense", 8), ("0", 8), ("1000", 8), (str(1 << 20), 3), (str(1 << 30), 1)]
+    ("map_bytes", "longest"), [(None, 8), ("nonsense", 8), ("0", 8), ("1000", 8), (str(1 << 20), 3), (str(1 << 30), 1)]
 )
 def test_large_maps_come_a_few_at_a_time(file, map_bytes, longest, monkeypatch):
     model = onnx.load(file)
@@ -123,7 +123,7 @@ def test_number_of_threads(file, monkeypatch):
 
 class TestErrors:
     @pytest.mark.parametrize(
-        "arguments, sentence",
+        ("arguments", "sentence"),
         [
             ({"engine": "steam"}, "no engine 'steam'; choose one of onnx, torch"),
             ({"engine": "onnx", "device": "cuda"}, "runs on the CPU"),

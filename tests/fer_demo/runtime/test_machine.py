@@ -9,7 +9,7 @@ from fer_demo.runtime.machine import processor
 
 
 @pytest.mark.parametrize(
-    "content, name",
+    ("content", "name"),
     [
         ("processor\t: 0\nmodel name\t: A CPU @ 3.00GHz\nmodel name\t: A CPU @ 3.00GHz\n", "A CPU @ 3.00GHz"),
         ("processor\t: 0\nmodel name\t:\n", "arm64"),

@@ -15,7 +15,7 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(sum(shape)).integers(0, 256, shape, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("old, new", SIZES)
+@pytest.mark.parametrize(("old", "new"), SIZES)
 def test_arrays_and_tensors_give_the_same_pixels(old, new):
     images = noise(8, old, old)
     options = {"size": (new, new), "mean": (0.5,), "std": (0.25,)}
@@ -31,7 +31,7 @@ def test_arrays_and_tensors_give_the_same_pixels(old, new):
     np.testing.assert_array_equal(prepare_array(images[3:4], **options), array[3:4])
 
 
-@pytest.mark.parametrize("old, new", SIZES)
+@pytest.mark.parametrize(("old", "new"), SIZES)
 def test_resizing_is_antialiased_and_bilinear(old, new):
     images = noise(8, old, old)
     ours = prepare_array(images, size=(new, new)) * 255

@@ -23,7 +23,7 @@ FOUND = {
 }
 
 
-@pytest.mark.parametrize("source, engine", [(NAME, "onnx"), (NAME, "torch"), ("fer_sedense_nano", "torch")])
+@pytest.mark.parametrize(("source", "engine"), [(NAME, "onnx"), (NAME, "torch"), ("fer_sedense_nano", "torch")])
 def test_what_is_measured(source, engine, monkeypatch):
     monkeypatch.setattr(engine_speed, "REPEATS", 2)
     found = engine_speed._measure(source, engine, time.time() - 100)

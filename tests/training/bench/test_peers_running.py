@@ -57,7 +57,7 @@ def faces():
 @pytest.fixture
 def run(tmp_path, faces, monkeypatch):
     """Runs a made-up peer, whose runner is the given program; returns results and what was said."""
-    monkeypatch.setattr(measuring, "own_systems", lambda: [])
+    monkeypatch.setattr(measuring, "own_systems", list)
 
     def run(program: str, environment=None) -> tuple[list[PeerResult], list[str]]:
         runner = tmp_path / "runner.py"

@@ -147,7 +147,7 @@ def test_splits_of_ones_own_are_kept(tmp_path, rows):
     root = write_folders(tmp_path / "f", rows)
     for folder in (root / "train").iterdir():
         (root / "val" / folder.name).mkdir(parents=True)
-        file = sorted(folder.iterdir())[0]
+        file = min(folder.iterdir())
         file.rename(root / "val" / folder.name / file.name)
     moved = len(list((root / "val").glob("*/*")))
     faces = load_faces(root)

@@ -29,7 +29,7 @@ def test_every_registered_model_is_a_system():
 
 def test_every_source_can_be_found():
     assert [s.source.title for s in systems() if s.source and not s.source.url and s.source.year != 2019] == []
-    assert human()["source"].url == "https://arxiv.org/abs/1307.0414"
+    assert human().source.url == "https://arxiv.org/abs/1307.0414"
 
 
 def test_the_file_that_builds_it():

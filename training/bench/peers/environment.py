@@ -92,6 +92,7 @@ class PythonEnvironment(Environment):
         return f"{self!r}, Python {sys.version} at {sys.base_prefix}"  # a virtual environment needs the one it is of
 
     def command(self, folder: Path, runner: Path) -> list[str]:
+        """What starts a runner: this environment's Python and the runner's file."""
         return [str(_python(folder)), str(runner)]
 
     def _install(self, folder: Path) -> None:
@@ -114,6 +115,7 @@ class NodeEnvironment(Environment):
     packages: tuple[str, ...]
 
     def command(self, folder: Path, runner: Path) -> list[str]:
+        """What starts a runner: Node.js and the runner's file."""
         return [_find("node"), str(runner)]
 
     def _install(self, folder: Path) -> None:

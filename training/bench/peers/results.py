@@ -165,11 +165,15 @@ def table(results: Sequence[PeerResult], faces: int, machine: Mapping[str, Any] 
     machine = machine or this_machine()
     core = "one thread on one core" if machine["pinned"] else "one thread, not bound to a core"
     lines = [
-        f"{faces:,} faces of FER2013's PrivateTest, 48x48 grey; {machine['processor']}, {machine['system']}, Python "
-        f"{machine['python']}; {core}.{busy_note(machine)}",
+        (
+            f"{faces:,} faces of FER2013's PrivateTest, 48x48 grey; {machine['processor']}, {machine['system']}, "
+            f"Python {machine['python']}; {core}.{busy_note(machine)}"
+        ),
         "",
-        "| system | version | run by | licence | parameters | weights | accuracy (95 %) | faces per CPU second "
-        "(slowest to fastest of 3) | batch |",
+        (
+            "| system | version | run by | licence | parameters | weights | accuracy (95 %) | faces per CPU second "
+            "(slowest to fastest of 3) | batch |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     ordered = sorted(results, key=lambda r: (-r.accuracy, -r.faces_per_second))
