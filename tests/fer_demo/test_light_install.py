@@ -40,6 +40,8 @@ HEAVY = (
 BLOCK = f"""
 import importlib.abc, runpy, sys
 
+pytestmark = pytest.mark.processes
+
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in {HEAVY!r}:

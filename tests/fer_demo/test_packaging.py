@@ -10,6 +10,8 @@ import pytest
 
 from fer_demo.checkpoints import bundled_checkpoints, checkpoints_dir
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -156,6 +156,7 @@ class TestUsageErrors:
         assert error.value.code == 2 and "COMMAND" in capsys.readouterr().err
 
 
+@pytest.mark.processes
 def test_as_a_program(model, photos):
     # An ASCII terminal and a file name that is no UTF-8.
     odd = os.fsencode(photos) + b"/odd \xff.png"

@@ -77,6 +77,7 @@ def test_resume_in_the_middle_of_an_epoch_is_exact(faces, config, tmp_path, ema,
     assert resumed.best == whole.best
 
 
+@pytest.mark.processes
 def test_kill_minus_nine(data, tmp_path):
     """A process killed at an arbitrary moment and resumed gives the weights of one that was left alone."""
     recipe = tmp_path / "r.yaml"
