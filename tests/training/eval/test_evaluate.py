@@ -8,12 +8,15 @@ import timm
 import torch
 
 from fer_demo import Predictor
+from fer_demo.export import export_model
+from fer_demo.runtime.model_info import model_info
 from training.__main__ import main
+from training.cli.options import TTA_CHOICES, tta_kinds
 from training.data import Faces
 from training.data.audit import duplicates_of_training
-from training.eval.evaluate import evaluate
+from training.eval.evaluate import TEST_SPLITS, evaluate
 from training.eval.metrics import classification_metrics, expected_calibration_error, fit_temperature
-from training.eval.tta import predict_logits
+from training.eval.tta import NO_TTA, TTA, TTA_TITLES, predict_logits
 from training.report.release import export
 from training.run.train import Trainer
 
@@ -103,6 +106,34 @@ def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
     assert main(["evaluate", f"local-dir:{folder}", "--data", str(data), "--out", str(out), "--tta", "all"]) == 0
     again = json.loads(out.read_text())
     assert again == {k: v for k, v in written.items() if k != "training"}
+
+
+def test_an_exported_file_has_its_networks_figures(faces, data, tmp_path, capsys):
+    torch.manual_seed(0)
+    model = timm.create_model("fer_sedense_nano").eval()
+    torch.nn.init.normal_(model.get_classifier().weight)
+    file = export_model(model, model_info(model, "mine"), tmp_path / "mine.onnx").file
+    expected = evaluate(model, faces, tta=TTA)
+    out = tmp_path / "metrics.json"
+    assert main(["evaluate", str(file), "--data", str(data), "--out", str(out), "--tta", "all"]) == 0
+    found = json.loads(out.read_text())
+    assert found["size"] == [48, 48] and set(found) == set(expected) - {"parameters"}
+    for a, b in ((found, expected), *((found["tta"][kind], expected["tta"][kind]) for kind in TTA)):
+        for split in TEST_SPLITS:
+            assert a[split]["confusion"] == b[split]["confusion"]
+            assert a[split]["loss"] == pytest.approx(b[split]["loss"], abs=1e-3)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6 and lines[0].startswith("PublicTest, single view: ")
+    assert lines[-1].startswith("PrivateTest, ten-crop: ")
+    assert main(["evaluate", str(file), "--data", str(data), "--aligned"]) == 2
+    assert "leave --weights and --aligned out" in capsys.readouterr().err
+    assert main(["evaluate", str(tmp_path / "none.onnx"), "--data", str(data)]) == 2
+    assert "none.onnx cannot be loaded" in capsys.readouterr().err
+
+
+def test_the_command_line_offers_every_test_time_augmentation():
+    assert (NO_TTA, *TTA, "all") == TTA_CHOICES and tuple(TTA_TITLES) == (NO_TTA, *TTA)
+    assert [tta_kinds(choice) for choice in TTA_CHOICES] == [(), ("flip",), ("ten_crop",), TTA]
 
 
 def test_bad_input_is_one_sentence(tmp_path, capsys, monkeypatch):

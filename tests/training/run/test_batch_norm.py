@@ -70,7 +70,7 @@ class TestTrainer:
         assert not torch.allclose(first_norm(kept).running_mean, first_norm(plain.model).running_mean)
 
     def test_a_negative_number_is_refused(self, config):
-        with pytest.raises(ValueError, match="bn_pictures must not be negative; got -1"):
+        with pytest.raises(ValueError, match="bn_pictures must be at least 0; got -1"):
             config(bn_pictures=-1)
 
 

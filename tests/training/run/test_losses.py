@@ -9,9 +9,10 @@ import torch.nn.functional as F
 
 import fer_demo  # noqa: F401
 from training.data.faces import Faces
-from training.run.config import TrainConfig, load_config
+from training.run.config import TrainConfig
 from training.run.losses import exponential_triplet, l2_svm, locality_preserving
 from training.run.objective import Objective
+from training.run.recipes import load_config
 from training.run.run_folder import is_named_network
 from training.run.train import Trainer
 
@@ -181,7 +182,7 @@ def test_options_that_change_answers_alone():
     ("changes", "message"),
     [
         ({"loss": "hinge"}, "loss must be one of cross_entropy, l2_svm; got 'hinge'"),
-        ({"triplet_weight": -1.0}, "must not be negative"),
+        ({"triplet_weight": -1.0}, "triplet_weight must be at least 0"),
         ({"triplet_weight": 1.0, "mixup": 0.2}, "need pictures of one class: leave out mixup and cutmix"),
         ({"model_args": {"num_classes": 8}}, "model_args cannot set num_classes"),
         ({"model_args": {"wings": 2}}, "model_args {'wings': 2} do not fit fer_sedense_s2"),

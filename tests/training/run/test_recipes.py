@@ -10,7 +10,7 @@ from PIL import Image
 from fer_demo.emotions import LABELS
 from training.__main__ import main
 from training.data.folders import RAF_ORDER
-from training.run.config import RECIPES, load_config
+from training.run.recipes import RECIPES, load_config
 
 SMALL = ["epochs=2", "batch_size=16", "warmup_epochs=0.5", "lr=0.02", "threads=1", "device=cpu", "bf16=off"]
 
