@@ -1,6 +1,7 @@
 """Pictures with what was found drawn onto them: Pillow and NumPy alone, as the light install has them."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fer_demo.emotions import COLORS, text_color
 from fer_demo.wording import is_unsure, ranked
+
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+"""File name endings, in lower case, that `save_picture` writes."""
 
 
 def face_label(number: int, probabilities: Mapping[str, float]) -> str:
@@ -64,6 +68,22 @@ def _draw_label(draw, text, box, color, font, unit, size) -> None:
     y = box[1] - height if box[1] >= height else min(box[3], size[1] - height) if box[3] + height <= size[1] else box[1]
     draw.rectangle((x, y, x + width, y + height), fill=color)
     draw.text((x + pad - left, y + pad - top), text, fill=text_color(color), font=font)
+
+
+def save_picture(image: np.ndarray, file: Path) -> None:
+    """Writes a picture in the format that the file's name ends in, one of `PICTURE_ENDINGS`.
+
+    Args:
+        image: uint8 RGB [H, W, 3].
+        file: Where to; a file that is there is written over.
+
+    Raises:
+        OSError: If the file cannot be written.
+        ValueError: If its name ends in none of them, or the format does not hold a picture of that size.
+    """
+    if file.suffix.lower() not in PICTURE_ENDINGS:
+        raise ValueError(f"A picture's name must end in {', '.join(PICTURE_ENDINGS)}, but this one is {file.name}.")
+    Image.fromarray(image).save(file, quality=95)  # which matters for JPEG and WebP alone
 
 
 def enlarge(crop: np.ndarray, times: int = 6) -> np.ndarray:

@@ -10,7 +10,8 @@ import torch
 from fer_demo.explain.attribution import attribute
 from fer_demo.explain.channels import channel_map, channel_weights, with_channel
 from fer_demo.explain.faithfulness import centre_map, curves, random_map
-from fer_demo.predictor import FacePrediction, Predictor
+from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import Predictor
 from fer_demo.vision.align import crop_matrix, needed_part
 from fer_demo.vision.preprocess import data_config, prepare
 

@@ -13,7 +13,8 @@ from fer_demo.explain import METHODS
 from fer_demo.explain.face import FaceMap, face_channels, face_curves
 from fer_demo.explain.figures import colours_say, faithfulness_curves, gate_heatmap
 from fer_demo.figures import probability_bars
-from fer_demo.predictor import FacePrediction, Predictor
+from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import Predictor
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#23242f;background:#fff}

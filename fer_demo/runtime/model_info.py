@@ -144,7 +144,7 @@ def with_temperature(cfg: Mapping[str, Any], value: float) -> dict[str, Any]:
 
 
 def model_info(model: Any, name: str) -> ModelInfo:
-    """Describes a timm model.
+    """Describes a timm model, after a look at what it answers to a black picture.
 
     Args:
         model: A timm model; its ``pretrained_cfg`` states what it was trained for, and its temperature.
@@ -156,10 +156,39 @@ def model_info(model: Any, name: str) -> ModelInfo:
     cfg = getattr(model, "pretrained_cfg", None)
     if not cfg or not cfg.get("input_size"):
         raise ModelError(f"The model {name} has no pretrained_cfg with an input_size; make it with timm.create_model.")
-    channels, height, width = cfg["input_size"]
-    if channels != 1 or height != width:
-        raise ModelError(f"The model {name} takes {channels} x {height} x {width} input, but must take a grey square.")
+    height, width = cfg["input_size"][-2:]
+    if height != width:
+        raise ModelError(f"The model {name} takes {height} x {width} pixels, but must take a grey square.")
+    shape = _answer_shape(model, name, (height, width))
     labels = tuple(cfg.get("label_names") or LABELS)
-    if getattr(model, "num_classes", None) != len(LABELS) or set(labels) != set(LABELS):
-        raise ModelError(f"The model {name} does not have the outputs {', '.join(LABELS)}; choose another one.")
+    if shape != (1, len(LABELS)) or set(labels) != set(LABELS):
+        found = ", ".join(labels) if shape == (1, len(LABELS)) else f"an answer of the shape {shape} for one picture"
+        raise ModelError(
+            f"The model {name} must have the outputs {', '.join(LABELS)}, but has {found}; choose another one."
+        )
     return ModelInfo(name, labels, (height, width), float(cfg["mean"][0]), float(cfg["std"][0]), temperature(cfg))
+
+
+def _answer_shape(model: Any, name: str, size: tuple[int, int]) -> tuple[int, ...]:
+    """The shape of what a model answers to one grey picture; leaves the model as it was."""
+    import torch
+
+    from fer_demo.runtime.torch_lock import lock
+
+    with lock(model), torch.no_grad():
+        modes = {module: module.training for module in model.modules()}
+        try:
+            model.eval()  # batch normalisation would learn from the picture
+            device = next(model.parameters(), torch.empty(0)).device
+            # Its pretrained_cfg states what it was trained for, not with which arguments it was made.
+            answer = model(torch.zeros(1, 1, *size, device=device))
+        except Exception as error:  # PyTorch raises many kinds for what does not fit
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"The model {name} cannot take a grey square of {size[0]} x {size[1]} pixels ({reason}); make it with "
+                "in_chans=1 and weights of float32."
+            ) from error
+        finally:
+            for module, training in modes.items():
+                module.training = training
+    return tuple(getattr(answer, "shape", ()))

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fer_demo.explain.face import FaceMap, face_map, on_photo
 from fer_demo.explain.figures import blend
-from fer_demo.predictor import FacePrediction, Predictor
+from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import Predictor
 from fer_demo.wording import is_unsure
 
 RUNS = 5

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_demo.__main__ import SCRIPT, main
 from fer_demo.checkpoints import bundled_checkpoints, checkpoints_dir
 
 pytestmark = pytest.mark.processes
@@ -37,6 +38,13 @@ def test_the_wheel_holds_the_whole_package(wheel):
     weights = {f"fer_demo/_checkpoints/{p.parent.name}/{p.name}" for p in checkpoints_dir().glob("*/*")}
     assert weights <= held
     assert not [n for n in held if n.startswith(("training/", "tests/", "pages/"))]
+
+
+def test_the_wheel_installs_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [n for n in archive.namelist() if n.endswith(".dist-info/entry_points.txt")]
+        text = archive.read(name).decode()
+    assert text == f"[console_scripts]\n{SCRIPT} = {main.__module__}:{main.__name__}\n"
 
 
 def test_an_install_elsewhere_brings_its_weights(wheel, tmp_path):
