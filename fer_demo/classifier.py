@@ -42,7 +42,7 @@ class FaceClassifier:
 
     def __init__(
         self,
-        model: "str | os.PathLike | nn.Module | None" = None,
+        model: "str | os.PathLike[str] | nn.Module | None" = None,
         *,
         engine: str | None = None,
         device: "str | torch.device" = "cpu",

@@ -86,7 +86,7 @@ class FacePrediction:
             ValueError: If an entry is missing or makes no sense.
         """
         try:
-            box = tuple(float(data["box"][side]) for side in _SIDES)
+            x, y, width, height = (float(data["box"][side]) for side in _SIDES)
             landmarks = data["landmarks"]
             if landmarks is not None:
                 landmarks = np.array(landmarks, np.float32)
@@ -101,4 +101,4 @@ class FacePrediction:
             raise ValueError(
                 f"A face cannot be read from this dictionary ({reason}); give what FacePrediction.to_dict returned."
             ) from error
-        return cls(box, landmarks, score, probabilities)
+        return cls((x, y, width, height), landmarks, score, probabilities)

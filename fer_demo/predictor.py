@@ -25,7 +25,7 @@ Box = Sequence[float]
 FoundFace = DetectedFace | FacePrediction
 """A face that was found before."""
 
-OnError = Literal["raise", "skip"] | Callable[[ImageSource, ImageError], object]
+OnError = Literal["raise", "skip"] | Callable[[Any, ImageError], object]
 """What `Predictor.stream` does with a picture that cannot be opened."""
 
 Channels = Literal["rgb", "bgr"]
@@ -66,7 +66,7 @@ class Predictor(FaceClassifier):
 
     def __init__(
         self,
-        model: "str | os.PathLike | nn.Module | None" = None,
+        model: "str | os.PathLike[str] | nn.Module | None" = None,
         *,
         engine: str | None = None,
         detector: FaceDetector | None = None,
@@ -150,15 +150,15 @@ class Predictor(FaceClassifier):
             raise ValueError("Give only one of whole_image, boxes and faces.")
         many = isinstance(image, (list, tuple))
         images = list(image) if many else [image]
-        given = {"boxes": boxes, "faces": faces}
-        for name, places in given.items():
-            given[name] = [None] * len(images) if places is None else places if many else [places]
-            if len(given[name]) != len(images):
+        given: list[Sequence[Any]] = []
+        for name, places in (("boxes", boxes), ("faces", faces)):
+            given.append([None] * len(images) if places is None else places if many else [places])
+            if len(given[-1]) != len(images):
                 raise ValueError(
-                    f"There are {len(images)} pictures, but {name} for {len(given[name])}; give a list for each."
+                    f"There are {len(images)} pictures, but {name} for {len(given[-1])}; give a list for each."
                 )
-        places = zip(images, given["boxes"], given["faces"], strict=True)
-        answers = self._read([self._cut(i, whole_image, b, f, turned, channels) for i, b, f in places])
+        each = zip(images, *given, strict=True)
+        answers = self._read([self._cut(i, whole_image, b, f, turned, channels) for i, b, f in each])
         return answers if many else answers[0]
 
     def stream(
@@ -244,8 +244,8 @@ class Predictor(FaceClassifier):
             cut.faces = [(tuple(map(float, b)), None, None, square_crop(image, b, size)) for b in boxes]
         else:
             for face in self.detector.detect(image, turned=turned) if faces is None else faces:
-                by_box = face.landmarks is None
-                crop = square_crop(image, face.box, size) if by_box else align_face(image, face.landmarks, size)
+                marks = face.landmarks
+                crop = square_crop(image, face.box, size) if marks is None else align_face(image, marks, size)
                 cut.faces.append((face.box, face.landmarks, face.score, crop))
         return cut
 

@@ -187,7 +187,7 @@ def plain_cell(text: str) -> str:
     Returns:
         The text, with an apostrophe before it if it begins with ``=``, ``+``, ``-``, ``@`` or an apostrophe; a program
         that reads the file takes away one apostrophe at the start. Tabs, line breaks and other control characters are
-        written as Python escapes them.
+        escaped as Python does it.
     """
     shown = one_line(text, None)
     return f"'{shown}" if shown.startswith(_ODD_STARTS) else shown

@@ -6,11 +6,12 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from fer_demo.predictor import Predictor
     from fer_demo.results import FaceResults
+    from fer_demo.vision.images import ImageError
 
 # Below this many photos a progress bar is noise.
 PROGRESS_FROM = 10
@@ -108,7 +109,7 @@ def _predict(
             failed += 1
             tqdm.write(sentence, file=sys.stderr)
 
-        def give_up(photo: Path, error: Exception) -> None:
+        def give_up(photo: Path, error: "ImageError") -> None:
             report(str(error))
             with tqdm.external_write_mode(file=sys.stdout):
                 writer.add_error(photo, str(error))
@@ -117,21 +118,21 @@ def _predict(
         for faces in predictor.stream(photos, on_error=give_up, whole_image=whole_image):
             with tqdm.external_write_mode(file=sys.stdout):
                 writer.add(faces)
-            if drawn and (problem := _draw(faces, drawn[Path(faces.file)])):
+            if drawn and (problem := _draw(faces, str(faces.file), drawn[Path(str(faces.file))])):
                 report(problem)
             bar.update()
     writer.finish()
     return 1 if failed else 0
 
 
-def _draw(faces: "FaceResults", file: Path) -> str | None:
+def _draw(faces: "FaceResults", photo: str, file: Path) -> str | None:
     """Writes a photo with boxes; what went wrong, if anything."""
     from fer_demo.annotate import save_picture
     from fer_demo.vision.sources import one_line
 
     try:
         # The photo is opened once more: only the crops have been kept of it.
-        picture = faces.draw(faces.file)
+        picture = faces.draw(photo)
         file.parent.mkdir(parents=True, exist_ok=True)
         save_picture(picture, file)
     except OSError as error:
@@ -163,7 +164,7 @@ class _TextWriter:
     def add(self, faces: "FaceResults") -> None:
         from fer_demo.vision.sources import one_line
 
-        name = one_line(faces.file, None)
+        name = one_line(str(faces.file), None)
         for face in faces:
             x, y, w, h = (round(v) for v in face.box)
             print(f"{name}: face at ({x}, {y}), {w} x {h} pixels: {face.sentence}", file=self.out)
@@ -191,7 +192,7 @@ class _JsonWriter(_TextWriter):
     def finish(self) -> None:
         print("\n]", file=self.out, flush=True)
 
-    def _entry(self, entry: dict) -> None:
+    def _entry(self, entry: dict[str, Any]) -> None:
         print(",\n" if self.started else "[\n", json.dumps(entry), sep="", end="", file=self.out)
         self.started = True
 

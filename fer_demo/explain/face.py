@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import torch
 
+from fer_demo.classifier import FaceClassifier
 from fer_demo.explain.attribution import attribute
 from fer_demo.explain.channels import channel_map, channel_weights, with_channel
 from fer_demo.explain.faithfulness import centre_map, curves, random_map
@@ -32,7 +33,7 @@ class FaceMap:
 
 
 def face_map(
-    predictor: Predictor,
+    predictor: FaceClassifier,
     crop: np.ndarray,
     label: str,
     *,
@@ -167,11 +168,11 @@ def on_photo(
     return part, np.where(inside, laid, 0).astype(np.float32), inside
 
 
-def _input(predictor: Predictor, crop: np.ndarray) -> torch.Tensor:
+def _input(predictor: FaceClassifier, crop: np.ndarray) -> torch.Tensor:
     return prepare([crop], **data_config(predictor.model)).to(predictor.device)
 
 
-def _class_id(predictor: Predictor, label: str) -> int:
+def _class_id(predictor: FaceClassifier, label: str) -> int:
     if label not in predictor.labels:
         raise ValueError(f"Unknown expression {label!r}; choose one of {', '.join(predictor.labels)}.")
     return predictor.labels.index(label)

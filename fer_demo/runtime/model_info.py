@@ -185,8 +185,8 @@ def _answer_shape(model: Any, name: str, size: tuple[int, int]) -> tuple[int, ..
         except Exception as error:  # PyTorch raises many kinds for what does not fit
             reason = " ".join(str(error).split())[:200]
             raise ModelError(
-                f"The model {name} cannot take a grey square of {size[0]} x {size[1]} pixels ({reason}); make it with "
-                "in_chans=1 and weights of float32."
+                f"The model {name} must take a grey square of {size[0]} x {size[1]} pixels, but fails at it "
+                f"({reason}); make it with in_chans=1 and weights of float32."
             ) from error
         finally:
             for module, training in modes.items():

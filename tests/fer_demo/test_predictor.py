@@ -226,12 +226,11 @@ class TestStream:
     def test_bad_pictures_come_in_turn(self, predictor, tmp_path):
         bad, (first, second, third) = tmp_path / "none.jpg", self.crops(3)
         sources = [first, second, bad, third]
-        order: list = []
+        stream, order = predictor.stream(sources, whole_image=True), []
+        assert len(next(stream)) == len(next(stream)) == 1
         with pytest.raises(ImageError, match=r"none\.jpg does not exist"):
-            order.extend(predictor.stream(sources, whole_image=True))
-        assert len(order) == 2
+            next(stream)
         assert len(list(predictor.stream(sources, whole_image=True, on_error="skip"))) == 3
-        order.clear()
         for _ in predictor.stream(sources, whole_image=True, on_error=lambda *problem: order.append(problem)):
             order.append("answer")
         assert order[:2] == ["answer"] * 2 and order[3:] == ["answer"]

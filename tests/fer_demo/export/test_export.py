@@ -1,6 +1,7 @@
 """Exported files: the same answers as PyTorch's, and everything in them that their use needs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def model() -> torch.nn.Module:
 
 @pytest.fixture(scope="module")
 def info(model) -> ModelInfo:
-    return model_info(model, NAME, {"temperature": 1.25})
+    return replace(model_info(model, NAME), temperature=1.25)
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +256,7 @@ class TestCommand:
         ("arguments", "sentence"),
         [
             (["nobody"], "There is no model 'nobody'"),
-            (["resnet18"], "no trained weights"),
+            (["resnet18"], "There is no model 'resnet18'; give"),
             (["resnet18", "--untrained"], "must take a grey square"),
             (["nobody", "--untrained"], "registered architecture"),
             ([NAME, "--int8", "--calibration", "/no/such/path"], "/no/such/path does not exist"),

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ def folder(tmp_path_factory) -> Path:
     for model in (weights, other):
         torch.nn.init.normal_(model.get_classifier().weight)
     timm.models.save_for_hf(weights, folder, safe_serialization=True)
-    export_model(other, model_info(other, folder.name, {"temperature": 3}), folder / "model.onnx")
+    export_model(other, replace(model_info(other, folder.name), temperature=3.0), folder / "model.onnx")
     return folder
 
 

@@ -27,7 +27,7 @@ class Odd(torch.nn.Module):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"in_chans": 3}, "cannot take a grey square of 48 x 48 pixels .*; make it with in_chans=1"),
+        ({"in_chans": 3}, "must take a grey square of 48 x 48 pixels, but fails at it .*; make it with in_chans=1"),
         ({"num_classes": 0}, r"must have the outputs angry, .*, but has an answer of the shape \(1, \d+\)"),
         ({"num_classes": 0, "global_pool": ""}, r"must have the outputs .* the shape \(1, \d+, \d+, \d+\)"),
         ({"num_classes": 8}, r"must have the outputs .* the shape \(1, 8\)"),
