@@ -5,6 +5,8 @@ import html
 import io
 
 import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
@@ -26,7 +28,7 @@ def section(
     predictor: Predictor,
     face: FacePrediction,
     number: int,
-    picture: np.ndarray,
+    picture: NDArray[np.uint8],
     found: FaceMap,
     label: str,
     method: str,
@@ -86,15 +88,15 @@ def report(title: str, model: str, sections: list[str]) -> str:
     )
 
 
-def _figure(figure) -> str:
-    return figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+def _figure(figure: go.Figure) -> str:
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}))
 
 
-def _data(picture: np.ndarray) -> str:
+def _data(picture: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"
 
 
-def png(picture: np.ndarray) -> bytes:
+def png(picture: NDArray[np.uint8]) -> bytes:
     """A uint8 picture (H, W, 3) as the bytes of a PNG file."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")

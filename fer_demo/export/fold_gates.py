@@ -8,6 +8,7 @@ its blocked layout; what need not be computed any more outweighs that.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -21,7 +22,8 @@ PREFIX = "fer_demo/"
 
 def for_one_picture(model: onnx.ModelProto) -> onnx.ModelProto:
     """A network for any number of pictures as one for a single picture: the first dimension is 1."""
-    single = onnx.ModelProto.FromString(model.SerializeToString())
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
     del single.graph.value_info[:]
     for value in (*single.graph.input, *single.graph.output):
         if value.type.tensor_type.HasField("shape"):
@@ -54,7 +56,8 @@ def for_any_number(single: onnx.ModelProto) -> onnx.ModelProto:
         [*single.graph.initializer, numpy_helper.from_array(np.array([0], np.int64), axis)],
         value_info=single.graph.value_info,
     )
-    model = onnx.ModelProto.FromString(single.SerializeToString())
+    model = onnx.ModelProto()
+    model.CopyFrom(single)
     del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
     model.graph.node.append(
         helper.make_node("Scan", [source.name], [answer.name], name="pictures", body=body, num_scan_inputs=1)
@@ -158,10 +161,10 @@ class _Folding:
         if not isinstance(channels, int) or channels < 1:
             return []
         # A factor for each picture of several would need weights for each.
-        if is_gated(self.graph, node) and self.graph.shapes[node.input[1]][0] == 1:
+        if is_gated(node, self.graph) and self.graph.shapes[node.input[1]][0] == 1:
             return [_Part(node.input[0], channels, node.input[1])]
         return [_Part(name, channels)]
 
 
-def _node(kind: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:
+def _node(kind: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
     return helper.make_node(kind, inputs, [output], name=output, **attributes)

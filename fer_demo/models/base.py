@@ -1,6 +1,7 @@
 """The contract with timm that every network here keeps."""
 
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import torch
 import torch.nn as nn
@@ -10,6 +11,9 @@ from timm.models._features import feature_take_indices
 
 from fer_demo.checkpoints import weights_file
 from fer_demo.emotions import LABELS
+from fer_demo.models.layers import TensorOptions
+
+Net = TypeVar("Net", bound="StagedNet")
 
 
 class StagedNet(nn.Module):
@@ -42,10 +46,15 @@ class StagedNet(nn.Module):
         self.drop_rate = drop_rate
         self.pool_type = global_pool
         self.grad_checkpointing = False
-        self.feature_info: list[dict] = []
+        self.feature_info: list[dict[str, Any]] = []
 
     def assemble(
-        self, stem: nn.Module, stages: list[nn.Module], channels: list[int], reductions: list[int], **dd: Any
+        self,
+        stem: nn.Module,
+        stages: Sequence[nn.Module],
+        channels: Sequence[int],
+        reductions: Sequence[int],
+        **dd: Unpack[TensorOptions],
     ) -> None:
         """Joins the layers and initialises them.
 
@@ -66,11 +75,11 @@ class StagedNet(nn.Module):
         self._build_head(**dd)
         self.init_weights()
 
-    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+    def pooling(self, **dd: Unpack[TensorOptions]) -> tuple[nn.Module, int]:
         """The network's own way from the last map to a vector, and that vector's length; see `own_pooling`."""
         raise NotImplementedError(f"{type(self).__name__} has no head of its own.")
 
-    def _build_head(self, **dd: Any) -> None:
+    def _build_head(self, **dd: Unpack[TensorOptions]) -> None:
         if self.pool_type and self.pool_type == self.own_pooling:
             self.global_pool, self.head_hidden_size = self.pooling(**dd)
         else:
@@ -78,7 +87,7 @@ class StagedNet(nn.Module):
             self.global_pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
         self.classifier = self._new_classifier(**dd)
 
-    def _new_classifier(self, **dd: Any) -> nn.Module:
+    def _new_classifier(self, **dd: Unpack[TensorOptions]) -> nn.Module:
         if self.num_classes and not self.pool_type:
             raise ValueError("Without pooling there is nothing to classify: give num_classes=0 with global_pool=''.")
         return nn.Linear(self.head_hidden_size, self.num_classes, **dd) if self.num_classes else nn.Identity()
@@ -123,7 +132,7 @@ class StagedNet(nn.Module):
         """
         self.num_classes = num_classes
         weight = next(self.stem.parameters())
-        dd = {"device": weight.device, "dtype": weight.dtype}
+        dd: TensorOptions = {"device": weight.device, "dtype": weight.dtype}
         if global_pool is None or global_pool == self.pool_type:
             self.classifier = self._new_classifier(**dd)
         else:
@@ -202,7 +211,7 @@ class StagedNet(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
-def checkpoint_filter_fn(state_dict: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dict[str, torch.Tensor]:
     """Takes plain, EMA and DDP checkpoints: unwraps ``state_dict`` and strips ``module.`` prefixes."""
     for key in ("state_dict_ema", "state_dict", "model"):
         if isinstance(state_dict.get(key), dict):
@@ -238,7 +247,7 @@ def cfg(name: str, cls: type[StagedNet], pool_size: int, **kwargs: Any) -> dict[
     }
 
 
-def create(cls: type[StagedNet], variant: str, pretrained: bool, stages: int, **kwargs: Any) -> StagedNet:
+def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs: Any) -> Net:
     """Builds a registered network the way timm does.
 
     Args:

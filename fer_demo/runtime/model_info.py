@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from fer_demo.emotions import LABELS
 
@@ -14,6 +14,20 @@ PREFIX = "fer_demo."
 
 class ModelError(ValueError):
     """A model cannot be used; the message is one sentence that a user can act on."""
+
+
+class Preprocessing(TypedDict):
+    """How a network wants its pictures: the keyword arguments of `fer_demo.vision.preprocess.prepare`.
+
+    Attributes:
+        size: Height and width in pixels.
+        mean: Subtracted from pixels that were scaled to [0, 1].
+        std: Divided by after that.
+    """
+
+    size: tuple[int, int]
+    mean: float
+    std: float
 
 
 @dataclass(frozen=True)
@@ -39,9 +53,9 @@ class ModelInfo:
     precision: str = "fp32"
 
     @property
-    def preprocessing(self) -> dict[str, Any]:
-        """The keyword arguments of `fer_demo.vision.preprocess.prepare`."""
-        return {"size": self.size, "mean": (self.mean,), "std": (self.std,)}
+    def preprocessing(self) -> Preprocessing:
+        """How pictures are prepared for it."""
+        return {"size": self.size, "mean": self.mean, "std": self.std}
 
     def to_metadata(self) -> dict[str, str]:
         """Key to JSON text, as exported files carry it."""
@@ -72,6 +86,12 @@ class ModelInfo:
                 "`python -m fer_demo export`."
             ) from None
         return info
+
+
+def input_preprocessing(cfg: Mapping[str, Any]) -> Preprocessing:
+    """What a timm ``pretrained_cfg`` says of the input: grey, of the size that its weights were trained at."""
+    height, width = cfg["input_size"][-2:]
+    return {"size": (height, width), "mean": float(cfg["mean"][0]), "std": float(cfg["std"][0])}
 
 
 def check_temperature(temperature: float) -> float:
@@ -106,4 +126,4 @@ def model_info(model: Any, name: str, metrics: Mapping[str, Any] | None = None) 
     if getattr(model, "num_classes", None) != len(LABELS) or set(labels) != set(LABELS):
         raise ModelError(f"The model {name} does not have the outputs {', '.join(LABELS)}; choose another one.")
     temperature = check_temperature((metrics or {}).get("temperature") or 1.0)
-    return ModelInfo(name, labels, (height, width), float(cfg["mean"][0]), float(cfg["std"][0]), temperature)
+    return ModelInfo(name, labels, temperature=temperature, **input_preprocessing(cfg))

@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import timm
 import torch
 import torch.nn as nn
+from numpy.typing import NDArray
 
 import fer_demo.models  # noqa: F401  (registers the models with timm)
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
@@ -25,7 +25,11 @@ class TorchEngine:
     kind = "torch"
 
     def __init__(
-        self, model: str | os.PathLike | nn.Module, *, device: Any = "cpu", threads: int | None = None
+        self,
+        model: str | os.PathLike[str] | nn.Module,
+        *,
+        device: str | torch.device = "cpu",
+        threads: int | None = None,
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
@@ -37,14 +41,15 @@ class TorchEngine:
             raise ModelError(f"The device {str(device)!r} cannot be used ({error}); use 'cpu'.") from error
 
     @torch.inference_mode()
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `fer_demo.runtime.engines.Engine.logits`."""
         batch = torch.from_numpy(x).to(self.device)
         with lock(self.model):
-            return self.model(batch).float().cpu().numpy()
+            answer: torch.Tensor = self.model(batch)
+        return answer.float().cpu().numpy()
 
 
-def load_model(model: str | os.PathLike | nn.Module) -> tuple[nn.Module, ModelInfo]:
+def load_model(model: str | os.PathLike[str] | nn.Module) -> tuple[nn.Module, ModelInfo]:
     """Makes a model with its trained weights.
 
     Args:
@@ -62,12 +67,12 @@ def load_model(model: str | os.PathLike | nn.Module) -> tuple[nn.Module, ModelIn
     try:
         if folder.is_dir():
             # An absolute path stands for itself when it is joined to the folder of the bundled ones.
-            made, metrics = timm.create_model(f"local-dir:{folder}", pretrained=True), str(folder.resolve())
+            made, place = timm.create_model(f"local-dir:{folder}", pretrained=True), str(folder.resolve())
         elif name in bundled_checkpoints():
-            made, metrics = timm.create_model(name, pretrained=True), name
+            made, place = timm.create_model(name, pretrained=True), name
         else:
             raise ModelError(f"There is no model {name!r}; give a checkpoint's folder or a bundled name.")
-        metrics = checkpoint_metrics(metrics)
+        metrics = checkpoint_metrics(place)
     except ModelError:
         raise
     except Exception as error:  # timm, json and safetensors raise many kinds for files that do not fit
