@@ -8,6 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from fer_demo.web.shared import USER_ERRORS
+
 # A file, since browsers would fetch a named icon from a font server.
 ICON = Path(__file__).parent / "pages" / "common" / "icon.svg"
 
@@ -35,7 +37,11 @@ def main() -> None:
         group: [st.Page(page[0], title=page[1], icon=page[2], default=page is first) for page in entries]
         for group, entries in PAGES.items()
     }
-    st.navigation(pages).run()
+    page = st.navigation(pages)
+    try:
+        page.run()
+    except USER_ERRORS as error:  # a damaged checkpoint, say, whatever page met it
+        st.error(str(error), icon=":material/error:")
 
 
 if __name__ == "__main__":

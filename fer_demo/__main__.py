@@ -1,18 +1,25 @@
-"""``python -m fer_demo COMMAND``: the command line."""
+"""``fer-demo COMMAND`` or ``python -m fer_demo COMMAND``: the command line."""
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 # Modules of fer_demo.cli. Each has add_parser(subparsers), which sets the default `run`: a function from the parsed
 # arguments to the exit code. What a command needs is imported inside it.
 COMMANDS = ("predict", "explain", "benchmark", "export")
 
+SCRIPT = "fer-demo"
+"""What pip installs the command as."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with all subcommands."""
-    parser = argparse.ArgumentParser(prog="python -m fer_demo", description="Reads facial expressions in photos.")
+    script = Path(sys.argv[0]).stem if sys.argv else ""
+    prog = script if script == SCRIPT else "python -m fer_demo"
+    parser = argparse.ArgumentParser(prog=prog, description="Reads facial expressions in photos.")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         importlib.import_module(f"fer_demo.cli.{name}").add_parser(subparsers)
@@ -26,14 +33,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; None takes them from the command line.
 
     Returns:
-        0 if all went well, 1 if something failed, 2 for a wrong use (where argparse itself exits with it).
+        0 if all went well, 1 if something failed, 2 for a wrong use (where argparse itself exits with it), 130 if
+        Ctrl-C stopped it, 141 if whoever read its output had enough of it.
     """
     args = build_parser().parse_args(argv)
     try:
-        return args.run(args)
+        code: int = args.run(args)
+        sys.stdout.flush()  # a pipe that was closed shows here, and not when the interpreter ends
+        return code
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # As `head` leaves it. What is still to be written would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 if __name__ == "__main__":

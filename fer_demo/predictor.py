@@ -1,89 +1,51 @@
 """Photo in, one answer for each face out."""
 
 import os
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-import numpy as np
-
-from fer_demo.runtime.engines import make_engine, softmax
-from fer_demo.runtime.model_info import ModelError, check_temperature
+from fer_demo.classifier import FaceClassifier
+from fer_demo.prediction import FacePrediction
+from fer_demo.results import FaceResults
+from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.detector import DetectedFace, FaceDetector, align_face, square_crop, whole_picture
-from fer_demo.vision.images import ImageSource, open_image
-from fer_demo.vision.preprocess import prepare_array
-from fer_demo.wording import describe, is_unsure
+from fer_demo.vision.images import ImageError, ImageSource, open_image
+from fer_demo.vision.sources import is_one_picture, source_name
 
 if TYPE_CHECKING:
     import torch
     import torch.nn as nn
 
-__all__ = ["FacePrediction", "ModelError", "Predictor"]
-
-BATCH_SIZE = 64
+__all__ = ["ModelError", "Predictor"]
 
 Box = Sequence[float]
 """x, y, width, height in pixels of the picture."""
 
-
-@dataclass(frozen=True, eq=False)
-class FacePrediction:
-    """The answer for one face.
-
-    Attributes:
-        box: x, y, width, height in pixels of the picture; may reach over its border.
-        landmarks: float32 (5, 2) as `DetectedFace.landmarks`; None for a box that was given and for a whole picture.
-        score: The detector's confidence, 0 to 1; None likewise.
-        probabilities: Class name to probability in [0, 1], in the order of the model's outputs; they add up to 1.
-        crop: uint8 grey (height, width): the picture that the network saw.
-    """
-
-    box: tuple[float, float, float, float]
-    landmarks: np.ndarray | None
-    score: float | None
-    probabilities: dict[str, float]
-    crop: np.ndarray = field(repr=False)
-
-    @property
-    def label(self) -> str:
-        """The most probable class."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
-
-    @property
-    def confidence(self) -> float:
-        """The probability of `label`."""
-        return self.probabilities[self.label]
-
-    @property
-    def unsure(self) -> bool:
-        """Whether the answer is too close to call; see `fer_demo.wording.is_unsure`."""
-        return is_unsure(self.probabilities)
-
-    @property
-    def sentence(self) -> str:
-        """The answer in words, e.g. ``"looks happy (82 %)"``; see `fer_demo.wording.describe`."""
-        return describe(self.probabilities)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The answer without pixels, ready for ``json.dumps``; coordinates rounded to a tenth of a pixel."""
-        return {
-            "box": {k: round(float(v), 1) for k, v in zip(("x", "y", "width", "height"), self.box, strict=True)},
-            "landmarks": None if self.landmarks is None else [[round(float(v), 1) for v in p] for p in self.landmarks],
-            "score": None if self.score is None else round(self.score, 4),
-            "label": self.label,
-            "confidence": round(self.confidence, 4),
-            "unsure": self.unsure,
-            "probabilities": {k: round(v, 4) for k, v in self.probabilities.items()},
-        }
-
-
 FoundFace = DetectedFace | FacePrediction
 """A face that was found before."""
 
+OnError = Literal["raise", "skip"] | Callable[[ImageSource, ImageError], object]
+"""What `Predictor.stream` does with a picture that cannot be opened."""
 
-class Predictor:
-    """Finds faces and reads their expressions. Several threads may use one predictor at the same time.
+Channels = Literal["rgb", "bgr"]
+
+
+@dataclass
+class _Cut:
+    """What is kept of a picture until its faces are read: (box, landmarks, score, crop) of each, and no pixels else."""
+
+    file: str | None
+    width: int
+    height: int
+    faces: list[tuple[Any, ...]]
+
+
+class Predictor(FaceClassifier):
+    """Finds faces and reads their expressions.
+
+    Several threads may use one predictor at the same time. It can be copied and pickled: what runs the networks is then
+    opened anew from the same files, and a model that was given as an object goes along.
 
     Args:
         model: A bundled checkpoint's name, ``<architecture>.<tag>``; or the folder of a timm ``local-dir`` checkpoint;
@@ -104,7 +66,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: "str | os.PathLike | nn.Module | None" = None,
+        model: "str | os.PathLike[str] | nn.Module | None" = None,
         *,
         engine: str | None = None,
         detector: FaceDetector | None = None,
@@ -112,63 +74,20 @@ class Predictor:
         temperature: float | None = None,
         threads: int | None = None,
     ) -> None:
-        self._engine = make_engine(model, engine, device=device, threads=threads)
-        self._source, self._threads = model, threads
-        info = self._engine.info
-        self.temperature = check_temperature(info.temperature if temperature is None else temperature)
+        super().__init__(model, engine=engine, device=device, temperature=temperature, threads=threads)
         self._detector = detector
-        self._explainable = self._engine if self._engine.kind == "torch" else None
-        self._lock = threading.Lock()
-
-    @property
-    def name(self) -> str:
-        """The checkpoint's name, or the class of a model that was given as an object."""
-        return self._engine.info.name
-
-    @property
-    def engine(self) -> str:
-        """What runs the network: "onnx" or "torch"."""
-        return self._engine.kind
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The class names in the order of the network's outputs."""
-        return self._engine.info.labels
-
-    @property
-    def device(self) -> "str | torch.device":
-        """Where the network runs."""
-        return self._engine.device
-
-    @property
-    def model(self) -> "nn.Module":
-        """The network as a timm model, which explanations look into; loaded at the first use if the engine is "onnx".
-
-        Raises:
-            ModelError: If PyTorch is not installed, or the predictor was made from an ONNX file.
-        """
-        with self._lock:
-            if self._explainable is None:
-                source = self.name if self._source is None else self._source
-                self._explainable = make_engine(source, "torch", threads=self._threads)
-            return self._explainable.model
-
-    @property
-    def input_size(self) -> tuple[int, int]:
-        """Height and width of the crops that the network takes, in pixels."""
-        return self._engine.info.size
 
     @property
     def detector(self) -> FaceDetector:
         """The face detector; made at the first use."""
         with self._lock:
             if self._detector is None:
-                self._detector = FaceDetector(threads=self._threads)
+                self._detector = FaceDetector(threads=self._recipe["threads"])
             return self._detector
 
-    def detect(self, image: ImageSource, *, turned: bool = True) -> list[DetectedFace]:
-        """The faces of one picture, the largest first; see `FaceDetector.detect`."""
-        return self.detector.detect(open_image(image), turned=turned)
+    def detect(self, image: ImageSource, *, turned: bool = True, channels: Channels = "rgb") -> list[DetectedFace]:
+        """The faces of one picture, the largest first; see `FaceDetector.detect` and `open_image`."""
+        return self.detector.detect(open_image(image, channels=channels), turned=turned)
 
     @overload
     def predict(
@@ -179,7 +98,8 @@ class Predictor:
         boxes: Sequence[Box] | None = ...,
         faces: Sequence[FoundFace] | None = ...,
         turned: bool = ...,
-    ) -> list[FacePrediction]: ...
+        channels: Channels = ...,
+    ) -> FaceResults: ...
 
     @overload
     def predict(
@@ -190,7 +110,8 @@ class Predictor:
         boxes: Sequence[Sequence[Box]] | None = ...,
         faces: Sequence[Sequence[FoundFace]] | None = ...,
         turned: bool = ...,
-    ) -> list[list[FacePrediction]]: ...
+        channels: Channels = ...,
+    ) -> list[FaceResults]: ...
 
     def predict(
         self,
@@ -200,11 +121,12 @@ class Predictor:
         boxes: Sequence[Any] | None = None,
         faces: Sequence[Any] | None = None,
         turned: bool = True,
+        channels: Channels = "rgb",
     ) -> Any:
         """Reads the expression of every face.
 
         Args:
-            image: A picture, as `open_image` takes it, or a list or tuple of them.
+            image: A picture, as `open_image` takes it, or a list or tuple of them; `stream` reads any number of them.
             whole_image: Take the picture itself as one face, for pictures that are cut out already.
             boxes: Where the faces are, instead of looking for them: (x, y, width, height) each, in pixels; for
                 several pictures one such list for each. The square around a box is what the network sees.
@@ -212,78 +134,129 @@ class Predictor:
                 looking for them again; for several pictures one such list for each. They are cut out by their
                 landmarks, or by their boxes where they have none.
             turned: See `FaceDetector.detect`.
+            channels: "bgr" for arrays in OpenCV's order, BGR or BGRA.
 
         Returns:
-            One `FacePrediction` for each face, the largest first, or in the order of `boxes` or `faces`; empty when
-            there is no face. For several pictures one such list for each.
+            One `FacePrediction` for each face in a list of the kind `FaceResults`, the largest first, or in the order
+            of `boxes` or `faces`; empty when there is no face. For several pictures one such list for each.
 
         Raises:
             ImageError: If a picture cannot be opened.
-            ValueError: If a box is empty or outside the picture, or the arguments do not fit each other.
+            ValueError: If a box is empty or outside the picture, a picture that is no array is said to be "bgr", or the
+                arguments do not fit each other.
             FaceDetectorError: If faces are to be found and the detector's model file is missing.
         """
         if whole_image + (boxes is not None) + (faces is not None) > 1:
             raise ValueError("Give only one of whole_image, boxes and faces.")
         many = isinstance(image, (list, tuple))
         images = list(image) if many else [image]
-        given = {"boxes": boxes, "faces": faces}
-        for name, places in given.items():
+        given: dict[str, Sequence[Any]] = {}
+        for name, places in (("boxes", boxes), ("faces", faces)):
             given[name] = [None] * len(images) if places is None else places if many else [places]
             if len(given[name]) != len(images):
                 raise ValueError(
                     f"There are {len(images)} pictures, but {name} for {len(given[name])}; give a list for each."
                 )
-        places = zip(images, given["boxes"], given["faces"], strict=True)
-        found = [self._crops(open_image(i), whole_image, b, f, turned) for i, b, f in places]
-        rows = iter(self.classify([crop for faces in found for *_, crop in faces]))
-        answers = [
-            [
-                FacePrediction(box, landmarks, score, dict(zip(self.labels, map(float, next(rows)), strict=True)), crop)
-                for box, landmarks, score, crop in faces
-            ]
-            for faces in found
-        ]
+        pictures = zip(images, given["boxes"], given["faces"], strict=True)
+        answers = self._read([self._cut(i, whole_image, b, f, turned, channels) for i, b, f in pictures])
         return answers if many else answers[0]
 
-    def classify(self, crops: "Sequence[np.ndarray] | np.ndarray | torch.Tensor") -> np.ndarray:
-        """Class probabilities of face crops.
+    def stream(
+        self,
+        sources: Iterable[ImageSource],
+        *,
+        on_error: OnError = "raise",
+        whole_image: bool = False,
+        turned: bool = True,
+        channels: Channels = "rgb",
+        batch_size: int = 8,
+    ) -> Iterator[FaceResults]:
+        """Reads the faces of any number of pictures, of which it holds one at a time.
+
+        Faces of several pictures go through the network together. Until there are enough of them only their crops
+        wait, so the answers come in the order of the pictures, but some pictures later.
 
         Args:
-            crops: uint8 grey pictures (H, W) of any sizes, an array of them (N, H, W), or a tensor (N, 1, H, W).
+            sources: Pictures as `open_image` takes them, from a list, a generator, a camera or an array (N, H, W, 3).
+            on_error: What to do about a picture that cannot be opened: "raise" its `ImageError`, "skip" it, or call a
+                function with the picture and the `ImageError`. Each comes in turn, after the answers of all pictures
+                before it.
+            whole_image: As for `predict`.
+            turned: As for `predict`.
+            channels: As for `predict`.
+            batch_size: So many faces, or pictures if they have fewer, wait for each other; 1 answers every picture
+                before the next one is taken, as a camera needs it.
 
-        Returns:
-            float32 (N, 7), rows add up to 1; columns as `labels`.
+        Yields:
+            What `predict` returns for one picture; `FaceResults.file` tells which it is.
 
         Raises:
-            TypeError: If the pixels are not uint8.
-            ValueError: If a crop is not grey.
+            ImageError: If a picture cannot be opened and `on_error` is "raise".
+            ValueError: If a single picture is given, an argument makes no sense, or a picture that is no array is said
+                to be "bgr".
+            FaceDetectorError: If faces are to be found and the detector's model file is missing.
         """
-        results = [np.empty((0, len(self.labels)), np.float32)]
-        for start in range(0, len(crops), BATCH_SIZE):
-            x = prepare_array(crops[start : start + BATCH_SIZE], **self._engine.info.preprocessing)
-            results.append(softmax(self._engine.logits(x) / np.float32(self.temperature)))
-        return np.concatenate(results)
+        if is_one_picture(sources):
+            raise ValueError("A stream takes several pictures, but one was given; put it into a list, or use predict.")
+        if on_error not in ("raise", "skip") and not callable(on_error):
+            raise ValueError(f"on_error must be 'raise', 'skip' or a function, but is {on_error!r}.")
+        if batch_size < 1:
+            raise ValueError(f"The batch_size must be 1 or more, but is {batch_size}.")
+        return self._stream(sources, on_error, batch_size, (whole_image, None, None, turned, channels))
 
-    def _crops(
+    def _stream(
+        self, sources: Iterable[ImageSource], on_error: OnError, batch_size: int, how: tuple[Any, ...]
+    ) -> Iterator[FaceResults]:
+        waiting: list[_Cut] = []
+        for source in sources:
+            problem = None
+            try:
+                waiting.append(self._cut(source, *how))
+            except ImageError as error:
+                problem = error
+            if problem or max(len(waiting), sum(len(cut.faces) for cut in waiting)) >= batch_size:
+                yield from self._read(waiting)
+                waiting = []
+            if problem and on_error == "raise":
+                raise problem
+            if problem and callable(on_error):
+                on_error(source, problem)
+            del source, problem  # or else they would stay while the next picture is made
+        yield from self._read(waiting)
+
+    def _cut(
         self,
-        image: np.ndarray,
+        source: ImageSource,
         whole: bool,
         boxes: Sequence[Box] | None,
         faces: Sequence[FoundFace] | None,
         turned: bool,
-    ) -> list[tuple]:
-        """(box, landmarks, score, crop) of each face."""
+        channels: Channels,
+    ) -> _Cut:
+        """Opens a picture and cuts its faces out."""
+        image = open_image(source, channels=channels)
+        height, width = image.shape[:2]
         size = self.input_size[0]
+        cut = _Cut(source_name(source), width, height, [])
         if whole:
-            height, width = image.shape[:2]
-            return [((0.0, 0.0, float(width), float(height)), None, None, whole_picture(image, size))]
-        if boxes is not None:
-            return [(tuple(map(float, b)), None, None, square_crop(image, b, size)) for b in boxes]
-        if faces is None:
-            faces = self.detector.detect(image, turned=turned)
-        return [
-            (f.box, f.landmarks, f.score, square_crop(image, f.box, size))
-            if f.landmarks is None
-            else (f.box, f.landmarks, f.score, align_face(image, f.landmarks, size))
-            for f in faces
-        ]
+            cut.faces = [((0.0, 0.0, float(width), float(height)), None, None, whole_picture(image, size))]
+        elif boxes is not None:
+            cut.faces = [(tuple(map(float, b)), None, None, square_crop(image, b, size)) for b in boxes]
+        else:
+            for face in self.detector.detect(image, turned=turned) if faces is None else faces:
+                marks = face.landmarks
+                crop = square_crop(image, face.box, size) if marks is None else align_face(image, marks, size)
+                cut.faces.append((face.box, face.landmarks, face.score, crop))
+        return cut
+
+    def _read(self, cuts: list[_Cut]) -> list[FaceResults]:
+        """The answers for pictures whose faces were cut out."""
+        rows = iter(self.classify([crop for cut in cuts for *_, crop in cut.faces]))
+        answers = []
+        for cut in cuts:
+            faces = (
+                FacePrediction(box, landmarks, score, dict(zip(self.labels, map(float, next(rows)), strict=True)), crop)
+                for box, landmarks, score, crop in cut.faces
+            )
+            answers.append(FaceResults(faces, file=cut.file, width=cut.width, height=cut.height))
+        return answers

@@ -1,63 +1,213 @@
-"""The answer for one picture as JSON and as CSV: the same from every door."""
+"""The answer for one picture as a list, as JSON, as CSV and as a data frame: the same from every door."""
 
 import csv
 import io
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 import numpy as np
 
+from fer_demo.annotate import draw_faces
 from fer_demo.emotions import LABELS
+from fer_demo.prediction import FacePrediction
+from fer_demo.vision.images import ImageSource, open_image
+from fer_demo.vision.sources import one_line
+
+if TYPE_CHECKING:
+    import pandas
+
+CSV_COLUMNS = ("file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS, "status")
+"""What `result_rows` holds: box in pixels, the detector's score, confidence and all probabilities from 0 to 1, whether
+the answer is too close to call ("yes" or "no"), and the status: "face" for a face, "no face" for a picture without one,
+whose row has the face number 0 and nothing else."""
+
+_NUMBERS = ("x", "y", "width", "height", "score", "confidence", *LABELS)
+
+# A spreadsheet takes a cell that begins so for a formula; the apostrophe is among them so that the one that is put
+# before them can always be taken away again.
+_ODD_STARTS = ("=", "+", "-", "@", "'")
 
 
-def result_dict(file: str | None, image: np.ndarray, faces: Sequence[Any]) -> dict[str, Any]:
-    """One picture's answer.
+class FaceResults(list[FacePrediction]):
+    """The faces of one picture, the largest first unless their places were given: a list that knows its picture.
+
+    A slice is a `FaceResults` of the same picture too.
+
+    Args:
+        faces: The faces.
+        file: The picture's path or name; None when it has none.
+        width: Of the picture, in pixels.
+        height: Of the picture, in pixels.
+    """
+
+    def __init__(self, faces: Iterable[FacePrediction] = (), *, file: str | None, width: int, height: int) -> None:
+        super().__init__(faces)
+        self.file, self.width, self.height = file, width, height
+
+    def __repr__(self) -> str:
+        return f"FaceResults({super().__repr__()}, file={self.file!r}, width={self.width}, height={self.height})"
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> FacePrediction: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "FaceResults": ...
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        if not isinstance(index, slice):
+            return found
+        return FaceResults(found, file=self.file, width=self.width, height=self.height)
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"file", "width", "height", "faces": [...]}``, ready for ``json.dumps``; see `FacePrediction.to_dict`."""
+        faces = [face.to_dict() for face in self]
+        return {"file": self.file, "width": self.width, "height": self.height, "faces": faces}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "FaceResults":
+        """Reads what `to_dict` gave, for instance one entry of ``fer-demo predict --json``.
+
+        Args:
+            data: What `to_dict` gave, or the same from JSON.
+
+        Returns:
+            The faces, without their crops; see `FacePrediction.from_dict`.
+
+        Raises:
+            ValueError: If an entry is missing or makes no sense.
+        """
+        if missing := [key for key in ("file", "width", "height", "faces") if key not in data]:
+            raise ValueError(f"There is no {missing[0]!r} in this dictionary; give what FaceResults.to_dict returned.")
+        faces = map(FacePrediction.from_dict, data["faces"])
+        return cls(faces, file=data["file"], width=int(data["width"]), height=int(data["height"]))
+
+    def to_json(self) -> str:
+        """`to_dict` as indented JSON text with a final newline."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    def to_csv(self) -> str:
+        """CSV text with a header row and `CSV_COLUMNS`: one row for each face, or one that says "no face".
+
+        A file name that a spreadsheet would take for a formula begins with an apostrophe; see `plain_cell`.
+        """
+        return result_csv(self.file, self)
+
+    def to_dataframe(self) -> "pandas.DataFrame":
+        """The rows of `to_csv` with unrounded numbers, NaN or NA where there is nothing.
+
+        Returns:
+            Columns as `CSV_COLUMNS`: ``face`` is int64, ``unsure`` boolean, ``file``, ``label`` and ``status`` are
+            text and all others float64, whatever the faces are, so that frames can be put one below the other.
+
+        Raises:
+            ImportError: If pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("A data frame needs pandas; run `pip install pandas`.") from None
+        rows = [_face_values(self.file, n, face) for n, face in enumerate(self, 1)] or [_no_face(self.file)]
+        types = {"face": "int64", "unsure": "boolean"} | dict.fromkeys(_NUMBERS, "float64")
+        frame = pandas.DataFrame(rows, columns=list(CSV_COLUMNS))
+        return frame.astype({name: types.get(name, "string") for name in CSV_COLUMNS})
+
+    def draw(self, image: ImageSource, *, channels: str = "rgb", max_side: int | None = None) -> np.ndarray:
+        """The picture with a numbered box and a word for each face; see `fer_demo.annotate.draw_faces`.
+
+        Args:
+            image: The picture that the faces are from, as `open_image` takes it; it is not kept here.
+            channels: "bgr" for an array in OpenCV's order; the result is then in that order too.
+            max_side: Shrink the result to at most this many pixels on its longer side before drawing.
+
+        Returns:
+            uint8 array [H, W, 3], or smaller by `max_side`; `image` itself is not changed.
+
+        Raises:
+            ImageError: If the picture cannot be opened.
+            ValueError: If it has another size than the one that the faces are from.
+        """
+        picture = open_image(image, channels=channels)
+        height, width = picture.shape[:2]
+        if (width, height) != (self.width, self.height):
+            raise ValueError(
+                f"The faces are from a picture of {self.width} x {self.height} pixels, but this one has {width} x "
+                f"{height}; give the same one."
+            )
+        drawn = draw_faces(picture, self, max_side=max_side)
+        return np.ascontiguousarray(drawn[..., ::-1]) if channels == "bgr" else drawn
+
+
+def result_dict(file: str | None, image: np.ndarray, faces: Sequence[FacePrediction]) -> dict[str, Any]:
+    """`FaceResults.to_dict` for any sequence of faces.
 
     Args:
         file: The picture's path or name; None when it has none.
         image: uint8 RGB [H, W, 3].
-        faces: `FacePrediction` objects.
-
-    Returns:
-        ``{"file", "width", "height", "faces": [...]}``, ready for ``json.dumps``.
+        faces: The faces on it.
     """
-    height, width = image.shape[:2]
-    return {"file": file, "width": width, "height": height, "faces": [face.to_dict() for face in faces]}
+    return FaceResults(faces, file=file, width=image.shape[1], height=image.shape[0]).to_dict()
 
 
-def result_json(file: str | None, image: np.ndarray, faces: Sequence[Any]) -> str:
-    """`result_dict` as indented JSON text with a final newline."""
-    return json.dumps(result_dict(file, image, faces), indent=2, ensure_ascii=False) + "\n"
+def result_json(file: str | None, image: np.ndarray, faces: Sequence[FacePrediction]) -> str:
+    """`FaceResults.to_json` for any sequence of faces; arguments as for `result_dict`."""
+    return FaceResults(faces, file=file, width=image.shape[1], height=image.shape[0]).to_json()
 
 
-CSV_COLUMNS = ("file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS)
-"""What `result_rows` holds: box in pixels, the detector's score, confidence and all probabilities from 0 to 1, and
-whether the answer is too close to call ("yes" or "no")."""
-
-
-def result_rows(file: str | None, faces: Sequence[Any]) -> list[dict[str, Any]]:
-    """One row for each face, numbered from 1, with the keys of `CSV_COLUMNS`.
+def result_rows(file: str | None, faces: Sequence[FacePrediction]) -> list[dict[str, Any]]:
+    """One row for each face, numbered from 1, or one with the face number 0 that says "no face".
 
     Args:
-        file: The picture's path or name; None leaves the column empty.
-        faces: `FacePrediction` objects.
+        file: The picture's path or name, which is made a `plain_cell`; None leaves the column empty.
+        faces: The faces on it.
+
+    Returns:
+        Rows with the keys of `CSV_COLUMNS`; coordinates have one digit after the point, all other numbers four.
     """
-    rows = []
-    for number, face in enumerate(faces, 1):
-        box = (round(float(v), 1) for v in face.box)
-        probabilities = (f"{face.probabilities[label]:.4f}" for label in LABELS)
-        score = "" if face.score is None else f"{face.score:.4f}"
-        unsure = "yes" if face.unsure else "no"
-        values = (file or "", number, *box, score, face.label, f"{face.confidence:.4f}", unsure, *probabilities)
-        rows.append(dict(zip(CSV_COLUMNS, values, strict=True)))
-    return rows
+    rows = [_face_values(file, number, face) for number, face in enumerate(faces, 1)] or [_no_face(file)]
+    return [{name: _cell(name, value) for name, value in row.items()} for row in rows]
 
 
-def result_csv(file: str | None, faces: Sequence[Any]) -> str:
-    """`result_rows` as CSV text with a header row; only the header when there are no faces."""
+def result_csv(file: str | None, faces: Sequence[FacePrediction]) -> str:
+    """`result_rows` as CSV text with a header row."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(result_rows(file, faces))
     return text.getvalue()
+
+
+def plain_cell(text: str) -> str:
+    """A CSV cell that no spreadsheet takes for a formula, on one line.
+
+    Args:
+        text: What the cell should say, for instance a file name, which anybody can choose.
+
+    Returns:
+        The text, with an apostrophe before it if it begins with ``=``, ``+``, ``-``, ``@`` or an apostrophe; a program
+        that reads the file takes away one apostrophe at the start. Tabs, line breaks and other control characters are
+        written as Python escapes them.
+    """
+    shown = one_line(text, None)
+    return f"'{shown}" if shown.startswith(_ODD_STARTS) else shown
+
+
+def _face_values(file: str | None, number: int, face: FacePrediction) -> dict[str, Any]:
+    probabilities = (face.probabilities[label] for label in LABELS)
+    answer = (face.label, face.confidence, face.unsure, *probabilities, "face")
+    return dict(zip(CSV_COLUMNS, (file, number, *map(float, face.box), face.score, *answer), strict=True))
+
+
+def _no_face(file: str | None) -> dict[str, Any]:
+    return dict.fromkeys(CSV_COLUMNS) | {"file": file, "face": 0, "status": "no face"}
+
+
+def _cell(name: str, value: Any) -> Any:
+    if value is None:
+        return ""
+    if name == "unsure":
+        return "yes" if value else "no"
+    if name in ("x", "y", "width", "height"):
+        return round(value, 1)
+    return f"{value:.4f}" if name in _NUMBERS else plain_cell(value) if isinstance(value, str) else value

@@ -1,19 +1,17 @@
 """``python -m fer_demo benchmark``: what each network costs on this machine, and what it brings."""
 
 import argparse
-import dataclasses
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.bench.peers.command import add_arguments
-
 if TYPE_CHECKING:
     from fer_demo.tradeoffs import Benchmark, Row
+    from fer_demo.tradeoffs.timing import Network
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand ``benchmark``."""
     parser = subparsers.add_parser(
         "benchmark",
@@ -31,19 +29,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--seconds", type=float, default=1.0, metavar="S", help="how long to measure each number (default: %(default)s)"
     )
     parser.add_argument("--cached", action="store_true", help="measure nothing: print what was measured before")
-    parser.add_argument(
-        "--engines",
-        action="store_true",
-        help="measure instead how fast the bundled checkpoints (or --models) run in ONNX Runtime and in PyTorch, from "
-        "start to frames a second, on one core",
-    )
-    peers = parser.add_argument_group(
-        "comparison with other packages",
-        "Accuracy and speed of the bundled checkpoints beside packages that bring their weights, on FER2013's "
-        "PrivateTest and one core. They are fetched from PyPI and npm into a folder of their own.",
-    )
-    peers.add_argument("--peers", action="store_true", help="compare with other packages; needs --data")
-    add_arguments(peers)
     parser.set_defaults(run=run, error=parser.error)
 
 
@@ -55,16 +40,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from fer_demo.runtime.engines import installed
 
-    if args.csv and (args.peers or args.engines):
-        args.error(f"{'--peers' if args.peers else '--engines'} prints a table, or JSON with --json")
-    if args.peers:
-        from training.bench.peers.command import run as compare
-
-        return compare(args)
     if not installed("torch", "timm"):
         args.error("networks are measured with PyTorch; run `pip install 'fer-demo[torch]'`")
-    if args.engines:
-        return _engines(args)
     from fer_demo.tradeoffs import load_benchmark, networks_of, rows_csv, tradeoff_rows
 
     if args.threads < 1:
@@ -95,34 +72,7 @@ def run(args: argparse.Namespace) -> int:
     return 130 if stopped else 0
 
 
-def _engines(args: argparse.Namespace) -> int:
-    """Compares the engines; 1 if one could not be measured."""
-    import timm
-
-    from fer_demo.checkpoints import bundled_checkpoints
-    from fer_demo.runtime.model_info import ModelError
-    from training.bench.engines import engine_table, measure_engines
-    from training.bench.peers.results import PeerError, busy_note, this_machine
-
-    known = [*bundled_checkpoints(), *timm.list_models("fer_*")]
-    if unknown := [name for name in args.models or [] if name not in known]:
-        args.error(f"there is no network {', '.join(unknown)}; choose from {', '.join(known)}")
-    machine, results, failed = this_machine(), [], 0
-    try:
-        for found in measure_engines(args.models, lambda sentence: print(sentence, file=sys.stderr, flush=True)):
-            results.append(found)
-    except (PeerError, ModelError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        failed = 1
-    if args.json:
-        print(json.dumps({"machine": machine, "results": [dataclasses.asdict(r) for r in results]}, indent=1))
-    elif results:
-        print(engine_table(results))
-        print(f"\n{machine['processor']}, Python {machine['python']}, one core.{busy_note(machine)}")
-    return failed
-
-
-def _measure(networks: list, known: "Benchmark", args: argparse.Namespace) -> tuple["Benchmark", bool]:
+def _measure(networks: "list[Network]", known: "Benchmark", args: argparse.Namespace) -> tuple["Benchmark", bool]:
     """Measures with a progress bar; the second value says whether somebody stopped it."""
     from tqdm import tqdm
 

@@ -1,4 +1,4 @@
-"""``python -m fer_demo explain``: pictures of what counted for the answer, and a report that opens offline."""
+"""``fer-demo explain``: pictures of what counted for the answer, and a report that opens offline."""
 
 import argparse
 import sys
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from fer_demo.predictor import FacePrediction, Predictor
+    from fer_demo.prediction import FacePrediction
+    from fer_demo.predictor import Predictor
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand ``explain``."""
     parser = subparsers.add_parser(
         "explain",
@@ -68,12 +69,12 @@ def _explain(
 ) -> str:
     """Writes one face's PNG and returns its section of the report."""
     from fer_demo.explain import UNSIGNED
-    from fer_demo.explain.face import face_map, on_photo
+    from fer_demo.explain.face import on_photo
     from fer_demo.explain.figures import blend
     from fer_demo.explain.report import png, section
 
     label = args.label or face.label
-    found = face_map(predictor, face.crop, label, method=args.method, layer=args.layer, against=args.against)
+    found = predictor.explain(face, label, method=args.method, layer=args.layer, against=args.against)
     part, laid, _ = on_photo(found.values, image, face)
     signed = args.method not in UNSIGNED
     picture = blend(part, laid, signed=signed, opacity=0.7)

@@ -1,7 +1,6 @@
 """``python -m fer_demo export``: a trained model as one file for other programs, or as a page for the browser."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +9,17 @@ from fer_demo.cache import web_page_dir
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch.nn as nn
+    from numpy.typing import NDArray
+
+    from fer_demo.runtime.model_info import ModelInfo
 
 
-# Faces that show the ranges of the activations; more change them no longer.
-CALIBRATION_FACES = 512
+# Face pictures that show the ranges of the activations; more change them no longer.
+CALIBRATION_PICTURES = 512
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand ``export``."""
     parser = subparsers.add_parser(
         "export",
@@ -48,18 +51,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument("--fp16", action="store_true", help="half precision (ONNX only)")
-    precision.add_argument(
-        "--int8", action="store_true", help="8-bit integers (ONNX only), calibrated on Training faces of --data"
+    precision.add_argument("--int8", action="store_true", help="8-bit integers (ONNX only); needs --calibration")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="PICTURES",
+        help="for --int8: a folder of pictures, or one picture, each taken as one face that is cut out already; "
+        f"{CALIBRATION_PICTURES} drawn at random where there are more. They show the ranges of the network's maps, so "
+        "give faces like those that it will get",
     )
     parser.add_argument(
         "--plain",
         action="store_true",
         help="leave the ONNX graph as PyTorch writes it; otherwise it is rewritten for ONNX Runtime",
-    )
-    parser.add_argument(
-        "--data",
-        default=os.environ.get("FER2013_DIR"),
-        help="for --int8: fer2013.csv or the folder that holds it (default: $FER2013_DIR)",
     )
     parser.add_argument(
         "--untrained", action="store_true", help="export an architecture with random weights, to measure its speed"
@@ -76,14 +80,17 @@ def run(args: argparse.Namespace) -> int:
     from fer_demo.runtime.engines import installed
     from fer_demo.runtime.model_info import ModelError
     from fer_demo.vision.detector import FaceDetectorError
+    from fer_demo.vision.images import ImageError
 
     if not installed("torch", "timm", "onnx"):
         args.error("exporting needs PyTorch; run `pip install 'fer-demo[torch]'`")
     if args.web and (args.format or args.fp16 or args.int8 or args.untrained or args.plain):
         args.error("--web goes with none of --format, --fp16, --int8, --untrained and --plain")
+    if args.int8 != bool(args.calibration):
+        args.error("--int8 and --calibration go together: the first is calibrated on the pictures of the second")
     try:
         return _page(args) if args.web else _file(args)
-    except (ModelError, FaceDetectorError, OSError) as error:
+    except (ModelError, FaceDetectorError, ImageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 
@@ -91,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
 def _page(args: argparse.Namespace) -> int:
     from fer_demo.export.web import export_web
 
-    page = export_web(_trained(args.model), args.web, args.runtime)
+    page = export_web(args.model, args.web, args.runtime)
     size = sum(p.stat().st_size for p in args.web.rglob("*") if p.is_file()) / 1e6
     served = " and in the app under About" if args.web == web_page_dir() else ""
     print(f"{page}: {size:.1f} MB in all; see it with `python -m http.server --directory {args.web}`{served}")
@@ -103,7 +110,7 @@ def _file(args: argparse.Namespace) -> int:
 
     precision = "int8" if args.int8 else "fp16" if args.fp16 else "fp32"
     model, info = _model(args.model, args.untrained)
-    calibration, test = _data(args) if args.int8 else (None, None)
+    calibration = _faces(args.calibration, info.size[0]) if args.int8 else None
     done = export_model(
         model,
         info,
@@ -117,12 +124,10 @@ def _file(args: argparse.Namespace) -> int:
         f"{done.file}: {done.size / 1e6:.2f} MB, {precision}; on {done.faces} crops of real faces logits differ from "
         f"PyTorch's by at most {done.difference:.1e}, probabilities by {done.probability_difference:.1e}"
     )
-    if test is not None:
-        _print_accuracies(model, done.file, *test)
     return 0
 
 
-def _model(name: str | None, untrained: bool):
+def _model(name: str | None, untrained: bool) -> "tuple[nn.Module, ModelInfo]":
     """The network and what is to be known about it."""
     import timm
 
@@ -133,50 +138,19 @@ def _model(name: str | None, untrained: bool):
         if not name or not timm.is_model(name):
             raise ModelError(f"--untrained needs the name of a registered architecture, which {name!r} is not.")
         return (model := timm.create_model(name)), model_info(model, name)
-    return load_model(_trained(name))
+    return load_model(name)
 
 
-def _trained(name: str | None) -> str:
-    """A checkpoint's name or folder; an architecture stands for its first bundled checkpoint."""
-    import timm
-
-    from fer_demo.checkpoints import bundled_checkpoints
-    from fer_demo.runtime.engines import best_checkpoint
-    from fer_demo.runtime.model_info import ModelError
-
-    name = name or best_checkpoint()
-    if Path(name).is_dir() or name in bundled_checkpoints() or not timm.is_model(name):
-        return name
-    trained = [known for known in bundled_checkpoints() if known.split(".")[0] == name]
-    if not trained:
-        raise ModelError(f"{name} has no trained weights; give the folder of a checkpoint, or add --untrained.")
-    return trained[0]
-
-
-def _data(args: argparse.Namespace) -> "tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]":
-    """Faces of Training to calibrate on, and pictures and labels of PublicTest."""
+def _faces(source: Path, size: int) -> "NDArray[np.uint8]":
+    """Pictures of faces, uint8 (N, size, size) grey."""
     import numpy as np
 
     from fer_demo.runtime.model_info import ModelError
+    from fer_demo.vision.align import whole_picture
+    from fer_demo.vision.images import find_images, open_image
 
-    if not args.data:
-        raise ModelError("--int8 is calibrated on real faces: give --data PATH or set FER2013_DIR to FER2013's path.")
-    try:
-        from training.data import load_faces  # the readers live with the trainer, which an install does not bring
-    except ImportError:
-        raise ModelError("--int8 reads FER2013 with the package training; run it in a checkout.") from None
-    try:
-        faces = load_faces(args.data)
-    except ValueError as error:
-        raise ModelError(str(error)) from None
-    training, public = faces.split("Training"), faces.split("PublicTest")
-    order = np.random.default_rng(0).permutation(len(training.images))[:CALIBRATION_FACES]
-    return training.images[order, 0].numpy(), (public.images[:, 0].numpy(), np.asarray(public.labels))
-
-
-def _print_accuracies(model, file: Path, images: "np.ndarray", labels: "np.ndarray") -> None:
-    from fer_demo.predictor import Predictor
-
-    for title, predictor in (("fp32", Predictor(model)), ("int8", Predictor(file))):
-        right = int((predictor.classify(images).argmax(axis=1) == labels).sum())
-        print(f"PublicTest, {title}: {right / len(labels):.2%} ({right}/{len(labels)})")
+    pictures = find_images([source])
+    if not pictures:
+        raise ModelError(f"There are no pictures in {source} to calibrate on; give a folder of face pictures.")
+    chosen = np.random.default_rng(0).permutation(len(pictures))[:CALIBRATION_PICTURES]
+    return np.stack([whole_picture(open_image(pictures[i]), size) for i in chosen])

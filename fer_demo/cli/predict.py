@@ -1,28 +1,22 @@
-"""``python -m fer_demo predict``: the expressions in photos, as text, JSON or CSV."""
+"""``fer-demo predict``: the expressions in photos, as text, JSON or CSV, and drawn onto the photos."""
 
 import argparse
 import csv
 import io
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    import numpy as np
+    from fer_demo.predictor import Predictor
+    from fer_demo.results import FaceResults
 
-    from fer_demo.predictor import FacePrediction, Predictor
-
-    Answer = tuple[np.ndarray, list[FacePrediction]] | Exception
-
-# Photos that are held in memory at a time; their faces share the network's batches.
-CHUNK = 8
 # Below this many photos a progress bar is noise.
 PROGRESS_FROM = 10
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand ``predict``."""
     parser = subparsers.add_parser(
         "predict",
@@ -33,7 +27,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="picture file, or folder of pictures")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print a JSON array with one entry a photo")
-    output.add_argument("--csv", type=Path, metavar="OUT", help="write a CSV file with one row a face")
+    output.add_argument(
+        "--csv",
+        metavar="OUT",
+        help="write a CSV file (- prints it) with one row a face, and one for a photo without a face or with an error",
+    )
+    parser.add_argument(
+        "--draw",
+        type=Path,
+        metavar="OUT",
+        help="write the photo with boxes too: a file for one photo, a folder for several",
+    )
     parser.add_argument(
         "--model",
         metavar="NAME",
@@ -52,64 +56,99 @@ def run(args: argparse.Namespace) -> int:
     """Runs the subcommand; see ``add_parser`` for the arguments.
 
     Returns:
-        0; 1 if a photo failed. Usage errors leave through ``args.error`` with 2.
+        0; 1 if a photo failed or the results cannot be written. Usage errors leave through ``args.error`` with 2.
     """
-    from tqdm import tqdm
-
+    from fer_demo.cli.drawing import drawings
     from fer_demo.predictor import ModelError, Predictor
     from fer_demo.vision.detector import FaceDetectorError
     from fer_demo.vision.images import find_images
+    from fer_demo.vision.sources import one_line
 
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A file name that the terminal's encoding lacks, or a broken one, must not stop the other photos.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        # A file name that the terminal's encoding lacks, or a broken one, must not stop the other photos. Each line is
+        # written at once, for whoever reads along.
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
     photos = find_images(args.photos)
+    drawn: dict[Path, Path] = {}
+    if args.draw:
+        try:
+            drawn = drawings(args.photos, photos, args.draw)
+        except (ValueError, OSError) as error:
+            args.error(str(error))
+        photos = list(drawn)
     if not photos:
-        args.error(f"there are no pictures in {', '.join(args.photos)}")
+        args.error(f"there are no pictures in {', '.join(map(one_line, args.photos))}")
     try:
         predictor = Predictor(args.model, engine=args.engine, device=args.device)
         if not args.whole_image:
             _ = predictor.detector  # a missing detector is one error, not one for each photo
     except (ModelError, FaceDetectorError) as error:
         args.error(str(error))
+    writer = _writer(args)
+    try:
+        return _predict(predictor, photos, drawn, writer, args.whole_image)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # e.g. a full disk; what the photos raise has been dealt with
+        print(f"error: {args.csv or 'the output'} cannot be written ({error.strerror})", file=sys.stderr)
+        return 1
 
+
+def _predict(
+    predictor: "Predictor", photos: list[Path], drawn: dict[Path, Path], writer: "_TextWriter", whole_image: bool
+) -> int:
+    """Reads the photos one after the other; 1 if one failed."""
+    from tqdm import tqdm
+
+    failed = 0
     with tqdm(total=len(photos), unit="photo", disable=len(photos) < PROGRESS_FROM) as bar:
-        writer = _writer(args)
-        failed = 0
-        for path, answer in _answers(predictor, photos, args.whole_image):
-            if isinstance(answer, Exception):
-                failed += 1
-                tqdm.write(str(answer), file=sys.stderr)
+
+        def report(sentence: str) -> None:
+            nonlocal failed
+            failed += 1
+            tqdm.write(sentence, file=sys.stderr)
+
+        def give_up(photo: object, error: Exception) -> None:
+            report(str(error))
             with tqdm.external_write_mode(file=sys.stdout):
-                writer.add(path, answer)
+                writer.add_error(str(photo), str(error))
+            bar.update()
+
+        for faces in predictor.stream(photos, on_error=give_up, whole_image=whole_image):
+            with tqdm.external_write_mode(file=sys.stdout):
+                writer.add(faces)
+            if drawn and (problem := _draw(faces, drawn[Path(str(faces.file))])):
+                report(problem)
             bar.update()
     writer.finish()
     return 1 if failed else 0
 
 
-def _answers(predictor: "Predictor", photos: list[Path], whole_image: bool) -> Iterator[tuple[Path, "Answer"]]:
-    """Each photo's picture and faces, or what was wrong with it, in order."""
-    from fer_demo.vision.images import ImageError, open_image
+def _draw(faces: "FaceResults", file: Path) -> str | None:
+    """Writes a photo with boxes; what went wrong, if anything."""
+    from fer_demo.annotate import save_picture
+    from fer_demo.vision.sources import one_line
 
-    for start in range(0, len(photos), CHUNK):
-        opened: dict[Path, np.ndarray | ImageError] = {}
-        for path in photos[start : start + CHUNK]:
-            try:
-                opened[path] = open_image(path)
-            except ImageError as error:
-                opened[path] = error
-        good = {path: image for path, image in opened.items() if not isinstance(image, Exception)}
-        faces = dict(zip(good, predictor.predict(list(good.values()), whole_image=whole_image), strict=True))
-        for path, image in opened.items():
-            yield path, image if isinstance(image, Exception) else (image, faces[path])
+    try:
+        # The photo is opened once more: only the crops have been kept of it.
+        picture = faces.draw(str(faces.file))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_picture(picture, file)
+    except OSError as error:
+        return f"{one_line(str(file))} cannot be written ({error.strerror or error})."
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _writer(args: argparse.Namespace) -> "_TextWriter":
     if args.json:
         return _JsonWriter(sys.stdout)
+    if args.csv == "-":
+        return _CsvWriter(sys.stdout)
     if args.csv:
         try:
-            return _CsvWriter(args.csv.open("w", newline="", encoding="utf-8", errors="backslashreplace"))
+            return _CsvWriter(open(args.csv, "w", newline="", encoding="utf-8", errors="backslashreplace"))
         except OSError as error:
             args.error(f"{args.csv} cannot be written ({error.strerror})")
     return _TextWriter(sys.stdout)
@@ -121,18 +160,21 @@ class _TextWriter:
     def __init__(self, out: TextIO) -> None:
         self.out = out
 
-    def add(self, path: Path, answer: "Answer") -> None:
-        if isinstance(answer, Exception):
-            return
-        _, faces = answer
+    def add(self, faces: "FaceResults") -> None:
+        from fer_demo.vision.sources import one_line
+
+        name = one_line(str(faces.file), None)
         for face in faces:
             x, y, w, h = (round(v) for v in face.box)
-            print(f"{path}: face at ({x}, {y}), {w} x {h} pixels: {face.sentence}", file=self.out)
+            print(f"{name}: face at ({x}, {y}), {w} x {h} pixels: {face.sentence}", file=self.out)
         if not faces:
-            print(f"{path}: no face found", file=self.out)
+            print(f"{name}: no face found", file=self.out)
+
+    def add_error(self, photo: str, sentence: str) -> None:
+        """For people, the sentence that is reported to them is enough."""
 
     def finish(self) -> None:
-        pass
+        self.out.flush()
 
 
 class _JsonWriter(_TextWriter):
@@ -140,20 +182,22 @@ class _JsonWriter(_TextWriter):
 
     started = False
 
-    def add(self, path: Path, answer: "Answer") -> None:
-        from fer_demo.results import result_dict
+    def add(self, faces: "FaceResults") -> None:
+        self._entry(faces.to_dict())
 
-        failed = isinstance(answer, Exception)
-        entry = {"file": str(path), "error": str(answer)} if failed else result_dict(str(path), *answer)
+    def add_error(self, photo: str, sentence: str) -> None:
+        self._entry({"file": photo, "error": sentence})
+
+    def finish(self) -> None:
+        print("\n]", file=self.out, flush=True)
+
+    def _entry(self, entry: dict[str, Any]) -> None:
         print(",\n" if self.started else "[\n", json.dumps(entry), sep="", end="", file=self.out)
         self.started = True
 
-    def finish(self) -> None:
-        print("\n]", file=self.out)
-
 
 class _CsvWriter(_TextWriter):
-    """``fer_demo.results.result_rows``, with a last column for errors."""
+    """``fer_demo.results.result_rows``, with a last column for errors, whose status is "error"."""
 
     def __init__(self, out: TextIO) -> None:
         from fer_demo.results import CSV_COLUMNS
@@ -162,13 +206,18 @@ class _CsvWriter(_TextWriter):
         self.rows = csv.DictWriter(out, [*CSV_COLUMNS, "error"], restval="", lineterminator="\n")
         self.rows.writeheader()
 
-    def add(self, path: Path, answer: "Answer") -> None:
+    def add(self, faces: "FaceResults") -> None:
         from fer_demo.results import result_rows
 
-        if isinstance(answer, Exception):
-            self.rows.writerow({"file": str(path), "error": str(answer)})
-        else:
-            self.rows.writerows(result_rows(str(path), answer[1]))
+        self.rows.writerows(result_rows(faces.file, faces))
+
+    def add_error(self, photo: str, sentence: str) -> None:
+        from fer_demo.results import plain_cell
+
+        self.rows.writerow({"file": plain_cell(photo), "status": "error", "error": plain_cell(sentence)})
 
     def finish(self) -> None:
-        self.out.close()
+        if self.out is sys.stdout:
+            self.out.flush()
+        else:
+            self.out.close()

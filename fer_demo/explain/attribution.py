@@ -9,6 +9,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from captum.attr import IntegratedGradients, LayerGradCam, NoiseTunnel, Occlusion, Saliency
 
+from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.runtime.torch_lock import lock
 
 Score = Callable[[torch.Tensor], torch.Tensor]
@@ -28,9 +29,6 @@ UNSIGNED = {"smoothgrad"}
 
 IG_STEPS = 48
 SMOOTH_SAMPLES, SMOOTH_SIGMA = 24, 0.1
-INTERNAL_BATCH = 16
-"""Pictures at once. The maps of 32 of `fer_sedense` leave a CPU's caches: Integrated Gradients then takes half as long
-again."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def _on_input(score: Score, x: torch.Tensor, method: str, seed: int) -> tuple[to
     delta = None
     if method == "integrated_gradients":
         result, delta = IntegratedGradients(score).attribute(
-            x, baselines=grey, n_steps=IG_STEPS, internal_batch_size=INTERNAL_BATCH, return_convergence_delta=True
+            x, baselines=grey, n_steps=IG_STEPS, internal_batch_size=CPU_BATCH, return_convergence_delta=True
         )
     elif method == "occlusion":
         window, step = (max(2, side // 6) for side in x.shape[-2:]), (max(1, side // 16) for side in x.shape[-2:])
@@ -187,7 +185,7 @@ def _on_input(score: Score, x: torch.Tensor, method: str, seed: int) -> tuple[to
             sliding_window_shapes=(1, *window),
             strides=(1, *step),
             baselines=grey,
-            perturbations_per_eval=INTERNAL_BATCH,
+            perturbations_per_eval=CPU_BATCH,
         )
     else:
         with torch.random.fork_rng(devices=[]):

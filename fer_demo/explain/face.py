@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fer_demo.classifier import FaceClassifier
 from fer_demo.explain.attribution import attribute
 from fer_demo.explain.channels import channel_map, channel_weights, with_channel
 from fer_demo.explain.faithfulness import centre_map, curves, random_map
-from fer_demo.predictor import FacePrediction, Predictor
+from fer_demo.prediction import FacePrediction
 from fer_demo.vision.align import crop_matrix, needed_part
 from fer_demo.vision.preprocess import data_config, prepare
 
@@ -51,7 +52,7 @@ class FaceCurves(TypedDict):
 
 
 def face_map(
-    predictor: Predictor,
+    predictor: FaceClassifier,
     crop: NDArray[np.uint8],
     label: str,
     *,
@@ -78,14 +79,14 @@ def face_map(
     return FaceMap(found.maps[0].cpu().numpy(), found.raw.shape[-1], delta)
 
 
-def face_channels(predictor: Predictor, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+def face_channels(predictor: FaceClassifier, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     """The channel weights on one face: gate name to float32 (C,), from 0 to 1; empty for a network without gates."""
     weights = channel_weights(predictor.model, _input(predictor, crop))
     return {name: values[0].cpu().numpy() for name, values in weights.items()}
 
 
 def channel_effect(
-    predictor: Predictor, crop: NDArray[np.uint8], gate: str, channel: int, values: Mapping[str, float]
+    predictor: FaceClassifier, crop: NDArray[np.uint8], gate: str, channel: int, values: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
     """The answer while a channel's weight is held at other values.
 
@@ -108,13 +109,15 @@ def channel_effect(
     return answers
 
 
-def face_channel_map(predictor: Predictor, crop: NDArray[np.uint8], gate: str, channel: int) -> NDArray[np.float32]:
+def face_channel_map(
+    predictor: FaceClassifier, crop: NDArray[np.uint8], gate: str, channel: int
+) -> NDArray[np.float32]:
     """Where a channel responds on one face: float32 (h, w), not negative."""
     return channel_map(predictor.model, _input(predictor, crop), gate, channel)[0].cpu().numpy()
 
 
 def face_curves(
-    predictor: Predictor, crop: NDArray[np.uint8], label: str, found: FaceMap, title: str = "this map"
+    predictor: FaceClassifier, crop: NDArray[np.uint8], label: str, found: FaceMap, title: str = "this map"
 ) -> dict[str, FaceCurves]:
     """Deletion and insertion for a face's map, for chance of the same coarseness, and for a map of the middle.
 
@@ -166,7 +169,7 @@ def on_photo(
         The part of the photo, uint8 (h, w, 3); the map on it, float32 (h, w), 0 outside the crop; and where the crop
         is, bool (h, w).
     """
-    size = face.crop.shape[0]
+    size = values.shape[0]
     part, matrix = needed_part(image, crop_matrix(face.box, face.landmarks, size), size, margin)
     # Enlarged in crop space first: warping 48 pixels straight up would show OpenCV's bilinear facets.
     fine = cv2.resize(values.astype(np.float32), (8 * size, 8 * size), interpolation=cv2.INTER_CUBIC)
@@ -185,11 +188,11 @@ def on_photo(
     return part, np.where(inside, laid, 0).astype(np.float32), inside
 
 
-def _input(predictor: Predictor, crop: NDArray[np.uint8]) -> torch.Tensor:
+def _input(predictor: FaceClassifier, crop: NDArray[np.uint8]) -> torch.Tensor:
     return prepare([crop], **data_config(predictor.model)).to(predictor.device)
 
 
-def _class_id(predictor: Predictor, label: str) -> int:
+def _class_id(predictor: FaceClassifier, label: str) -> int:
     if label not in predictor.labels:
         raise ValueError(f"Unknown expression {label!r}; choose one of {', '.join(predictor.labels)}.")
     return predictor.labels.index(label)

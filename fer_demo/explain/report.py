@@ -15,7 +15,8 @@ from fer_demo.explain import METHODS
 from fer_demo.explain.face import FaceMap, face_channels, face_curves
 from fer_demo.explain.figures import colours_say, faithfulness_curves, gate_heatmap
 from fer_demo.figures import probability_bars
-from fer_demo.predictor import FacePrediction, Predictor
+from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import Predictor
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#23242f;background:#fff}
@@ -59,14 +60,14 @@ def section(
         f"</small></p></div><div>{_figure(probability_bars(face.probabilities))}</div></div>"
     )
     if against is None:
-        curves = face_curves(predictor, face.crop, label, found)
+        curves = face_curves(predictor, face.required_crop(), label, found)
         areas = "; ".join(
             f"{name}: deletion {c['deletion_area']:.2f}, insertion {c['insertion_area']:.2f}"
             for name, c in curves.items()
         )
         parts.append(f"<h3>Is this map to be believed?</h3>{_figure(faithfulness_curves(curves))}")
         parts.append(f'<p class="note">Areas under the curves: {html.escape(areas)}. Low deletion, high insertion.</p>')
-    weights = face_channels(predictor, face.crop)
+    weights = face_channels(predictor, face.required_crop())
     if weights:
         parts.append(f"<h3>Squeeze-and-excitation: the channel weights</h3>{_figure(gate_heatmap(weights))}")
     return "\n".join(parts)

@@ -14,6 +14,7 @@ import numpy as np
 import torch.nn as nn
 from numpy.typing import NDArray
 
+from fer_demo.checkpoints import renew_manifest
 from fer_demo.export.check import MAX_DIFFERENCE, MAX_SOFTENED, sample_crops, torch_logits
 from fer_demo.export.formats import FORMATS, write_onnx
 from fer_demo.runtime.engines import softmax
@@ -117,4 +118,5 @@ def export_model(
             )
         size = written.stat().st_size
         written.replace(file)
+    renew_manifest(file)
     return Exported(file, size, len(x), difference, softer)

@@ -49,7 +49,7 @@ def to_int8(file: Path, faces: NDArray[np.float32]) -> None:
             activation_type=QuantType.QUInt8,
             calibrate_method=CalibrationMethod.MinMax,
             # 7 bits for weights: processors without VNNI add products in 16 bits, which would overflow. That costs
-            # fer_sedense_s2.fer2013 1.6 points of its accuracy on PublicTest, a missing bit less than 0.2.
+            # fer_sedense_s2.tune_fer2013 1.6 points of its accuracy on PublicTest, a missing bit less than 0.2.
             reduce_range=True,
         )
 

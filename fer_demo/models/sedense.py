@@ -124,15 +124,17 @@ def _per_stage(name: str, width: int | Sequence[int], stages: int) -> tuple[int,
     return widths
 
 
-# A tag's input size is the one its weights were trained at; the networks are fully convolutional and take others.
+# A tag names the recipe and the data, and never moves to other weights; the one marked with * is its architecture's
+# default. A tag's input size is the one its weights were trained at; the networks are fully convolutional and take
+# others.
 default_cfgs = generate_default_cfgs(
     {
-        "fer_sedense.fer2013": cfg("fer_sedense.fer2013", SEDense, 6),
-        "fer_sedense_s2.raf_single": cfg("fer_sedense_s2.raf_single", SEDense, 6, input_size=(1, 100, 100)),
-        "fer_sedense_s2.fer2013": cfg("fer_sedense_s2.fer2013", SEDense, 3),
-        "fer_sedense_nano.fer2013": cfg("fer_sedense_nano.fer2013", SEDense, 3),
-        "fer_sedense_gc.fer2013": cfg(
-            "fer_sedense_gc.fer2013",
+        "fer_sedense.restart_fer2013*": cfg("fer_sedense.restart_fer2013", SEDense, 6, temperature=0.8676),
+        "fer_sedense_s2.tune_fer2013*": cfg("fer_sedense_s2.tune_fer2013", SEDense, 3, temperature=0.9261),
+        "fer_sedense_s2.paper_raf_single": cfg("fer_sedense_s2.paper_raf_single", SEDense, 6, input_size=(1, 100, 100)),
+        "fer_sedense_nano.wide_fer2013*": cfg("fer_sedense_nano.wide_fer2013", SEDense, 3, temperature=0.9033),
+        "fer_sedense_gc.paper_fer2013": cfg(
+            "fer_sedense_gc.paper_fer2013",
             SEDense,
             6,
             paper_name="Efficient CNNs with Channel Attention and Group Convolution for Facial Expression Recognition",

@@ -3,15 +3,19 @@
 import importlib.util
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fer_demo.checkpoints import ONNX_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
-from fer_demo.runtime.model_info import ModelError, ModelInfo
+from fer_demo.checkpoints import ONNX_FILE, resolve
+from fer_demo.runtime.model_info import ModelError, ModelInfo, finite
 
 if TYPE_CHECKING:
     import onnxruntime
+    import torch
+
+    from fer_demo.runtime.torch_engine import TorchEngine
 
 ENGINES = ("onnx", "torch")
 
@@ -31,14 +35,17 @@ class Engine(Protocol):
     Attributes:
         kind: One of `ENGINES`.
         info: What it takes and answers.
-        device: Where it runs, as ``torch.device`` takes it.
     """
 
     kind: str
     info: ModelInfo
-    device: Any
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    @property
+    def device(self) -> "str | torch.device":
+        """Where it runs, as ``torch.device`` takes it."""
+        ...
+
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Runs the network on float32 (N, 1, H, W) as `prepare_array` gives it; float32 (N, 7). Thread-safe."""
         ...
 
@@ -57,7 +64,7 @@ class OnnxEngine:
     kind = "onnx"
     device = "cpu"
 
-    def __init__(self, file: str | os.PathLike, threads: int | None = None) -> None:
+    def __init__(self, file: str | os.PathLike[str], threads: int | None = None) -> None:
         try:
             self._session = open_session(file, threads)
         except RuntimeError as error:
@@ -68,17 +75,17 @@ class OnnxEngine:
         fitting = PIECE_BYTES // int(map_bytes) if map_bytes.isdigit() and int(map_bytes) else PIECE
         self._piece = min(PIECE, max(1, fitting))
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.logits`."""
         if len(x) == 0:
             return np.empty((0, len(self.info.labels)), np.float32)
         if len(x) <= self._piece:
-            return self._session.run(None, {self._input: x})[0]
+            return finite(self._session.run(None, {self._input: x})[0], self.info.name)
         pieces = range(0, len(x), self._piece)
         return np.concatenate([self.logits(x[start : start + self._piece]) for start in pieces])
 
 
-def open_session(model: str | os.PathLike | bytes, threads: int | None = None) -> "onnxruntime.InferenceSession":
+def open_session(model: str | os.PathLike[str] | bytes, threads: int | None = None) -> "onnxruntime.InferenceSession":
     """Loads an ONNX model into ONNX Runtime, for the CPU.
 
     Args:
@@ -106,14 +113,25 @@ def open_session(model: str | os.PathLike | bytes, threads: int | None = None) -
         raise RuntimeError(" ".join(str(error).split())[:200]) from error
 
 
+@overload
 def make_engine(
-    model: Any = None, engine: str | None = None, *, device: Any = "cpu", threads: int | None = None
+    model: Any, engine: Literal["torch"], *, device: "str | torch.device" = ..., threads: int | None = ...
+) -> "TorchEngine": ...
+
+
+@overload
+def make_engine(
+    model: Any = ..., engine: str | None = ..., *, device: "str | torch.device" = ..., threads: int | None = ...
+) -> Engine: ...
+
+
+def make_engine(
+    model: Any = None, engine: str | None = None, *, device: "str | torch.device" = "cpu", threads: int | None = None
 ) -> Engine:
     """Loads a model.
 
     Args:
-        model: A bundled checkpoint's name, the folder of a checkpoint, an exported ONNX file, or a timm model. None is
-            the bundled checkpoint of the highest validation accuracy (FER2013 PublicTest).
+        model: A checkpoint as `fer_demo.checkpoints.resolve` takes it, an exported ONNX file, or a timm model.
         engine: One of `ENGINES`; None is "onnx" on the CPU where there is a file for it and onnxruntime is installed,
             and "torch" otherwise.
         device: Where the network runs, as ``torch.device`` takes it; "onnx" runs on the CPU only.
@@ -127,18 +145,20 @@ def make_engine(
     on_cpu = str(device) == "cpu"
     if engine == "onnx" and not on_cpu:
         raise ModelError(f"The engine 'onnx' runs on the CPU; use the engine 'torch' for the device {str(device)!r}.")
-    if model is None:
-        model = best_checkpoint()
-    if isinstance(model, (str, os.PathLike)):
-        folder, file = _find(model)
-        if folder is None or (engine != "torch" and on_cpu and file and (engine or installed("onnxruntime"))):
-            if engine == "torch" or not on_cpu:
-                raise ModelError(f"{model} is an ONNX file, which runs with the engine 'onnx' on the CPU alone.")
+    if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx" and Path(model).is_file():
+        if engine == "torch" or not on_cpu:
+            raise ModelError(f"{model} is an ONNX file, which runs with the engine 'onnx' on the CPU alone.")
+        return OnnxEngine(model, threads)
+    if model is None or isinstance(model, (str, os.PathLike)):
+        checkpoint = resolve(model)
+        model = checkpoint.name if checkpoint.bundled else checkpoint.folder
+        file = checkpoint.path(ONNX_FILE)
+        if engine != "torch" and on_cpu and file and (engine or installed("onnxruntime")):
             return OnnxEngine(file, threads)
         if engine == "onnx":
             raise ModelError(
                 f"The model {model} has no {ONNX_FILE}; run `python -m fer_demo export {model} --format onnx --out "
-                f"{folder / ONNX_FILE}`, or use the engine 'torch'."
+                f"{checkpoint.folder / ONNX_FILE}`, or use the engine 'torch'."
             )
     elif engine == "onnx":
         raise ModelError("The engine 'onnx' takes a file; export the model with `fer_demo.export.export_model` first.")
@@ -149,10 +169,11 @@ def make_engine(
     return TorchEngine(model, device=device, threads=threads)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Probabilities of logits (N, C), row by row."""
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    e: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float32] = e / e.sum(axis=1, keepdims=True)
+    return shares
 
 
 def installed(*packages: str) -> bool:
@@ -161,33 +182,6 @@ def installed(*packages: str) -> bool:
         return all(importlib.util.find_spec(package) for package in packages)
     except (ImportError, ValueError):
         return False
-
-
-def best_checkpoint() -> str:
-    """The bundled checkpoint of the highest accuracy on PublicTest.
-
-    Raises:
-        ModelError: If none is bundled.
-    """
-    names = bundled_checkpoints()
-    if not names:
-        raise ModelError("No trained model is bundled; give the folder of a checkpoint or train one first.")
-    return max(names, key=lambda name: checkpoint_metrics(name).get("PublicTest", {}).get("accuracy", 0.0))
-
-
-def _find(model: str | os.PathLike) -> tuple[Path | None, Path | None]:
-    """A checkpoint's folder and its ONNX file, if it has them."""
-    path = Path(model)
-    if path.suffix == ".onnx" and path.is_file():
-        return None, path
-    folder = path if path.is_dir() else checkpoint_dir(str(model)) if str(model) in bundled_checkpoints() else None
-    if folder is None:
-        known = ", ".join(bundled_checkpoints()) or "none"
-        raise ModelError(
-            f"There is no model {str(model)!r}; give a checkpoint's folder, an ONNX file or a bundled name ({known})."
-        )
-    file = folder / ONNX_FILE
-    return folder, file if file.is_file() else None
 
 
 def _default_threads() -> int:

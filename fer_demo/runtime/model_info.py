@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_demo.emotions import LABELS
 
 PREFIX = "fer_demo."
@@ -94,6 +97,24 @@ def input_preprocessing(cfg: Mapping[str, Any]) -> Preprocessing:
     return {"size": (height, width), "mean": float(cfg["mean"][0]), "std": float(cfg["std"][0])}
 
 
+def finite(logits: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """Returns logits that are numbers.
+
+    Args:
+        logits: float (N, C).
+        name: The model's.
+
+    Raises:
+        ModelError: If one is infinite or no number: no answer can be made of that.
+    """
+    if not np.isfinite(logits).all():
+        raise ModelError(
+            f"The model {name} answered with numbers that are not finite, so its weights are damaged or were never "
+            "trained to an end; take another copy of it."
+        )
+    return logits
+
+
 def check_temperature(temperature: float) -> float:
     """Returns a temperature that can be divided by.
 
@@ -105,13 +126,50 @@ def check_temperature(temperature: float) -> float:
     return float(temperature)
 
 
-def model_info(model: Any, name: str, metrics: Mapping[str, Any] | None = None) -> ModelInfo:
-    """Describes a timm model.
+TEMPERATURE_NOTE = "temperature="
+"""How the temperature stands among the ``notes`` of a ``pretrained_cfg``, since timm has no field for it."""
+
+
+def temperature(cfg: Mapping[str, Any]) -> float:
+    """The number by which a network's logits are divided before the softmax, so that its confidence can be believed.
 
     Args:
-        model: A timm model; its ``pretrained_cfg`` states what it was trained for.
+        cfg: A timm model's ``pretrained_cfg``.
+
+    Returns:
+        Greater than 0; 1 if none is stated.
+
+    Raises:
+        ModelError: If what is stated is no such number.
+    """
+    notes = [note for note in cfg.get("notes") or () if str(note).startswith(TEMPERATURE_NOTE)]
+    if not notes:
+        return 1.0
+    try:
+        return check_temperature(float(notes[-1].removeprefix(TEMPERATURE_NOTE)))
+    except ValueError:
+        raise ModelError(
+            f"The pretrained_cfg says {notes[-1]!r}, but a temperature must be a number greater than 0."
+        ) from None
+
+
+def with_temperature(cfg: Mapping[str, Any], value: float) -> dict[str, Any]:
+    """A ``pretrained_cfg`` that states another temperature.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+        value: Greater than 0.
+    """
+    others = [note for note in cfg.get("notes") or () if not str(note).startswith(TEMPERATURE_NOTE)]
+    return {**cfg, "notes": (*others, f"{TEMPERATURE_NOTE}{check_temperature(value):g}")}
+
+
+def model_info(model: Any, name: str) -> ModelInfo:
+    """Describes a timm model, after a look at what it answers to a black picture.
+
+    Args:
+        model: A timm model; its ``pretrained_cfg`` states what it was trained for, and its temperature.
         name: See `ModelInfo.name`.
-        metrics: The checkpoint's ``metrics.json``, for the temperature.
 
     Raises:
         ModelError: If it is no classifier of grey square pictures into the seven classes.
@@ -119,11 +177,39 @@ def model_info(model: Any, name: str, metrics: Mapping[str, Any] | None = None) 
     cfg = getattr(model, "pretrained_cfg", None)
     if not cfg or not cfg.get("input_size"):
         raise ModelError(f"The model {name} has no pretrained_cfg with an input_size; make it with timm.create_model.")
-    channels, height, width = cfg["input_size"]
-    if channels != 1 or height != width:
-        raise ModelError(f"The model {name} takes {channels} x {height} x {width} input, but must take a grey square.")
+    height, width = cfg["input_size"][-2:]
+    if height != width:
+        raise ModelError(f"The model {name} takes {height} x {width} pixels, but must take a grey square.")
+    shape = _answer_shape(model, name, (height, width))
     labels = tuple(cfg.get("label_names") or LABELS)
-    if getattr(model, "num_classes", None) != len(LABELS) or set(labels) != set(LABELS):
-        raise ModelError(f"The model {name} does not have the outputs {', '.join(LABELS)}; choose another one.")
-    temperature = check_temperature((metrics or {}).get("temperature") or 1.0)
-    return ModelInfo(name, labels, temperature=temperature, **input_preprocessing(cfg))
+    if shape != (1, len(LABELS)) or set(labels) != set(LABELS):
+        found = ", ".join(labels) if shape == (1, len(LABELS)) else f"an answer of the shape {shape} for one picture"
+        raise ModelError(
+            f"The model {name} must have the outputs {', '.join(LABELS)}, but has {found}; choose another one."
+        )
+    return ModelInfo(name, labels, temperature=temperature(cfg), **input_preprocessing(cfg))
+
+
+def _answer_shape(model: Any, name: str, size: tuple[int, int]) -> tuple[int, ...]:
+    """The shape of what a model answers to one grey picture; leaves the model as it was."""
+    import torch
+
+    from fer_demo.runtime.torch_lock import lock
+
+    with lock(model), torch.no_grad():
+        modes = {module: module.training for module in model.modules()}
+        try:
+            model.eval()  # batch normalisation would learn from the picture
+            device = next(model.parameters(), torch.empty(0)).device
+            # Its pretrained_cfg states what it was trained for, not with which arguments it was made.
+            answer = model(torch.zeros(1, 1, *size, device=device))
+        except Exception as error:  # PyTorch raises many kinds for what does not fit
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                f"The model {name} cannot take a grey square of {size[0]} x {size[1]} pixels ({reason}); make it with "
+                "in_chans=1 and weights of float32."
+            ) from error
+        finally:
+            for module, training in modes.items():
+                module.training = training
+    return tuple(getattr(answer, "shape", ()))

@@ -1,7 +1,6 @@
 """A network run by PyTorch: on any device, and with its insides open to explanations."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import timm
@@ -10,8 +9,8 @@ import torch.nn as nn
 from numpy.typing import NDArray
 
 import fer_demo.models  # noqa: F401  (registers the models with timm)
-from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
-from fer_demo.runtime.model_info import ModelError, ModelInfo, model_info
+from fer_demo.checkpoints import resolve
+from fer_demo.runtime.model_info import ModelError, ModelInfo, finite, model_info
 from fer_demo.runtime.torch_lock import lock
 
 
@@ -46,14 +45,14 @@ class TorchEngine:
         batch = torch.from_numpy(x).to(self.device)
         with lock(self.model):
             answer: torch.Tensor = self.model(batch)
-        return answer.float().cpu().numpy()
+        return finite(answer.float().cpu().numpy(), self.info.name)
 
 
-def load_model(model: str | os.PathLike[str] | nn.Module) -> tuple[nn.Module, ModelInfo]:
+def load_model(model: str | os.PathLike[str] | nn.Module | None) -> tuple[nn.Module, ModelInfo]:
     """Makes a model with its trained weights.
 
     Args:
-        model: A bundled checkpoint's name, the folder of a timm ``local-dir`` checkpoint, or a timm model.
+        model: A checkpoint as `fer_demo.checkpoints.resolve` takes it, or a timm model.
 
     Returns:
         The model and what is to be known about it.
@@ -63,19 +62,13 @@ def load_model(model: str | os.PathLike[str] | nn.Module) -> tuple[nn.Module, Mo
     """
     if isinstance(model, nn.Module):
         return model, model_info(model, type(model).__name__)
-    folder, name = Path(model), str(model)
+    checkpoint = resolve(model)
+    checkpoint.verify()
     try:
-        if folder.is_dir():
-            # An absolute path stands for itself when it is joined to the folder of the bundled ones.
-            made, place = timm.create_model(f"local-dir:{folder}", pretrained=True), str(folder.resolve())
-        elif name in bundled_checkpoints():
-            made, place = timm.create_model(name, pretrained=True), name
-        else:
-            raise ModelError(f"There is no model {name!r}; give a checkpoint's folder or a bundled name.")
-        metrics = checkpoint_metrics(place)
+        made = timm.create_model(f"local-dir:{checkpoint.folder}", pretrained=True)
     except ModelError:
         raise
     except Exception as error:  # timm, json and safetensors raise many kinds for files that do not fit
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"The model {model} cannot be loaded ({reason}); check its folder.") from error
-    return made, model_info(made, folder.resolve().name if folder.is_dir() else name, metrics)
+    return made, model_info(made, checkpoint.name)

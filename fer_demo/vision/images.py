@@ -3,12 +3,16 @@
 import contextlib
 import io
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fer_demo.vision.sources import NAMELESS, one_line, source_name, why_no_path
 
 __all__ = ["IMAGE_EXTENSIONS", "MAX_PIXELS", "ImageError", "find_images", "open_image"]
 
@@ -29,7 +33,7 @@ IMAGE_EXTENSIONS = frozenset(
 )
 """File name endings, in lower case, that `find_images` takes from a folder."""
 
-ImageSource = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any]
 """What `open_image` takes."""
 
 
@@ -37,8 +41,8 @@ class ImageError(ValueError):
     """A picture cannot be used; the message is one sentence that a user can act on."""
 
 
-def open_image(source: ImageSource) -> np.ndarray:
-    """Opens a picture from wherever it is.
+def open_image(source: ImageSource, *, channels: str = "rgb") -> NDArray[np.uint8]:
+    """Opens a picture from wherever it is; nothing is fetched from an address.
 
     The EXIF orientation is applied, 16-bit samples are scaled to 8 bits, transparent parts become white and only the
     first frame of an animation is read. Colour profiles are ignored.
@@ -46,6 +50,8 @@ def open_image(source: ImageSource) -> np.ndarray:
     Args:
         source: A path, a file's bytes, a binary file object, a PIL image, or an array: grey (H, W) or (H, W, 1),
             RGB (H, W, 3) or RGBA (H, W, 4); uint8 0 to 255, uint16 0 to 65535, float 0 to 1, or bool.
+        channels: "bgr" for an array in OpenCV's order, BGR or BGRA; grey ones have no order. Files state their own
+            order and are "rgb".
 
     Returns:
         C-contiguous uint8 RGB array (H, W, 3). It may share memory with a uint8 RGB array given as `source`.
@@ -53,15 +59,25 @@ def open_image(source: ImageSource) -> np.ndarray:
     Raises:
         ImageError: If there is no such file, if it is no picture, is damaged or cut off, or has more than
             `MAX_PIXELS` pixels or `MAX_SIDE` on a side.
+        ValueError: If `channels` is neither "rgb" nor "bgr", or is "bgr" for anything but an array.
     """
+    if channels not in ("rgb", "bgr"):
+        raise ValueError(f"The channels must be 'rgb' or 'bgr', but are {channels!r}.")
     if isinstance(source, np.ndarray):
-        return _from_array(source)
+        return _from_array(source, channels)
+    if channels == "bgr":
+        raise ValueError(
+            f"Only arrays can have the channels 'bgr', but the picture was given as {type(source).__name__}; leave "
+            "them at 'rgb'."
+        )
     if isinstance(source, Image.Image):
-        return _decode(source, getattr(source, "filename", "") or "The picture")
+        return _decode(source, _name(source))
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(Path(source))
+        return _from_path(os.fsdecode(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _from_file(io.BytesIO(source), "The picture")
+        if sentence := why_no_path(bytes(source[:400]).decode("latin-1")):
+            raise ImageError(sentence)
+        return _from_file(io.BytesIO(source), NAMELESS)
     if isinstance(source, io.TextIOBase):
         raise ImageError(f"{_name(source)} was opened as text; open it in binary mode, open(path, 'rb').")
     if hasattr(source, "read"):
@@ -72,7 +88,7 @@ def open_image(source: ImageSource) -> np.ndarray:
     )
 
 
-def find_images(paths: Iterable[str | os.PathLike]) -> list[Path]:
+def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Lists files, and all pictures in folders and their sub-folders.
 
     Args:
@@ -85,7 +101,7 @@ def find_images(paths: Iterable[str | os.PathLike]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in map(Path, paths):
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike Path.is_dir, it takes whatever text somebody gave for a path
             inside = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_EXTENSIONS and p.is_file())
             shown = (p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
             found |= dict.fromkeys(sorted(shown))
@@ -94,9 +110,8 @@ def find_images(paths: Iterable[str | os.PathLike]) -> list[Path]:
     return list(found)
 
 
-def _name(file: Any) -> str:
-    name = getattr(file, "name", None)
-    return name if isinstance(name, str) and name else "The picture"
+def _name(source: object) -> str:
+    return one_line(source_name(source) or NAMELESS)
 
 
 def _check_size(width: int, height: int, name: str) -> None:
@@ -111,23 +126,31 @@ def _check_size(width: int, height: int, name: str) -> None:
         raise ImageError(f"{name} is empty: {width} x {height} pixels; choose another picture.")
 
 
-def _from_path(path: Path) -> np.ndarray:
+def _from_path(path: str) -> NDArray[np.uint8]:
+    name = one_line(path) or "The empty path"
     try:
-        if path.is_dir():
-            raise ImageError(f"{path} is a folder, not a picture; name a picture inside it.")
-        with path.open("rb") as file:
-            return _from_file(file, str(path))
-    except FileNotFoundError:
-        raise ImageError(f"{path} does not exist; check the path.") from None
-    except PermissionError:
-        raise ImageError(f"{path} may not be read; change its permissions or choose another picture.") from None
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageError(f"{name} is a folder, not a picture; name a picture inside it.")
+        if not stat.S_ISREG(mode):  # reading from a pipe or a device may never end
+            raise ImageError(f"{name} is not a regular file; save the picture to one, or give its bytes.")
+        with open(path, "rb") as file:
+            return _from_file(file, name)
     except ImageError:
         raise
-    except (OSError, ValueError) as error:  # e.g. a name that is too long or holds a null character
-        raise ImageError(f"{str(path)!r} cannot be opened ({error}); check the path.") from error
+    except PermissionError:
+        raise ImageError(f"{name} may not be read; change its permissions or choose another picture.") from None
+    except (OSError, ValueError) as error:  # the second for a null character
+        if sentence := why_no_path(path):
+            raise ImageError(sentence) from None
+        if isinstance(error, FileNotFoundError):
+            raise ImageError(f"{name} does not exist; check the path.") from None
+        # Not the error itself, which repeats the whole path.
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise ImageError(f"{name} cannot be opened ({reason}); check the path.") from None
 
 
-def _from_file(file: BinaryIO, name: str) -> np.ndarray:
+def _from_file(file: BinaryIO, name: str) -> NDArray[np.uint8]:
     try:
         image = Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError:
@@ -158,7 +181,7 @@ def _damaged(name: str, error: Exception) -> str:
     return f"{name} is damaged or cut off ({error}); get the file again or save it anew as JPEG or PNG."
 
 
-def _decode(image: Image.Image, name: str) -> np.ndarray:
+def _decode(image: Image.Image, name: str) -> NDArray[np.uint8]:
     _check_size(*image.size, name)
     try:
         image.load()
@@ -179,7 +202,7 @@ def _decode(image: Image.Image, name: str) -> np.ndarray:
         raise ImageError(_damaged(name, error)) from error
 
 
-def _from_array(array: np.ndarray) -> np.ndarray:
+def _from_array(array: NDArray[Any], channels: str = "rgb") -> NDArray[np.uint8]:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
@@ -187,20 +210,22 @@ def _from_array(array: np.ndarray) -> np.ndarray:
             f"An array of shape {array.shape} is not a picture; give (height, width) or (height, width, 1, 3 or 4)."
         )
     _check_size(array.shape[1], array.shape[0], "The array")
-    array = _to_uint8(array)
-    if array.shape[2] == 4:
-        alpha = array[:, :, 3:].astype(np.uint16)
-        array = ((array[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-    if array.shape[2] == 1:
-        array = np.repeat(array, 3, axis=2)
-    return np.ascontiguousarray(array)
+    if channels == "bgr":
+        array = array[:, :, [0] if array.shape[2] == 1 else [2, 1, 0, 3][: array.shape[2]]]
+    pixels = _to_uint8(array)
+    if pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.uint16)
+        pixels = ((pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    return np.ascontiguousarray(pixels)
 
 
-def _to_uint8(array: np.ndarray) -> np.ndarray:
+def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     if array.dtype == bool:
-        return array.astype(np.uint8) * 255
+        return np.where(array, np.uint8(255), np.uint8(0))
     if array.dtype == np.uint16:
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
@@ -209,5 +234,6 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
                 f"A float array must hold values from 0 to 1, but has {array.min():g} to {array.max():g}; "
                 "scale it or convert it to uint8."
             )
-        return np.rint(array * 255).astype(np.uint8)
+        levels: NDArray[np.floating] = np.rint(array * 255)
+        return levels.astype(np.uint8)
     raise ImageError(f"An array of {array.dtype} is not a picture; convert it to uint8 (0 to 255) or float (0 to 1).")

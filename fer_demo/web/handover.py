@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_demo.predictor import FacePrediction
+from fer_demo.prediction import FacePrediction
 
 
 @dataclass(frozen=True)

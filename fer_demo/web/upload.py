@@ -22,7 +22,7 @@ import numpy as np
 from fastapi import FastAPI, Response
 from numpy.typing import NDArray
 
-from fer_demo.predictor import FacePrediction
+from fer_demo.prediction import FacePrediction
 from fer_demo.results import result_dict
 from fer_demo.vision.images import ImageError, open_image
 from fer_demo.web.handover import HANDOVER, Delivery, Handover

@@ -1,4 +1,4 @@
-"""What is computed from a visitor's face: kept for the visit, as the photo is, and for nobody else."""
+"""Cache of what is computed from a visitor's face: for the visit alone, as the photo is, and for nobody else."""
 
 import numpy as np
 import streamlit as st
@@ -6,7 +6,7 @@ import streamlit as st
 from fer_demo.explain.face import channel_effect, face_channel_map, face_channels, face_curves, face_map
 from pages.common import state
 
-kept = st.cache_data(scope="session", max_entries=32, show_spinner=False)
+session_cache = st.cache_data(scope="session", max_entries=32, show_spinner=False)
 
 
 Seen = tuple[str, bytes, int]
@@ -22,26 +22,26 @@ def _crop(face: Seen) -> np.ndarray:
     return np.frombuffer(bytearray(face[1]), np.uint8).reshape(face[2], face[2])  # writable, as PyTorch wants it
 
 
-@kept
-def kept_map(face: Seen, label: str, method: str, layer: str | None, against: str | None = None):
+@session_cache
+def cached_map(face: Seen, label: str, method: str, layer: str | None, against: str | None = None):
     """`face_map`."""
     return face_map(state.predictor(), _crop(face), label, method=method, layer=layer, against=against)
 
 
-@kept
-def kept_curves(face: Seen, label: str, method: str, layer: str | None):
+@session_cache
+def cached_curves(face: Seen, label: str, method: str, layer: str | None):
     """`face_curves` of that map."""
-    return face_curves(state.predictor(), _crop(face), label, kept_map(face, label, method, layer))
+    return face_curves(state.predictor(), _crop(face), label, cached_map(face, label, method, layer))
 
 
-@kept
-def kept_channels(face: Seen):
+@session_cache
+def cached_channels(face: Seen):
     """`face_channels`."""
     return face_channels(state.predictor(), _crop(face))
 
 
-@kept
-def kept_effect(face: Seen, gate: str, channel: int, held: dict[str, float]):
+@session_cache
+def cached_effect(face: Seen, gate: str, channel: int, held: dict[str, float]):
     """`channel_effect` and `face_channel_map`."""
     predictor, crop = state.predictor(), _crop(face)
     return channel_effect(predictor, crop, gate, channel, held), face_channel_map(predictor, crop, gate, channel)

@@ -2,7 +2,7 @@
 
 import re
 
-from fer_demo.checkpoints import checkpoint_dir, checkpoint_metrics
+from fer_demo.checkpoints import CARD_FILE, UnknownModelError, checkpoint_metrics, resolve
 from fer_demo.tradeoffs.published import human
 
 
@@ -13,9 +13,15 @@ def card_text(name: str) -> str:
 
     Args:
         name: ``<architecture>.<tag>``.
+
+    Raises:
+        ModelError: If the checkpoint is damaged.
     """
-    path = checkpoint_dir(name) / "README.md"
-    if not path.is_file():
+    try:
+        path = resolve(name).path(CARD_FILE)
+    except UnknownModelError:
+        path = None
+    if path is None:
         return ""
     text = path.read_text(encoding="utf-8")
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
@@ -31,6 +37,9 @@ def headline_figures(name: str) -> list[tuple[str, str, str]]:
 
     Returns:
         Label, value, and what it means; figures that the checkpoint's ``metrics.json`` lacks are left out.
+
+    Raises:
+        ModelError: If the checkpoint is damaged.
     """
     metrics = checkpoint_metrics(name)
     test = metrics.get("PrivateTest", {})

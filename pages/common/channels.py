@@ -9,7 +9,7 @@ from fer_demo.annotate import enlarge
 from fer_demo.checkpoints import checkpoint_file
 from fer_demo.explain import figures as draw
 from pages.common import look
-from pages.common.cache import Seen, kept_channels, kept_effect, seen
+from pages.common.cache import Seen, cached_channels, cached_effect, seen
 
 WEIGHTS = "the weights"
 
@@ -17,7 +17,7 @@ WEIGHTS = "the weights"
 @st.fragment
 def channels(predictor, face) -> None:
     """The SE channel weights, and what one of them does."""
-    weights = kept_channels(seen(predictor, face))
+    weights = cached_channels(seen(predictor, face))
     if not weights:
         return
     counts = sorted({len(own) for own in weights.values()})
@@ -66,7 +66,7 @@ def _one_channel(face: Seen, gate: str, channel: int, own: float, label: str, av
     if average:
         held[f"average {label} ({average[gate][channel]:.2f})"] = float(average[gate][channel])
     st.subheader(f"Channel {channel} of {draw.block_title(gate)}", anchor=False)
-    answer, response = kept_effect(face, gate, channel, held)
+    answer, response = cached_effect(face, gate, channel, held)
     bars, map_ = st.columns([3, 2], gap="large")
     with bars:
         look.chart(draw.effect_bars(answer), "The answer while the channel is held at other values")

@@ -18,7 +18,7 @@ def _labelled(path: str):
 
 
 @st.fragment
-def gallery_of_many(predictor) -> None:
+def average_maps(predictor) -> None:
     """Mean maps by expression and the most confident mistakes, over a labelled set."""
     st.header("Over many faces", anchor=False)
     path = os.environ.get("FER2013_DIR")
@@ -28,7 +28,7 @@ def gallery_of_many(predictor) -> None:
             "looks at on average for each expression, and its most confident mistakes."
         )
         return
-    from training.report.class_averages import gallery
+    from training.report.class_averages import class_averages
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
         per_class = st.number_input("Faces of each expression", 5, 500, 30, 5, width=200)
@@ -38,7 +38,7 @@ def gallery_of_many(predictor) -> None:
         stop = st.empty()
         stop.button("Stop", icon=":material/stop:")  # any click ends this run at the bar's next step
         try:
-            st.session_state["gallery"] = gallery(
+            st.session_state["class averages"] = class_averages(
                 predictor.model,
                 _labelled(path),
                 per_class=int(per_class),
@@ -49,7 +49,7 @@ def gallery_of_many(predictor) -> None:
             st.error(str(error), icon=":material/error:")
         bar.empty()
         stop.empty()
-    found = st.session_state.get("gallery")
+    found = st.session_state.get("class averages")
     if found is None:
         return
     st.subheader("The mean face of each expression, under the mean of its Grad-CAM maps", anchor=False)

@@ -1,4 +1,4 @@
-"""Buttons that take a table or figure away."""
+"""Download buttons for tables and figures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

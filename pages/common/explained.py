@@ -11,7 +11,7 @@ from fer_demo.explain.face import on_photo
 from fer_demo.explain.report import png, report, section
 from fer_demo.wording import percent
 from pages.common import look, state
-from pages.common.cache import kept_curves, kept_map, seen
+from pages.common.cache import cached_curves, cached_map, seen
 
 WHAT_IT_SHOWS = {
     "gradcam": "where the chosen layer's features raise the class's score. Coarse, and close to what the network does.",
@@ -55,7 +55,7 @@ def what_counted(predictor, photo: state.Photo, face) -> None:
     with controls:
         chosen = settings(predictor, face)
     with st.spinner("Looking at what counted …"):
-        found = kept_map(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"], chosen["against"])
+        found = cached_map(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"], chosen["against"])
     part, laid, _ = on_photo(found.values, photo.image, face)
     rather = f" rather than {chosen['against']}" if chosen["against"] else ""
     question = f"Why {chosen['label']}{rather}?"
@@ -82,7 +82,7 @@ def what_counted(predictor, photo: state.Photo, face) -> None:
 def _side_by_side(predictor, photo: state.Photo, face, chosen: dict) -> None:
     """Each of the two classes by itself."""
     for column, label in zip(st.columns(2), (chosen["label"], chosen["against"]), strict=True):
-        alone = kept_map(seen(predictor, face), label, chosen["method"], chosen["layer"])
+        alone = cached_map(seen(predictor, face), label, chosen["method"], chosen["layer"])
         part, laid, _ = on_photo(alone.values, photo.image, face)
         column.image(draw.blend(part, laid, signed=chosen["signed"]), width="stretch", alt=f"Why {label}, on the photo")
         column.caption(f"Why {label}? ({percent(face.probabilities[label])})")
@@ -123,7 +123,7 @@ def believe_it(predictor, face, chosen: dict) -> None:
     if chosen["against"]:
         st.info("The curves follow one class; choose *anything else* above to see them.")
         return
-    curves = kept_curves(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"])
+    curves = cached_curves(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"])
     chart, figures = st.columns([3, 2], gap="large")
     with chart:
         look.chart(draw.faithfulness_curves(curves), "Deletion and insertion curves with two controls")

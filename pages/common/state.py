@@ -84,7 +84,7 @@ def predictor() -> Predictor:
 def use_model(name: str | None) -> None:
     """Lets another bundled checkpoint answer from now on, for the current photo too; None is the best one."""
     st.session_state["model"] = name
-    st.session_state.pop("gallery", None)  # the mean maps of the one before
+    st.session_state.pop("class averages", None)  # the mean maps of the one before
     if photo := current_photo():
         st.session_state["request"] = Request(
             photo.name, lambda: photo.image, photo.credit, photo.whole, None if photo.whole else photo.faces

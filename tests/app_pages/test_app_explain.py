@@ -1,4 +1,4 @@
-"""The Explain page and its gallery."""
+"""The Explain page and its averages over labelled faces."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_explain_page_without_a_face(app):
     assert not app.exception and "no face to explain yet" in app.info[0].value
 
 
-def test_gallery_of_a_labelled_set(app, tmp_path, monkeypatch):
+def test_class_averages_of_a_labelled_set(app, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     data = tmp_path / "fer2013.npz"
     usage = np.repeat(["Training", "PublicTest", "PrivateTest"], 14)
@@ -64,7 +64,7 @@ def test_gallery_of_a_labelled_set(app, tmp_path, monkeypatch):
     assert "taken for" in texts(app)
 
 
-def test_gallery_says_what_it_needs(app, monkeypatch, tmp_path):
+def test_class_averages_say_what_they_need(app, monkeypatch, tmp_path):
     monkeypatch.delenv("FER2013_DIR", raising=False)
     open_page(app, "explain")
     assert "environment variable FER2013_DIR" in texts(app)

@@ -57,13 +57,13 @@ def test_the_calculator_answers_and_says_what_would_help(tradeoffs):
 
 
 def test_a_card_loads_its_checkpoint_on_the_other_pages(tradeoffs, predictor, monkeypatch):
-    monkeypatch.setitem(predictors._predictors, "fer_sedense_s2.fer2013", predictor)
-    tradeoffs.selectbox(key="system").select("fer_sedense_s2.fer2013").run()
+    monkeypatch.setitem(predictors._predictors, "fer_sedense_s2.tune_fer2013", predictor)
+    tradeoffs.selectbox(key="system").select("fer_sedense_s2.tune_fer2013").run()
     assert "60 + 24 epochs of SGD" in texts(tradeoffs)
     button(tradeoffs, "Use it on Predict").click().run()
-    assert not tradeoffs.exception and tradeoffs.session_state["model"] == "fer_sedense_s2.fer2013"
+    assert not tradeoffs.exception and tradeoffs.session_state["model"] == "fer_sedense_s2.tune_fer2013"
     tradeoffs.switch_page("pages/explain.py").run()
-    assert "`fer_sedense_s2.fer2013` answers, as you chose." in texts(tradeoffs)
+    assert "`fer_sedense_s2.tune_fer2013` answers, as you chose." in texts(tradeoffs)
     button(tradeoffs, "Back to the best one").click().run()
     assert tradeoffs.session_state["model"] is None and "as you chose" not in texts(tradeoffs)
 

@@ -35,6 +35,12 @@ PATIENCE = 60_000
 """Milliseconds to wait for anything on a busy machine."""
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks all tests of this folder, so that they can be left out with ``-m "not browser"``."""
+    if Path(__file__).parent in item.path.parents:
+        item.add_marker("browser")
+
+
 @pytest.fixture(scope="session")
 def app_url(tmp_path_factory) -> Iterator[str]:
     """Address of the app, served as a user serves it."""

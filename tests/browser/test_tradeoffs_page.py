@@ -20,15 +20,15 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def app_url(serve_app, tmp_path_factory) -> Iterator[str]:
     """The app with the best checkpoint and one of random weights beside it."""
-    if "fer_sedense_s2.fer2013" not in bundled_checkpoints():
-        pytest.skip("fer_sedense_s2.fer2013 is not bundled")
+    if "fer_sedense_s2.tune_fer2013" not in bundled_checkpoints():
+        pytest.skip("fer_sedense_s2.tune_fer2013 is not bundled")
     root = tmp_path_factory.mktemp("checkout")
     for name in ("app.py", "pages", "fer_demo", "training", ".streamlit"):
         (root / name).symlink_to(ROOT / name)
     (root / "checkpoints").mkdir()
-    (root / "checkpoints" / "fer_sedense_s2.fer2013").symlink_to(checkpoint_dir("fer_sedense_s2.fer2013"))
+    (root / "checkpoints" / "fer_sedense_s2.tune_fer2013").symlink_to(checkpoint_dir("fer_sedense_s2.tune_fer2013"))
     torch.manual_seed(0)
-    folder = root / "checkpoints" / "fer_sedense_nano.fer2013"
+    folder = root / "checkpoints" / "fer_sedense_nano.wide_fer2013"
     save_for_hf(timm.create_model("fer_sedense_nano"), folder, safe_serialization=True)
     with serve_app(root, tmp_path_factory.mktemp("served")) as url:
         yield url
@@ -81,7 +81,7 @@ def test_a_visitor_asks_the_calculator(visit):
     visitor = visit(path="/tradeoffs")
     page = visitor.page
     visitor.sees("The limit on latency is left out")
-    ours = f"{checkpoint_metrics('fer_sedense_s2.fer2013')['PrivateTest']['accuracy']:.1%}"
+    ours = f"{checkpoint_metrics('fer_sedense_s2.tune_fer2013')['PrivateTest']['accuracy']:.1%}"
     visitor.sees("Most accurate: 70.7")  # as published, of a network that has no weights on this checkout
     visitor.sees(f"With weights that you can use here: {ours[:-1]}")
     size = page.get_by_role("spinbutton", name="File size, MB")
@@ -107,8 +107,8 @@ def test_two_models_look_at_a_photo(visit):
     visitor = visit(path="/tradeoffs")
     page = visitor.page
     visitor.sees("Eileen Collins (NASA")
-    page.get_by_role("img", name="fer_sedense_s2.fer2013: Grad-CAM for happy").wait_for()
-    page.get_by_role("img", name="fer_sedense_nano.fer2013: Grad-CAM for").wait_for()
+    page.get_by_role("img", name="fer_sedense_s2.tune_fer2013: Grad-CAM for happy").wait_for()
+    page.get_by_role("img", name="fer_sedense_nano.wide_fer2013: Grad-CAM for").wait_for()
     visitor.sees("They are furthest apart on happy")
     visitor.sees("They disagree")
     visitor.counts(page.get_by_text(" ms."), 2)
@@ -119,8 +119,8 @@ def test_the_chosen_checkpoint_answers_on_the_other_pages(visit):
     visitor = visit(path="/tradeoffs")
     page = visitor.page
     visitor.sees("Eileen Collins (NASA")
-    choose(page, "Card of", "fer_sedense_nano.fer2013 · FER2013 · not trained")
-    page.get_by_role("heading", name="fer_sedense_nano.fer2013").wait_for()
+    choose(page, "Card of", "fer_sedense_nano.wide_fer2013 · FER2013 · not trained")
+    page.get_by_role("heading", name="fer_sedense_nano.wide_fer2013").wait_for()
     page.get_by_role("button", name="Use it on Explain").click()
     visitor.sees("answers, as you chose")
     visitor.sees("The network's answer: unsure")

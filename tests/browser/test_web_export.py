@@ -19,7 +19,7 @@ from fer_demo.__main__ import main
 from fer_demo.export.web import RUNTIME_PACKAGE, export_web
 from fer_demo.vision.samples import SAMPLES
 
-NAME = "fer_sedense_s2.fer2013"
+NAME = "fer_sedense_s2.tune_fer2013"
 
 
 @pytest.fixture(scope="session")

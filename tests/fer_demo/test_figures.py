@@ -4,9 +4,10 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from fer_demo.annotate import draw_faces, enlarge, face_label, fit_width
+from fer_demo.annotate import PICTURE_ENDINGS, draw_faces, enlarge, face_label, fit_width, save_picture
 from fer_demo.emotions import COLORS, LABELS, text_color
 from fer_demo.figures import probability_bars
+from fer_demo.vision.images import open_image
 from fer_demo.wording import count_faces, describe, is_unsure, percent, ranked
 
 
@@ -82,6 +83,19 @@ def test_large_photos_are_shrunk_for_showing():
     image = np.zeros((3000, 2000, 3), np.uint8)
     assert draw_faces(image, [face((100, 100, 500, 500), happy=0.9)], max_side=600).shape == (600, 400, 3)
     assert draw_faces(image[:50, :50], [], max_side=600).shape == (50, 50, 3)
+
+
+@pytest.mark.parametrize("ending", PICTURE_ENDINGS)
+def test_pictures_are_written_as_their_names_say(ending, tmp_path):
+    image = np.full((40, 60, 3), (200, 100, 50), np.uint8)
+    file = tmp_path / f"drawn{ending.upper()}"
+    save_picture(image, file)
+    np.testing.assert_allclose(open_image(file), image, atol=4)
+
+
+def test_other_names_are_no_pictures(tmp_path):
+    with pytest.raises(ValueError, match=r"must end in .*, but this one is drawn\.txt"):
+        save_picture(np.zeros((4, 4, 3), np.uint8), tmp_path / "drawn.txt")
 
 
 def test_an_unsure_face_has_a_question_mark():

@@ -7,6 +7,7 @@ import sys
 import venv
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -39,6 +40,8 @@ HEAVY = (
 
 BLOCK = f"""
 import importlib.abc, runpy, sys
+
+pytestmark = pytest.mark.processes
 
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
@@ -100,6 +103,33 @@ def test_the_predictor_needs_nothing_heavy():
     first, *errors = light(code).stdout.splitlines()
     assert first.startswith("onnx ") and first.endswith("(2, 7)")
     assert len(errors) == 2 and all("pip install 'fer-demo[torch]'" in error for error in errors)
+
+
+def test_a_star_import_brings_what_works():
+    code = (
+        "from fer_demo import *\n"
+        "import fer_demo, numpy as np\n"
+        "assert all(name in globals() for name in fer_demo.__all__)\n"
+        "faces = Predictor().predict(np.zeros((60, 40, 3), np.uint8), whole_image=True)\n"
+        "print(draw_faces(np.zeros((60, 40, 3), np.uint8), faces).shape, faces.draw(np.zeros((60, 40))).max())\n"
+        "print(len(faces.to_csv().splitlines()), FaceResults.from_dict(faces.to_dict())[0].label == faces[0].label)\n"
+        "for needs_more in (lambda: Predictor().explain(faces[0]), faces.to_dataframe):\n"
+        "    try: needs_more()\n"
+        "    except (ModelError, ImportError) as error: print(error)\n"
+    )
+    drawn, same, *errors = light(code).stdout.splitlines()
+    assert drawn.startswith("(60, 40, 3) ") and same == "2 True"
+    assert errors == [
+        "Explanations need PyTorch and Captum; run `pip install 'fer-demo[torch]'`.",
+        "A data frame needs pandas; run `pip install pandas`.",
+    ]
+
+
+def test_photos_with_boxes(photos, tmp_path):
+    light(COMMAND, "predict", photos, "--draw", tmp_path / "drawn")
+    for photo in photos.glob("*"):
+        image, drawn = (np.asarray(Image.open(file)) for file in (photo, tmp_path / "drawn" / photo.name))
+        assert image.shape == drawn.shape and (image != drawn).any()
 
 
 @pytest.mark.parametrize(

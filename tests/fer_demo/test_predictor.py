@@ -1,7 +1,11 @@
 """From a photo to answers, with a network of random weights: every step but its skill."""
 
+import gc
+import io
 import json
+import pickle
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,13 +16,15 @@ from PIL import Image
 
 import fer_demo
 from fer_demo.emotions import LABELS
-from fer_demo.predictor import FacePrediction, ModelError, Predictor
+from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import ModelError, Predictor
+from fer_demo.results import FaceResults
 from fer_demo.vision.align import align_face, square_crop
 from fer_demo.vision.detector import FaceDetector
 from fer_demo.vision.images import ImageError, open_image
 from fer_demo.vision.preprocess import data_config, prepare
 
-NAME = "fer_sedense_s2.fer2013"
+NAME = "fer_sedense_s2.tune_fer2013"
 
 create_model = timm.create_model  # one test replaces timm's
 
@@ -99,7 +105,7 @@ class TestPredict:
     def test_more_faces_than_a_batch(self, predictor, monkeypatch, hopper):
         boxes = [(10 * i, 20 * i, 80, 100) for i in range(7)]
         expected = predictor.predict(hopper, boxes=boxes)
-        monkeypatch.setattr("fer_demo.predictor.BATCH_SIZE", 3)
+        monkeypatch.setattr("fer_demo.classifier.BATCH_SIZE", 3)
         again = predictor.predict(hopper, boxes=boxes)
         np.testing.assert_allclose([values(f) for f in again], [values(f) for f in expected], atol=1e-5)
         assert len({tuple(values(f)) for f in again}) == 7
@@ -142,6 +148,116 @@ class TestPredict:
         done: list[int] = []
         with ThreadPoolExecutor(2) as pool:
             assert list(pool.map(run, images)) == expected
+
+
+class TestResults:
+    def test_a_list_that_knows_its_picture(self, predictor, astronaut, tmp_path):
+        path = tmp_path / "eileen.png"
+        Image.fromarray(astronaut[:, :400]).save(path)
+        faces = predictor.predict(path)
+        assert isinstance(faces, FaceResults) and isinstance(faces, list) and len(faces) == 1
+        assert (faces.file, faces.width, faces.height) == (str(path), 400, 512)
+        with path.open("rb") as file, Image.open(path) as image:
+            assert [found.file for found in predictor.predict([str(path), file, image])] == [str(path)] * 3
+        nameless = predictor.predict([path.read_bytes(), io.BytesIO(path.read_bytes()), astronaut])
+        assert [found.file for found in nameless] == [None] * 3
+        assert predictor.predict(astronaut, boxes=[(0, 0, 50, 50)]).width == 512
+
+    def test_arrays_from_opencv(self, predictor, astronaut):
+        expected = predictor.predict(astronaut)[0].to_dict()
+        bgr = np.ascontiguousarray(astronaut[..., ::-1])
+        bgra = np.dstack([bgr, np.full(bgr.shape[:2], 255, np.uint8)])
+        assert [f.to_dict() for (f,) in predictor.predict([bgr, bgra], channels="bgr")] == [expected] * 2
+        assert predictor.detect(bgr, channels="bgr")[0].box == predictor.predict(astronaut)[0].box
+        assert predictor.predict(bgr)[0].to_dict() != expected
+        with pytest.raises(ValueError, match="Only arrays can have the channels 'bgr'"):
+            predictor.predict("photo.jpg", channels="bgr")
+
+
+class TestStream:
+    def crops(self, number: int) -> list[np.ndarray]:
+        return list(np.random.default_rng(0).integers(0, 256, (number, 48, 48, 3), dtype=np.uint8))
+
+    def test_the_same_as_predict_in_the_same_order(self, predictor, astronaut, hopper):
+        both = np.concatenate([astronaut, hopper[:512]], axis=1)
+        images = [astronaut, np.zeros((90, 120, 3), np.uint8), both, hopper]
+        for batch_size in (1, 3, 8):
+            answers = list(predictor.stream(iter(images), batch_size=batch_size))
+            for faces, expected in zip(answers, predictor.predict(images), strict=True):
+                assert (faces.width, faces.height) == (expected.width, expected.height)
+                assert [f.box for f in faces] == [f.box for f in expected]
+                for one, other in zip(faces, expected, strict=True):
+                    np.testing.assert_allclose(values(one), values(other), atol=1e-5)
+
+    def test_faces_of_several_pictures_go_together(self, predictor, monkeypatch):
+        def classify(crops):
+            sizes.append(len(crops))
+            return Predictor.classify(predictor, crops)
+
+        sizes: list[int] = []
+        monkeypatch.setattr(predictor, "classify", classify)
+        assert len(list(predictor.stream(self.crops(20), whole_image=True))) == 20
+        assert sizes == [8, 8, 4]
+        sizes.clear()
+        assert len(list(predictor.stream(np.zeros((11, 60, 60, 3), np.uint8), batch_size=5))) == 11
+        assert sizes == [0, 0, 0]  # pictures without faces do not wait for ever
+
+    def test_one_picture_is_held_at_a_time(self, predictor):
+        def photo() -> np.ndarray:
+            gc.collect()
+            assert not [ref for ref in alive if ref() is not None]
+            image = np.full((300, 200, 3), len(alive), np.uint8)
+            alive.append(weakref.ref(image))
+            return image
+
+        alive: list[weakref.ref] = []
+        assert sum(1 for _ in predictor.stream((photo() for _ in range(20)), whole_image=True)) == 20 == len(alive)
+
+    def test_answers_at_once_for_a_camera(self, predictor):
+        def frames():
+            for frame in self.crops(5):
+                taken.append(1)
+                yield frame
+
+        taken: list[int] = []
+        for number, _ in enumerate(predictor.stream(frames(), whole_image=True, batch_size=1), 1):
+            assert len(taken) == number
+
+    def test_bad_pictures_come_in_turn(self, predictor, tmp_path):
+        bad, (first, second, third) = tmp_path / "none.jpg", self.crops(3)
+        sources = [first, second, bad, third]
+        order: list = []
+        with pytest.raises(ImageError, match=r"none\.jpg does not exist"):
+            order.extend(predictor.stream(sources, whole_image=True))
+        assert len(order) == 2
+        assert len(list(predictor.stream(sources, whole_image=True, on_error="skip"))) == 3
+        order.clear()
+        for _ in predictor.stream(sources, whole_image=True, on_error=lambda *problem: order.append(problem)):
+            order.append("answer")
+        assert order[:2] == ["answer"] * 2 and order[3:] == ["answer"]
+        assert order[2][0] == bad and isinstance(order[2][1], ImageError)
+
+    @pytest.mark.parametrize(
+        "one", ["a.jpg", b"GIF89a", io.BytesIO(), np.zeros((9, 9, 3), np.uint8), Image.new("RGB", (9, 9))]
+    )
+    def test_a_single_picture_is_a_mistake(self, predictor, one):
+        with pytest.raises(ValueError, match="several pictures"):
+            predictor.stream(one)
+
+    def test_wrong_arguments(self, predictor):
+        for wrong in ({"on_error": "ignore"}, {"batch_size": 0}):
+            with pytest.raises(ValueError, match=next(iter(wrong))):
+                predictor.stream([], **wrong)
+        with pytest.raises(ValueError, match="Only arrays"):  # a mistake of the program, not of one picture
+            list(predictor.stream(["a.jpg"], channels="bgr", on_error="skip"))
+
+
+def test_a_pickled_predictor_finds_faces_too(predictor, astronaut):
+    (expected,) = predictor.predict(astronaut)
+    again = pickle.loads(pickle.dumps(Predictor(build(), detector=FaceDetector(score_threshold=0.5))))
+    (face,) = again.predict(astronaut)
+    assert again.detector.score_threshold == 0.5
+    assert face.box == expected.box and face.probabilities == expected.probabilities
 
 
 class TestWithoutDetection:
@@ -319,6 +435,7 @@ class TestModels:
 def test_names_of_the_package():
     assert fer_demo.Predictor is Predictor and fer_demo.open_image is open_image
     assert all(getattr(fer_demo, name) is not None for name in fer_demo.__all__)
-    assert set(fer_demo.__all__) <= set(dir(fer_demo))
+    assert {*fer_demo.__all__, "models"} <= set(dir(fer_demo)) and fer_demo.models
+    assert {"FaceResults", "draw_faces", "prepare", "data_config"} <= set(fer_demo.__all__)
     with pytest.raises(AttributeError):
         _ = fer_demo.nothing

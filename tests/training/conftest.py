@@ -48,7 +48,7 @@ def config():
 
     def make(**changes):
         base = {
-            "model": "fer_sedense_s2.fer2013",
+            "model": "fer_sedense_s2.tune_fer2013",
             "epochs": 2,
             "batch_size": 16,
             "sizes": [[0, 24]],

@@ -1,4 +1,4 @@
-"""``benchmark --engines``: what an engine takes until it answers, in memory, for each face and for a whole frame.
+"""``benchmark engines``: what an engine takes until it answers, in memory, for each face and for a whole frame.
 
 Every engine runs in a process of its own on one core. Times are processor time, which waiting for other programs does
 not lengthen; only the start is what a clock on the wall shows. ``python -m training.bench.engines MODEL ENGINE BEGUN``

@@ -41,7 +41,7 @@ def align_picture(detector: FaceDetector, picture: np.ndarray) -> np.ndarray:
 
 
 def with_aligned(faces: Faces, cache: str | Path | None = None, quiet: bool = True) -> Faces:
-    """Adds the aligned twins as a second view.
+    """Adds to each picture its aligned twin.
 
     Args:
         faces: Square grey pictures, uint8 (N, 1, H, H).
@@ -56,14 +56,14 @@ def with_aligned(faces: Faces, cache: str | Path | None = None, quiet: bool = Tr
     """
     height, width = faces.images.shape[-2:]
     if height != width:
-        raise DataError(f"Aligned views need square pictures, but these are {width} x {height}.")
+        raise DataError(f"Aligned twins need square pictures, but these are {width} x {height}.")
     cache = Path(cache) if cache else None
     fingerprint = hashlib.sha256(faces.images.contiguous().numpy().tobytes()).hexdigest()
     if cache is not None and cache.is_file():
         with np.load(cache) as kept:
             twins, of = kept["twins"], str(kept["of"])
         if of != fingerprint:
-            raise DataError(f"{cache} holds the aligned views of other pictures; delete it.")
+            raise DataError(f"{cache} holds the aligned twins of other pictures; delete it.")
     else:
         detector = FaceDetector()
         pictures = tqdm(faces.images[:, 0].numpy(), desc="aligning", unit="img", disable=quiet, leave=False)

@@ -65,7 +65,7 @@ class Faces:
     """Labelled face crops.
 
     Attributes:
-        images: uint8 tensor (N, 1, H, W), 0 black to 255 white; (N, V, H, W) with several views of each face, see
+        images: uint8 tensor (N, 1, H, W), 0 black to 255 white; (N, T, H, W) with T twins of each face, see
             `training.data.aligned`.
         labels: int64 tensor (N,), ids 0 to 6 in the order of `fer_demo.emotions.LABELS`.
         splits: array (N,) of names from `SPLITS`.

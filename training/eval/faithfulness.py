@@ -7,6 +7,7 @@ import torch
 from tqdm import tqdm
 
 from fer_demo.explain import METHODS, attribute, centre_map, curves, random_map
+from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.vision.preprocess import data_config, prepare
 from training.data import Faces
 
@@ -15,6 +16,8 @@ CONTROL = {"gradcam": PATCHES, "occlusion": PATCHES, "integrated_gradients": PIX
 """Which chance a method is compared with: that of its own coarseness."""
 
 CHUNK = 20
+"""Pictures that are explained together. Each gets SmoothGrad's noise by its place among them, so that another number
+would change published digits."""
 
 
 def faithfulness(
@@ -47,7 +50,7 @@ def faithfulness(
     x = prepare(faces.images[order], **data_config(model))
     n, _, h, w = x.shape
     with torch.no_grad():
-        target = torch.cat([model(part).argmax(1) for part in x.split(64)])
+        target = torch.cat([model(part).argmax(1) for part in x.split(CPU_BATCH)])
     cells = attribute(model, x[:1], 0).raw.shape[-1]
     maps = {PIXELS: random_map(n, h, w), PATCHES: random_map(n, h, w, cells), CENTRE: centre_map(n, h, w)}
     for method in methods:

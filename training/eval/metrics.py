@@ -5,7 +5,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
-from scipy.stats import binomtest
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
     multiclass_calibration_error,
@@ -14,14 +13,9 @@ from torchmetrics.functional.classification import (
 )
 
 from fer_demo.emotions import LABELS, NUM_CLASSES
+from fer_demo.stats import wilson
 
 ECE_BINS = 15
-
-
-def wilson_interval(correct: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a proportion, as fractions."""
-    interval = binomtest(correct, n).proportion_ci(confidence_level=0.95, method="wilson")
-    return round(float(interval.low), 6), round(float(interval.high), 6)
 
 
 def classification_metrics(logits: torch.Tensor, labels: torch.Tensor, temperature: float = 1.0) -> dict[str, Any]:
@@ -45,7 +39,7 @@ def classification_metrics(logits: torch.Tensor, labels: torch.Tensor, temperatu
         "n": len(labels),
         "correct": correct,
         "accuracy": correct / len(labels),
-        "interval": list(wilson_interval(correct, len(labels))),
+        "interval": [round(end, 6) for end in wilson(correct / len(labels), len(labels))],
         "macro_f1": round(float(multiclass_f1_score(predicted, labels, NUM_CLASSES, average="macro")), 5),
         "loss": round(float(F.cross_entropy(logits, labels)), 4),
         "ece": expected_calibration_error(logits, labels),

@@ -9,8 +9,7 @@ import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from training.data import Faces
 from training.eval.evaluate import TEST_SPLITS, evaluate
-
-VIEW_TITLES = {"single": "single view", "flip": "mean with the mirror image", "ten_crop": "ten-crop"}
+from training.eval.tta import NO_TTA, TTA_TITLES
 
 
 def percent(part: dict[str, Any]) -> str:
@@ -19,9 +18,9 @@ def percent(part: dict[str, Any]) -> str:
     return f"{part['accuracy']:.2%} ({low:.1%}–{high:.1%})"
 
 
-def by_view(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """View to split to figures, the single view first."""
-    return {"single": {split: metrics[split] for split in TEST_SPLITS}} | metrics.get("views", {})
+def by_tta(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Kind of test-time augmentation to split to figures, those without it first."""
+    return {NO_TTA: {split: metrics[split] for split in TEST_SPLITS}} | metrics.get("tta", {})
 
 
 def results_table(figures: dict[str, dict[str, Any]]) -> str:
@@ -38,9 +37,9 @@ def results_table(figures: dict[str, dict[str, Any]]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name in sorted(figures, key=lambda n: -figures[n]["PublicTest"]["accuracy"]):
-        for view, splits in by_view(figures[name]).items():
+        for kind, splits in by_tta(figures[name]).items():
             public, private = splits["PublicTest"], splits["PrivateTest"]
-            cells = [f"`{name}`", f"{figures[name]['parameters']:,}", VIEW_TITLES[view], percent(public)]
+            cells = [f"`{name}`", f"{figures[name]['parameters']:,}", TTA_TITLES[kind], percent(public)]
             cells += [percent(private), percent(private["without_duplicates"])]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -67,7 +66,7 @@ def differences(stated: Any, found: Any, path: str = "") -> Iterator[str]:
 
 
 def reproduce(faces: Faces, names: list[str] | None = None) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Evaluates bundled checkpoints again, in the views that their ``metrics.json`` states.
+    """Evaluates bundled checkpoints again, with the test-time augmentation that their ``metrics.json`` states.
 
     Args:
         faces: FER2013 with all three splits.
@@ -79,8 +78,8 @@ def reproduce(faces: Faces, names: list[str] | None = None) -> tuple[dict[str, d
     found, problems = {}, []
     for name in names or bundled_checkpoints():
         stated = checkpoint_metrics(name)
-        views = tuple(stated.get("views", {}))
-        found[name] = evaluate(timm.create_model(name, pretrained=True), faces, views=views, progress=True)
+        tta = tuple(stated.get("tta", {}))
+        found[name] = evaluate(timm.create_model(name, pretrained=True), faces, tta=tta, progress=True)
         compared = {key: value for key, value in stated.items() if key != "training"}
         problems += [f"{name}: {line}" for line in differences(compared, found[name])]
     return found, problems

@@ -8,6 +8,7 @@ import timm
 
 from fer_demo.tradeoffs import network_costs
 from training.report.compare import flat
+from training.run.config import EXECUTION
 from training.run.runlog import Run
 
 GROUPS = {"arch": "Ingredients of the block", "ablation": "Ingredients of the training"}
@@ -67,8 +68,7 @@ def _same_without_options(done: dict[str, Run], members: dict[str, Run]) -> Run 
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    places = ("threads", "device", "save_minutes", "compile")
-    return {k: v for k, v in flat({**run.config, "model_args": {}}).items() if k not in places}
+    return {k: v for k, v in flat({**run.config, "model_args": {}}).items() if k not in EXECUTION}
 
 
 def _part(run: Run, whole: Run) -> dict[str, Any]:

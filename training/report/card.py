@@ -6,8 +6,10 @@ from typing import Any
 from fer_demo.checkpoints import recipe_chain
 from fer_demo.emotions import DISCLAIMER, LABELS
 from fer_demo.tradeoffs.published import systems
-from training.eval.reproduce import VIEW_TITLES, by_view, percent
+from training.eval.reproduce import by_tta, percent
+from training.eval.tta import TTA_TITLES
 from training.run.config import TrainConfig
+from training.run.provenance import releases
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ DATA_SETS = {
         licence="RAF-DB is given out on request, for research that is not commercial",
     ),
 }
-"""By the tag in a checkpoint's name, ``<architecture>.<tag>``."""
+"""By the end of the tag in a checkpoint's name, ``<architecture>.<recipe>_<data set>``."""
 
 
 def data_set(name: str) -> DataSet:
@@ -56,10 +58,18 @@ def data_set(name: str) -> DataSet:
     Raises:
         ValueError: If its tag is of none that a card can describe.
     """
-    tag = name.rpartition(".")[2]
-    if tag not in DATA_SETS:
-        raise ValueError(f"{name!r} must be named <architecture>.<tag> with a tag of {', '.join(DATA_SETS)}.")
-    return DATA_SETS[tag]
+    return DATA_SETS[_data_key(name)]
+
+
+def _data_key(name: str) -> str:
+    tag = name.partition(".")[2]
+    key = next((key for key in DATA_SETS if f"_{tag}".endswith(f"_{key}")), None)
+    if key is None:
+        endings = " or ".join(f"_{key}" for key in DATA_SETS)
+        raise ValueError(
+            f"{name!r} must be named <architecture>.<tag>, where the tag names the recipe and ends with {endings}."
+        )
+    return key
 
 
 def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best: dict[str, Any]) -> str:
@@ -78,7 +88,7 @@ def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best:
     recipe = TrainConfig().to_dict() | recipe  # an older recipe lacks newer switches
     private = metrics["PrivateTest"]
     height, width = metrics["size"]
-    rows = [(VIEW_TITLES[v], f["PublicTest"], f["PrivateTest"]) for v, f in by_view(metrics).items()]
+    rows = [(TTA_TITLES[kind], f["PublicTest"], f["PrivateTest"]) for kind, f in by_tta(metrics).items()]
     table = "\n".join(
         f"| {title} | {percent(a)} | {percent(b)} | {percent(b['without_duplicates'])} |" for title, a, b in rows
     )
@@ -108,7 +118,7 @@ on the Training split of {data.title} alone.
 
 ## Figures
 
-Epoch and settings were chosen on PublicTest. {_evaluated(training)} Brackets give
+Epoch and settings were chosen on PublicTest. {_evaluated(name, training)} Brackets give
 the 95 % Wilson interval. {removed} PrivateTest pictures also occur, pixel for pixel, in Training; the last column
 leaves them out.
 
@@ -124,7 +134,7 @@ Macro-F1 on PrivateTest: {private["macro_f1"]:.4f}. {data.compare.format(paper=_
 
 **Confidence.** Expected calibration error on PrivateTest: {private["ece"]:.3f} as trained,
 {private["ece_calibrated"]:.3f} after dividing the logits by the temperature {metrics["temperature"]}, fitted on
-PublicTest. The temperature stands in `metrics.json`, and the predictor applies it.
+PublicTest. The temperature stands in `config.json` (`pretrained_cfg`, `notes`), and the predictor applies it.
 
 `python -m training reproduce {name} --data PATH` computes these figures again and fails if a digit differs.
 
@@ -151,19 +161,19 @@ Licence: {data.licence}; treat the weights likewise.
 
 def _published(name: str, data: DataSet) -> str:
     """What is published of a checkpoint's network on its data."""
-    model, _, tag = name.rpartition(".")
+    model, data_key = name.partition(".")[0], _data_key(name)
     if model in ("fer_sedense", "fer_sedense_s2"):
         return f"The paper prints {data.paper} for its network"
     for system in systems():
         for result in system.results if system.model == model else ():
-            if result.data == tag:
+            if result.data == data_key:
                 return f"{result.accuracy:.2%} are published for this network"
     return "Nothing is published of this network"
 
 
 def _origin(name: str) -> str:
     """Where a checkpoint's network comes from."""
-    system = next((s for s in systems() if s.model == name.rpartition(".")[0]), None)
+    system = next((s for s in systems() if s.model == name.partition(".")[0]), None)
     if system is None or name.startswith("fer_sedense"):
         return (
             "The network follows Lee, Yoon, Ko and Jo (KIISE 2019), reconstructed from what the paper prints and from "
@@ -224,29 +234,29 @@ def _start(training: dict[str, Any]) -> str:
     if not name:
         return "from scratch"
     epochs = f", trained for {' + '.join(str(r['epochs']) for r in before)} epochs" if before else ""
-    return f"starting from weights of {name.partition('@')[0]}{epochs}"
+    return f"starting from the weights {name.partition('@')[0]}{epochs}"
 
 
 def _sources(training: dict[str, Any]) -> str:
     """Which weights the names in the recipe meant, as a paragraph; empty if it names none."""
-    found = [
-        f"`{name.partition('@')[0]}` means the weights with the SHA-256 digest `{source['sha256']}`"
-        for name, source in training.get("origins", {}).items()
-    ]
-    if not found:
+    digests = {step["name"]: step["sha256"] for step in training.get("lineage", [])[-1:]} | training.get("teachers", {})
+    if not digests:
         return ""
-    more = (
-        "; `metrics.json` has the recipes that led to them"
-        if any("training" in source for source in training["origins"].values())
-        else ""
-    )
-    return f"\nIn this recipe {' and '.join(found)}{more}.\n"
+    lines = [f"- `{name.partition('@')[0]}`: SHA-256 `{digest}`" for name, digest in digests.items()]
+    return "\nThe weights that it started from or learned from:\n\n" + "\n".join(lines) + "\n"
 
 
-def _evaluated(training: dict[str, Any]) -> str:
+def _evaluated(name: str, training: dict[str, Any]) -> str:
+    once = "PrivateTest was evaluated once, for the chosen weights."
     if "seeds" in training:
-        return "PrivateTest was evaluated once for each run, and decided nothing."
-    return "PrivateTest was evaluated once, for the chosen weights."
+        once = "PrivateTest was evaluated once for each run, and decided nothing."
+    architecture = name.partition(".")[0]
+    looked = [r.name for r in releases() if r.private is not None and r.name.partition(".")[0] == architecture]
+    if name not in looked:
+        return once
+    place = looked.index(name)
+    before = f"after {', '.join(f'`{earlier}`' for earlier in looked[:place])}" if place else "the first one"
+    return f"{once} Of {architecture} this is set of weights number {place + 1} for which it was seen, {before}."
 
 
 def _seeds(training: dict[str, Any]) -> str:

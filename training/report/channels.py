@@ -6,12 +6,13 @@ import torch
 
 from fer_demo.emotions import LABELS
 from fer_demo.explain import channel_weights
+from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
-from training.data.views import prepare_views
+from training.data.twins import prepare_twins
 
 
-def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = 16) -> dict[str, Any]:
+def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = CPU_BATCH) -> dict[str, Any]:
     """Averages the channel weights over the pictures of each class.
 
     Args:
@@ -26,7 +27,7 @@ def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = 16) ->
     sums: dict[str, torch.Tensor] = {}
     counts = torch.bincount(faces.labels, minlength=len(LABELS))
     for images, labels in zip(faces.images.split(batch_size), faces.labels.split(batch_size), strict=True):
-        for name, weights in channel_weights(model, prepare_views(images, **data_config(model))).items():
+        for name, weights in channel_weights(model, prepare_twins(images, **data_config(model))).items():
             total = sums.setdefault(name, torch.zeros(len(LABELS), weights.shape[1]))
             total.index_add_(0, labels, weights)
     means = {

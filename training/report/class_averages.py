@@ -8,11 +8,10 @@ import torch
 
 from fer_demo.emotions import LABELS
 from fer_demo.explain import attribute
+from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.runtime.torch_lock import lock
 from fer_demo.vision.preprocess import data_config, prepare
 from training.data import Faces
-
-CHUNK = 16
 
 
 @dataclass(frozen=True)
@@ -33,8 +32,8 @@ class Mistake:
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """Averages and mistakes.
+class ClassAverages:
+    """Average maps and faces of each class, and the most confident mistakes.
 
     Attributes:
         mean_maps: Class name to float32 (H, W): the mean Grad-CAM of faces labelled so, each map first divided by its
@@ -50,7 +49,7 @@ class Gallery:
     mistakes: list[Mistake]
 
 
-def gallery(
+def class_averages(
     model: torch.nn.Module,
     faces: Faces,
     *,
@@ -59,7 +58,7 @@ def gallery(
     temperature: float = 1.0,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
-) -> Gallery:
+) -> ClassAverages:
     """Draws faces of each class and explains the class on each.
 
     Args:
@@ -83,7 +82,7 @@ def gallery(
         if not len(index):
             continue
         parts = []
-        for chunk in index.split(CHUNK):
+        for chunk in index.split(CPU_BATCH):
             x = prepare(faces.images[chunk], **config)
             found = attribute(model, x, i).maps
             parts.append(found / found.abs().amax((1, 2), keepdim=True).clamp(min=1e-12))
@@ -99,4 +98,4 @@ def gallery(
         maps[label] = torch.cat(parts).mean(0).numpy()
         means[label] = faces.images[index, 0].float().mean(0).round().to(torch.uint8).numpy()
     wrong.sort(key=lambda mistake: -mistake.confidence)
-    return Gallery(maps, means, {name: len(index) for name, index in picks.items()}, wrong[:mistakes])
+    return ClassAverages(maps, means, {name: len(index) for name, index in picks.items()}, wrong[:mistakes])

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from training.run.config import TrainConfig
+from training.run.config import EXECUTION, TrainConfig
 from training.run.runlog import Run
-
-PLACES = ("threads", "device", "save_minutes")
-"""Settings that say where a run computed, not what."""
 
 STATUS = {
     "finished": "finished",
     "running": "not finished",  # a record cannot know whether its process still lives
     "stopped": "stopped by hand",
+    "paused": "paused",
     "failed": "failed",
 }
 
@@ -30,13 +28,13 @@ def flat(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
-    """The settings that are not the same in all runs, as text, a value a run; where they computed is left out."""
+    """The settings that are not the same in all runs, as text, a value a run; those of `EXECUTION` are left out."""
     configs = [flat(run.config) for run in runs]
     rows = {}
     for name in dict.fromkeys(name for config in configs for name in config):
         # A model's options need not be named in every run: what is not named has the model's own default.
         values = [config.get(name, "default") for config in configs]
-        if name not in PLACES and any(value != values[0] for value in values):
+        if name not in EXECUTION and any(value != values[0] for value in values):
             rows[name] = [sizes_text(c) if name == "sizes" else _text(v) for c, v in zip(configs, values, strict=True)]
     return rows
 

@@ -1,10 +1,13 @@
 """From a finished run to a checkpoint folder that timm loads as a ``local-dir``."""
 
 import dataclasses
+import datetime
+import hashlib
 import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +15,17 @@ import timm
 import torch
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.checkpoints import ONNX_FILE, WEIGHTS_FILE
-from fer_demo.runtime.model_info import ModelError, model_info
+from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FILE, checkpoints_dir, write_manifest
+from fer_demo.runtime.model_info import ModelError, model_info, with_temperature
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
-from training.eval.evaluate import VIEWS, evaluate
-from training.eval.reproduce import by_view
+from training.eval.evaluate import evaluate
+from training.eval.tta import TTA
 from training.report.card import data_set, model_card
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig
 from training.run.devices import pick_device
-from training.run.provenance import read_origins
+from training.run.provenance import Release, lineage, read_sources, record_release, releases
 from training.run.run_folder import BEST, LAST, build_model, is_named_network, resume_config
 from training.run.storage import atomic_write_text
 
@@ -31,19 +34,20 @@ def export(
     run_dir: str | Path,
     out: str | Path,
     faces: Faces,
-    views: tuple[str, ...] = VIEWS,
+    tta: Sequence[str] = TTA,
     seeds: dict[str, Any] | None = None,
     bn_pictures: int = 0,
 ) -> dict[str, Any]:
-    """Writes weights, ONNX file, config.json, metrics.json, channels.json and the model card.
+    """Writes weights, ONNX file, config.json, metrics.json, channels.json, the model card and the manifest.
 
     A folder of that name is replaced when all is written, with whatever was measured on the weights before.
 
     Args:
         run_dir: A run of `training.run.train.Trainer`.
-        out: The folder, named ``<architecture>.<tag>``.
+        out: The folder, named ``<architecture>.<tag>`` with a tag that ends with the data set, such as
+            ``mine_fer2013``.
         faces: FER2013, for the figures.
-        views: Some of `training.eval.evaluate.VIEWS`.
+        tta: Some of `training.eval.tta.TTA`.
         seeds: The run and its twins of other seeds, as `training.run.full.full` compares them; None for a single run.
         bn_pictures: For a run that was trained without: the recipe's setting of that name, applied now.
 
@@ -52,13 +56,14 @@ def export(
 
     Raises:
         ValueError: If the run has no best weights yet, was trained on other data, ended at another size than its model
-            is used at, or if `out` is named after no known data set.
+            is used at, or if `out` is named after no known data set or was released with other weights.
     """
     run_dir, out = Path(run_dir), Path(out)
     config = resume_config(run_dir)
     if not (run_dir / BEST).is_file():
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
-    data_set(out.name)  # before the long evaluation
+    data_set(out.name)  # before the long evaluation, which looks at PrivateTest
+    check_new(out, run_dir.resolve().name)
     if config.model_args and is_named_network(config):
         config = dataclasses.replace(config, model_args={})
     if config.model_args and timm.is_model(out.name.rpartition(".")[0]):
@@ -81,13 +86,45 @@ def export(
         config = dataclasses.replace(config, bn_pictures=bn_pictures)
         calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
     training = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
-    if sources := read_origins(run_dir):
-        training["origins"] = sources
+    sources = read_sources(run_dir)
+    if before := lineage(config, sources):
+        training["lineage"] = before
+    if taught := {name: digest for name, digest in sources.items() if name in config.teachers}:
+        training["teachers"] = taught
     if state["epoch"] < config.epochs:
         training["stopped_after"] = state["epoch"]
     if seeds:
         training["seeds"] = seeds
-    return _write(model, out, faces, views, training)
+    metrics = _write(model, out, faces, tta, training)
+    if is_bundled(out):
+        figures = {"public": metrics["PublicTest"]["accuracy"], "private": metrics["PrivateTest"]["accuracy"]}
+        digest = hashlib.sha256((out / WEIGHTS_FILE).read_bytes()).hexdigest()
+        today = datetime.date.today().isoformat()
+        record_release(Release(out.name, digest, run_dir.resolve().name, state["epoch"], today, **figures))
+    return metrics
+
+
+def is_bundled(folder: Path) -> bool:
+    """Whether a checkpoint's folder is one of those that come with the package."""
+    return folder.resolve().parent == checkpoints_dir().resolve()
+
+
+def check_new(folder: Path, run: str) -> None:
+    """Keeps a published name from moving to other weights.
+
+    Args:
+        folder: Where a checkpoint is to be written.
+        run: The name of the run that it comes from.
+
+    Raises:
+        ValueError: If weights of another run were released under that name.
+    """
+    known = next((r for r in releases() if r.name == folder.name), None) if is_bundled(folder) else None
+    if known and known.run != run:
+        raise ValueError(
+            f"{folder.name} was released on {known.released} from the run {known.run}, and a published name never "
+            "moves; give these weights a tag of their own."
+        )
 
 
 def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: int) -> dict[str, Any]:
@@ -97,7 +134,7 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
 
     Args:
         folder: A checkpoint folder that `export` wrote, of a run that was trained without ``bn_pictures``.
-        out: Where to; may be the same folder.
+        out: Where to; may be the same folder, unless that is bundled.
         faces: The data that it was trained on.
         bn_pictures: From how many Training pictures.
 
@@ -105,11 +142,12 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
         The metrics.
 
     Raises:
-        ValueError: If the folder holds no such checkpoint, or its statistics are such already.
+        ValueError: If the folder holds no such checkpoint, its statistics are such already, or `out` was released.
     """
     folder, out = Path(folder), Path(out)
+    check_new(out, "")
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
         training = metrics["training"]
         model = timm.create_model(f"local-dir:{folder}", pretrained=True)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -119,20 +157,22 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
     data_set(out.name)
     training["recipe"] = TrainConfig().to_dict() | training["recipe"] | {"bn_pictures": bn_pictures}
     calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
-    return _write(model, out, faces, tuple(by_view(metrics)), training)
+    return _write(model, out, faces, tuple(metrics.get("tta", ())), training)
 
 
 def _write(
-    model: torch.nn.Module, out: Path, faces: Faces, views: tuple[str, ...], training: dict[str, Any]
+    model: torch.nn.Module, out: Path, faces: Faces, tta: Sequence[str], training: dict[str, Any]
 ) -> dict[str, Any]:
     """Evaluates a network, writes its folder, and returns the metrics."""
     device = pick_device(training["recipe"]["device"])
-    metrics = evaluate(model.eval().to(device), faces, views=views, progress=True)
+    metrics = evaluate(model.eval().to(device), faces, tta=tta, progress=True)
     model.to("cpu")
     metrics["training"] = training
+    model.pretrained_cfg = with_temperature(model.pretrained_cfg, metrics["temperature"])
+    model.pretrained_cfg["tag"] = out.name.partition(".")[2]
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
-    # A network that takes views is evaluated on single pictures here, as the app and `reproduce` use it.
+    # A network that takes twins is evaluated on single pictures here, as the app and `reproduce` use it.
     options = {"model_args": recipe["model_args"]} if recipe["model_args"] else {}
     model.to(memory_format=torch.contiguous_format)  # evaluation made it channels-last, which safetensors refuses
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -140,16 +180,17 @@ def _write(
         made = Path(temporary) / out.name
         timm.models.save_for_hf(model, made, model_config=names | options, safe_serialization=True)
         (made / WEIGHTS_FILE).chmod(0o644)  # safetensors writes files that only their owner can read
-        atomic_write_text(made / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-        atomic_write_text(made / "README.md", model_card(out.name, metrics, recipe, best))
-        _extras(model, made, metrics, faces)
+        atomic_write_text(made / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
+        atomic_write_text(made / CARD_FILE, model_card(out.name, metrics, recipe, best))
+        _extras(model, made, faces)
+        write_manifest(made)
         if out.is_dir():
             shutil.rmtree(out)
         shutil.move(made, out)
     return metrics
 
 
-def _extras(model: torch.nn.Module, folder: Path, metrics: dict[str, Any], faces: Faces) -> None:
+def _extras(model: torch.nn.Module, folder: Path, faces: Faces) -> None:
     """What the app uses beside the weights; a network or a machine that cannot make it does without."""
     try:
         from fer_demo.export import export_model
@@ -159,7 +200,7 @@ def _extras(model: torch.nn.Module, folder: Path, metrics: dict[str, Any], faces
         print(f"no {ONNX_FILE} and no channels.json: {error}", file=sys.stderr)
         return
     try:
-        export_model(model, model_info(model, folder.name, metrics), folder / ONNX_FILE)
+        export_model(model, model_info(model, folder.name), folder / ONNX_FILE)
     except (ModelError, FaceDetectorError, ImportError) as error:  # covariance pooling has no ONNX form
         print(f"no {ONNX_FILE}: {error}", file=sys.stderr)
     means = channel_means(model.eval(), faces.split("PublicTest"))

@@ -8,8 +8,8 @@ from typing import Any
 
 import timm
 
-import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.checkpoints import checkpoint_metrics, recipe_chain
+import fer_demo
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics, recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import NOT_TRAINED
 from fer_demo.tradeoffs.published import System, data_sets, systems
@@ -28,7 +28,8 @@ def built(model: str) -> tuple[int, float, str]:
     """
     network = timm.create_model(model, device="meta")
     costs = network_costs(model, network.pretrained_cfg["input_size"][-1])
-    return costs.parameters, costs.macs / 1e6, Path(inspect.getfile(type(network))).name
+    file = Path(inspect.getfile(type(network))).relative_to(Path(fer_demo.__file__).parents[1])
+    return costs.parameters, costs.macs / 1e6, file.as_posix()
 
 
 def reached(system: System, data: str, runs: Path = RUNS) -> str:
@@ -40,9 +41,10 @@ def reached(system: System, data: str, runs: Path = RUNS) -> str:
         runs: The folder of records.
     """
     found = []
-    checkpoint = checkpoint_metrics(f"{system.model}.{data}")
-    if checkpoint:
-        found.append((checkpoint, checkpoint["training"]))
+    for name in bundled_checkpoints():
+        if name.partition(".")[0] == system.model and name.endswith(f"_{data}"):
+            checkpoint = checkpoint_metrics(name)
+            found.append((checkpoint, checkpoint["training"]))
     record = runs / f"systems-{system.model}"
     if data == "fer2013" and (record / METRICS).is_file():
         found.append((json.loads((record / METRICS).read_text(encoding="utf-8")), {"recipe": read_run(record).config}))
@@ -54,7 +56,7 @@ def schedule(training: dict[str, Any]) -> str:
     """How long and at which sizes weights were trained, with the weights that they started from.
 
     Args:
-        training: ``recipe``, and perhaps ``origins`` as `training.run.provenance.origins` gives them.
+        training: As in a checkpoint's ``metrics.json``.
 
     Returns:
         Such as ``"60 epochs at 32 and 48 px, then 9 + 5 epochs at 48 px"``.
@@ -91,7 +93,7 @@ def systems_table(runs: Path = RUNS) -> str:
             table = f" (table {result.table})" if result and result.table else ""
             cells = [
                 f"{name}: {system.what}",
-                f"[`{system.model}`](fer_demo/models/{file})",
+                f"[`{system.model}`]({file})",
                 f"{printed / 1e6:.3g} M" if printed else "–",
                 f"{parameters:,}",
                 f"{macs:.1f}",

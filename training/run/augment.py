@@ -10,6 +10,19 @@ from dataclasses import dataclass, fields
 import torch
 import torch.nn.functional as F
 
+from training.run.ranges import Range, check_ranges
+
+RANGES = {
+    "rotation": Range(0, 180),
+    "shift": Range(0, 1),
+    "scale": Range(0, 1, below=True),
+    "flip": Range(0, 1),
+    "contrast": Range(0, 1),
+    "brightness": Range(0, 1),
+    "erase": Range(0, 1),
+}
+"""Of the settings below that are one number."""
+
 
 @dataclass(frozen=True)
 class AugmentConfig:
@@ -36,11 +49,13 @@ class AugmentConfig:
     erase_area: tuple[float, float] = (0.02, 0.2)
 
     def __post_init__(self) -> None:
-        for name in ("flip", "erase"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"augment.{name} is a probability from 0 to 1, but is {getattr(self, name)}.")
-        if not 0 <= self.scale < 1:
-            raise ValueError(f"augment.scale must be from 0 to below 1, but is {self.scale}.")
+        check_ranges(self, RANGES, "augment.")
+        area = self.erase_area
+        pair = isinstance(area, tuple) and len(area) == 2 and all(isinstance(v, int | float) for v in area)
+        if not pair or not 0 <= area[0] <= area[1] <= 1:
+            raise ValueError(
+                f"augment.erase_area must be two rising fractions of the area, such as [0.02, 0.2]; got {area}."
+            )
 
 
 @dataclass(frozen=True)

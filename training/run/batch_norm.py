@@ -4,7 +4,7 @@ import torch
 from torch.optim.swa_utils import update_bn
 
 from fer_demo.vision.preprocess import data_config
-from training.data.views import prepare_views
+from training.data.twins import prepare_twins
 
 ORDER_SEED = 0
 
@@ -25,7 +25,7 @@ def calibrate_batch_norm(
 
     Args:
         model: A timm model, in whichever mode; the mode stays.
-        images: uint8 (N, V, H, W), the Training pictures.
+        images: uint8 (N, T, H, W), the Training pictures.
         pictures: How many of them, drawn with a fixed seed; all if there are fewer.
         size: Height and width to resize to; the model's own by default.
         batch_size: Pictures whose statistics are averaged at a time.
@@ -35,4 +35,4 @@ def calibrate_batch_norm(
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(ORDER_SEED))[:pictures]
     # Full batches alone: each counts as much as another, and a single picture's 1x1 map would have no variance.
     batches = order[: len(order) // batch_size * batch_size or None].split(batch_size)
-    update_bn((prepare_views(images[chosen].to(device), **config) for chosen in batches), model)
+    update_bn((prepare_twins(images[chosen].to(device), **config) for chosen in batches), model)

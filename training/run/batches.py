@@ -7,7 +7,7 @@ import torch
 
 from fer_demo.vision.preprocess import normalize
 from training.data import DataError, Faces
-from training.data.views import prepare_views
+from training.data.twins import prepare_twins
 from training.run.augment import Draws, augment, draw
 from training.run.config import TrainConfig
 from training.run.distributed import World
@@ -25,7 +25,7 @@ class Batches:
         data: Mean and std of the network, as `fer_demo.vision.preprocess.data_config` gives them.
 
     Attributes:
-        images: uint8 (N, V, H, W), on the device.
+        images: uint8 (N, T, H, W), on the device.
         steps_per_epoch: Full batches in an epoch.
 
     Raises:
@@ -54,7 +54,7 @@ class Batches:
             step: From 0.
 
         Returns:
-            Augmented and normalised pictures, float32 (n, V, side, side), and their targets, float32 (n, 7) or, with
+            Augmented and normalised pictures, float32 (n, T, side, side), and their targets, float32 (n, 7) or, with
             teachers, (n, 14).
         """
         config, device, part, side = self.config, self.world.device, self.world.part, self.config.size_at(epoch)
@@ -63,8 +63,8 @@ class Batches:
         generator = _generator(device, config.seed, self._drawn(epoch), step + 1)
         draws = draw(len(batch), config.augment, generator)[part]
         images, targets = self.images[batch[part]], self.objective.targets[batch[part]]
-        views = prepare_views(images, size=(side, side)).split(1, dim=1)
-        x = normalize(torch.cat([augment(v, draws) for v in views], 1), self.data["mean"], self.data["std"])
+        twins = prepare_twins(images, size=(side, side)).split(1, dim=1)
+        x = normalize(torch.cat([augment(twin, draws) for twin in twins], 1), self.data["mean"], self.data["std"])
         taught = self._taught(images, draws, epoch, step)
         x, targets = self.objective.mix(x, targets if taught is None else torch.cat([targets, taught], 1))
         return (x.contiguous(memory_format=torch.channels_last) if config.channels_last else x), targets

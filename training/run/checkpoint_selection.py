@@ -1,4 +1,4 @@
-"""Which epoch's weights are kept: those that are best on PublicTest at the size the network is used at."""
+"""Checkpoint selection: the weights that are best on PublicTest at the size the network is used at."""
 
 import copy
 from pathlib import Path
@@ -8,16 +8,16 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 
 from training.data import Faces
-from training.eval.evaluate import predict_logits
 from training.eval.metrics import classification_metrics
+from training.eval.tta import predict_logits
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig
 from training.run.run_folder import BEST, build_model
 from training.run.storage import atomic_write
 
 
-class Judge:
-    """Evaluates weights on PublicTest and keeps the best.
+class CheckpointSelector:
+    """Evaluates weights on PublicTest and saves the best.
 
     Args:
         config: The settings.
@@ -27,9 +27,9 @@ class Judge:
         run_dir: Where ``best.safetensors`` goes.
 
     Attributes:
-        best: ``accuracy``, ``epoch`` (from 1) and ``weights`` ("model" or "ema") of the weights kept.
-        network: What is judged in the model's place, if statistics are computed anew; apart from it, so that training
-            does not depend on being judged.
+        best: ``accuracy``, ``epoch`` (from 1) and ``weights`` ("model" or "ema") of the weights saved.
+        network: What is evaluated in the model's place, if statistics are computed anew; apart from it, so that
+            training does not depend on being evaluated.
     """
 
     def __init__(self, config: TrainConfig, model: torch.nn.Module, train: Faces, public: Faces, run_dir: Path) -> None:
@@ -38,11 +38,11 @@ class Judge:
         self.network = copy.deepcopy(model) if config.bn_pictures else None
         self.best: dict[str, Any] = {"accuracy": -1.0, "epoch": -1, "weights": "model"}
 
-    def judge(self, candidates: dict[str, torch.nn.Module], epoch: int) -> dict[str, float]:
-        """Evaluates an epoch's weights, and keeps them if none before were better.
+    def update(self, candidates: dict[str, torch.nn.Module], epoch: int) -> dict[str, float]:
+        """Evaluates an epoch's weights, and saves them if none before were better.
 
         Args:
-            candidates: "model" and perhaps "ema"; put into evaluation mode unless they are judged as a copy.
+            candidates: "model" and perhaps "ema"; put into evaluation mode unless a copy is evaluated.
             epoch: From 0.
 
         Returns:
@@ -64,8 +64,8 @@ class Judge:
                 atomic_write(self.run_dir / BEST, lambda f, w=weights: f.write(safetensors_bytes(w)))
         return row
 
-    def chosen(self) -> dict[str, Any]:
-        """What a record says of the weights kept: ``size`` in pixels and ``public``, their figures there."""
+    def selected(self) -> dict[str, Any]:
+        """What a record says of the weights saved: ``size`` in pixels and ``public``, their figures there."""
         model = build_model(self.config, checkpoint_path=str(self.run_dir / BEST)).to(self.device).eval()
         side = self.config.sizes[-1][1]
         return {"size": side, "public": self._metrics(model, side)}

@@ -3,14 +3,34 @@
 import contextlib
 import dataclasses
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import yaml
+import torch
+from timm.optim import get_optimizer_info
 
 from training.run.augment import AugmentConfig
+from training.run.ranges import Range, check_ranges
 
-RECIPES = Path(__file__).parent.parent / "recipes"
+EXECUTION = ("device", "threads", "compile", "save_minutes")
+"""Settings that say where and how a run computes, not what: they may change when it goes on, and do not tell runs from
+each other."""
+
+CHOICES = {
+    "targets": ("labels", "votes", "majority"),
+    "loss": ("cross_entropy", "l2_svm"),
+    "bf16": ("auto", "on", "off"),
+}
+
+RANGES = (
+    {"epochs": Range(1), "batch_size": Range(2), "locality_neighbors": Range(1), "seed": Range(0, (1 << 24) - 1)}
+    | dict.fromkeys(("lr", "distill_temperature"), Range(0, above=True))
+    | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight"), Range(0, 1))
+    | dict.fromkeys(("momentum", "drop_rate", "ema_decay"), Range(0, 1, below=True))
+    | dict.fromkeys(("weight_decay", "warmup_epochs", "min_lr", "clip_grad", "class_weight_power"), Range(0))
+    | dict.fromkeys(("triplet_weight", "locality_weight", "mixup", "cutmix", "teacher_cycle", "bn_pictures"), Range(0))
+    | dict.fromkeys(("threads", "save_minutes"), Range(0))
+)
+"""Of every setting that is a number."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +38,8 @@ class TrainConfig:
     """Everything that decides what a run computes, plus where it runs.
 
     Attributes:
-        model: A timm name, e.g. ``"fer_sedense_s2.fer2013"``.
+        model: An architecture that timm knows, e.g. ``"fer_sedense_s2"``; with a tag where its input size is another
+            than the default's.
         model_args: Options of its class, e.g. ``{"se": "none"}``.
         init_from: Start from these weights instead of random ones: a bundled checkpoint's name, or a .safetensors file.
         epochs: Passes over the Training split.
@@ -34,7 +55,7 @@ class TrainConfig:
         triplet_weight: Weight of the exponential triplet loss on the classifier's input (Guo et al. 2016), or 0.
         locality_weight: Weight of the locality-preserving loss there (Li et al. 2017), or 0; the paper uses 0.003.
         locality_neighbors: Its number of neighbours.
-        aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take views.
+        aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
         label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; or ``"majority"``, its most
             frequent class (Barsoum et al. 2016, arXiv:1608.01041).
@@ -53,8 +74,8 @@ class TrainConfig:
         drop_rate: Dropout before the classifier.
         clip_grad: Largest gradient norm, or 0 for no clipping.
         ema_decay: Decay of the averaged weights, or 0 for none.
-        bn_pictures: Judge and keep weights with statistics of batch normalisation from so many Training pictures, not
-            augmented; 0 for the running ones of training. See `training.run.batch_norm`.
+        bn_pictures: Evaluate and save weights with statistics of batch normalisation from so many Training pictures,
+            not augmented; 0 for the running ones of training. See `training.run.batch_norm`.
         seed: Decides initial weights, order and augmentation.
         augment: Augmentation strengths.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
@@ -66,7 +87,7 @@ class TrainConfig:
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
     """
 
-    model: str = "fer_sedense_s2.fer2013"
+    model: str = "fer_sedense_s2"
     model_args: dict = field(default_factory=dict)
     init_from: str = ""
     epochs: int = 60
@@ -108,46 +129,27 @@ class TrainConfig:
     save_minutes: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 2:
-            raise ValueError(f"epochs must be at least 1 and batch_size 2; got {self.epochs} and {self.batch_size}.")
-        if not 0 <= self.seed < 1 << 24:
-            raise ValueError(f"seed must be from 0 to {(1 << 24) - 1}; got {self.seed}.")
+        check_ranges(self, RANGES)
         pairs = isinstance(self.sizes, tuple) and all(
             isinstance(p, tuple) and len(p) == 2 and all(type(v) is int for v in p) for p in self.sizes
         )
         starts = [start for start, _ in self.sizes] if pairs else []
-        if not starts or starts[0] != 0 or starts != sorted(set(starts)):
+        if not starts or starts[0] != 0 or starts != sorted(set(starts)) or min(side for _, side in self.sizes) < 1:
             raise ValueError(
                 "sizes must be pairs (first epoch, side) with rising epochs from 0, such as [[0, 32], [20, 48]]; got "
                 f"{_plain(self.sizes)}."
             )
         if starts[-1] >= self.epochs:
-            # Weights are chosen at the last size alone, so there would be none.
+            # Weights are selected at the last size alone, so there would be none.
             raise ValueError(
                 f"sizes reach their last stage in epoch {starts[-1]}, but there are only {self.epochs} epochs: set "
                 f"sizes too, such as sizes=[[0, {self.sizes[-1][1]}]]."
             )
-        choices_of = {
-            "targets": ("labels", "votes", "majority"),
-            "loss": ("cross_entropy", "l2_svm"),
-            "bf16": ("auto", "on", "off"),
-        }
-        for name, choices in choices_of.items():
+        for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}.")
-        for name in ("label_smoothing", "mix_prob", "distill_weight", "ema_decay"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be from 0 to 1; got {getattr(self, name)}.")
-        if min(self.mixup, self.cutmix, self.class_weight_power) < 0 or self.distill_temperature <= 0:
-            raise ValueError(
-                "mixup, cutmix and class_weight_power must not be negative and distill_temperature must be positive; "
-                f"got {self.mixup}, {self.cutmix}, {self.class_weight_power} and {self.distill_temperature}."
-            )
-        if min(self.triplet_weight, self.locality_weight) < 0 or self.locality_neighbors < 1:
-            raise ValueError(
-                "triplet_weight and locality_weight must not be negative and locality_neighbors must be at least 1; "
-                f"got {self.triplet_weight}, {self.locality_weight} and {self.locality_neighbors}."
-            )
+        if self.min_lr > self.lr:
+            raise ValueError(f"min_lr must not be above lr, but {self.min_lr:g} is above {self.lr:g}: set both.")
         if self.needs_features and (self.mixup or self.cutmix):
             raise ValueError(
                 "triplet_weight and locality_weight need pictures of one class: leave out mixup and cutmix."
@@ -155,12 +157,18 @@ class TrainConfig:
         fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
         if fixed:
             raise ValueError(f"model_args cannot set {', '.join(sorted(fixed))}, which the trainer decides.")
-        if self.bn_pictures < 0:
-            raise ValueError(f"bn_pictures must not be negative; got {self.bn_pictures}.")
-        if self.teacher_cycle < 0 or (self.teacher_cycle and not self.teachers):
-            raise ValueError(f"teacher_cycle must not be negative and needs teachers; got {self.teacher_cycle}.")
         if not isinstance(self.teachers, tuple):
             raise ValueError(f"teachers must be a list of names, but is {self.teachers!r}.")
+        if self.teacher_cycle and not self.teachers:
+            raise ValueError(f"teacher_cycle needs teachers, or must be 0; got {self.teacher_cycle}.")
+        try:
+            get_optimizer_info(self.opt.lower().rpartition("_")[2])  # timm reads lookahead_sgd as sgd with Lookahead
+        except ValueError:
+            raise ValueError(f"opt must be one of timm's optimisers, such as sgd or adamw; got {self.opt!r}.") from None
+        try:
+            torch.device("cpu" if self.device == "auto" else self.device)
+        except RuntimeError:
+            raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps; got {self.device!r}.") from None
 
     @property
     def needs_features(self) -> bool:
@@ -221,45 +229,3 @@ def _build(cls: type, values: dict[str, Any], source: str) -> Any:
             raise ValueError(f"{source}: {name} must be {kind.__name__}, but is {value!r}.")
         converted[name] = value
     return cls(**converted)
-
-
-def load_config(recipe: str | Path | None, overrides: list[str] = ()) -> TrainConfig:
-    """Reads a recipe and applies overrides.
-
-    Args:
-        recipe: A YAML file, the name of one in ``training/recipes/`` without its suffix, or None for the defaults.
-        overrides: ``"lr=0.05"``, ``"augment.erase=0"``; values are YAML.
-
-    Raises:
-        ValueError: If the recipe is missing or a setting is wrong.
-    """
-    values: dict[str, Any] = {}
-    source = "settings"
-    if recipe is not None:
-        path = Path(recipe) if Path(recipe).suffix in {".yaml", ".yml"} else RECIPES / f"{recipe}.yaml"
-        if not path.is_file():
-            known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
-            raise ValueError(f"There is no recipe {path}; the bundled ones are {known}.")
-        values, source = _yaml(path.read_text(encoding="utf-8"), str(path)) or {}, str(path)
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} must hold lines like 'lr: 0.1', but holds {values!r}.")
-    for override in overrides:
-        key, equals, text = override.partition("=")
-        if not equals:
-            raise ValueError(f"An override reads name=value, but {override!r} has no '='.")
-        target = values
-        *parents, leaf = key.strip().split(".")
-        for parent in parents:
-            target = target.setdefault(parent, {})
-            if not isinstance(target, dict):
-                raise ValueError(f"{parent} in {override!r} is no group of settings; write {parent}={text}.")
-        target[leaf] = _yaml(text, repr(override))
-    return from_dict(values, source)
-
-
-def _yaml(text: str, source: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise ValueError(f"{source} is not valid YAML ({reason}); check brackets and quotes.") from None

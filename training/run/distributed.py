@@ -67,6 +67,14 @@ class World:
             value = value / self.size
         return value
 
+    def any(self, flag: bool) -> bool:
+        """Whether something holds in any process; all get the same answer."""
+        if self.size == 1:
+            return flag
+        found = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return bool(found)
+
 
 def join(device: torch.device) -> World:
     """Meets the other processes that `torchrun` started, if it did.

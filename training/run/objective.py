@@ -54,7 +54,7 @@ class Objective:
         """The teachers' mean softened probabilities for augmented pictures.
 
         Args:
-            images: uint8 (N, V, H, W); a teacher sees the first view.
+            images: uint8 (N, T, H, W); a teacher sees the first of each face's twins.
             draws: The student's augmentation.
 
         Returns:

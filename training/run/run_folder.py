@@ -10,7 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.checkpoints import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir
+from fer_demo.checkpoints import WEIGHTS_FILE, resolve
+from fer_demo.runtime.model_info import ModelError
 from training.run.config import TrainConfig, from_dict
 
 LAST = "last.pt"
@@ -71,12 +72,14 @@ def weights_file(name: str) -> Path:
     Returns:
         Its path, whether or not there is such a file.
     """
-    model, _, file = name.partition("@")
-    if file:
-        return Path(file)
-    if timm.is_model(model) and model not in bundled_checkpoints():  # its default weights
-        model = f"{model.partition('.')[0]}.{timm.get_pretrained_cfg(model).tag}"
-    return checkpoint_dir(model) / WEIGHTS_FILE if model in bundled_checkpoints() else Path(name)
+    _, _, file = name.partition("@")
+    if file or Path(name).is_file():
+        return Path(file or name)
+    try:
+        checkpoint = resolve(name)
+    except ModelError:  # the caller says what it was for
+        return Path(name)
+    return checkpoint.path(WEIGHTS_FILE) or checkpoint.folder / WEIGHTS_FILE
 
 
 def load_initial_weights(model: torch.nn.Module, source: str) -> None:

@@ -24,6 +24,19 @@ RUNS = Path(__file__).parent.parent / "runs"
 LOG, CONFIG, RECORD = "log.csv", "config.json", "record.json"
 
 
+class TimeUp(Exception):
+    """A run has used up its time. Its state is saved, and it can go on."""
+
+
+def ending(error: BaseException) -> tuple[str, str]:
+    """The status of a run that an exception ended, as `RunLog.status` takes it, and the reason."""
+    if isinstance(error, TimeUp):
+        return "paused", "its time was up"
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", "stopped by hand"
+    return "failed", f"{type(error).__name__}: {error}"
+
+
 class RunLog:
     """Writes a run's history after each epoch.
 
@@ -71,7 +84,8 @@ class RunLog:
         """Writes the record.
 
         Args:
-            status: ``"running"``, ``"finished"``, ``"stopped"`` by a person, or ``"failed"``.
+            status: ``"running"``, ``"finished"``, ``"stopped"`` by a person, ``"paused"`` since its time was up, or
+                ``"failed"``.
             **facts: What else to say, as JSON takes it.
         """
         for folder in self.folders[1:]:

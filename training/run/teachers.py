@@ -7,7 +7,7 @@ import numpy as np
 import timm
 import torch
 
-from fer_demo.checkpoints import ONNX_FILE, bundled_checkpoints, checkpoint_dir
+from fer_demo.checkpoints import ONNX_FILE, resolve
 from fer_demo.export.formats import write_onnx
 from fer_demo.runtime.engines import OnnxEngine, installed
 from fer_demo.runtime.model_info import ModelError, model_info
@@ -65,7 +65,7 @@ def _load(spec: str) -> torch.nn.Module:
         options = run_options(file) if file else {}
         source = {"checkpoint_path": file} if file else {"pretrained": True}
         model = timm.create_model(name, **options, **source)
-    except RuntimeError as error:
+    except (RuntimeError, ModelError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"The teacher {spec!r} cannot be loaded: {reason}.") from error
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
@@ -73,7 +73,7 @@ def _load(spec: str) -> torch.nn.Module:
 
 def _onnx_engine(model: torch.nn.Module, spec: str) -> OnnxEngine | None:
     """The network in ONNX Runtime on as many threads as PyTorch has; None if ONNX lacks an operation of it."""
-    if spec in bundled_checkpoints() and (bundled := checkpoint_dir(spec) / ONNX_FILE).is_file():
+    if "@" not in spec and (bundled := resolve(spec).path(ONNX_FILE)):
         return OnnxEngine(bundled, torch.get_num_threads())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "teacher.onnx"

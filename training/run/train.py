@@ -3,15 +3,13 @@
 So a run that was killed in the middle of an epoch and resumed computes what the uninterrupted run computes.
 """
 
-import json
+import math
 import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from timm.optim import create_optimizer_v2
-from timm.scheduler import CosineLRScheduler
 from timm.utils import ModelEmaV3
 from torch.profiler import record_function
 from tqdm import tqdm
@@ -20,22 +18,23 @@ from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.data.audit import without_duplicates
 from training.run.batches import Batches
-from training.run.checkpoint_selection import Judge
+from training.run.checkpoint_selection import CheckpointSelector
 from training.run.config import TrainConfig
 from training.run.devices import keep_freed_memory, pick_device, use_bf16
 from training.run.distributed import World, join
 from training.run.objective import Objective
-from training.run.provenance import check_teachers, write_origins
+from training.run.optimization import build_optimizer
+from training.run.provenance import check_teachers, write_sources
 from training.run.run_folder import ALIGNED, LAST, build_model, load_initial_weights
-from training.run.runlog import RunLog
-from training.run.storage import atomic_write
+from training.run.runlog import RunLog, TimeUp, ending
+from training.run.state import load_state, save_state
 
 RANGES = ("input", "forward", "backward", "optimizer")
 """The parts of a step, as a profile names them."""
 
 
 class Trainer:
-    """Trains one model on the Training split and keeps the weights that are best on PublicTest.
+    """Trains one model on the Training split and selects the weights that are best on PublicTest.
 
     Under `torchrun` each process holds one; the batch is shared among them, and the first evaluates and saves.
 
@@ -76,7 +75,7 @@ class Trainer:
         self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
         self.data = faces.fingerprint()
         if config.aligned:
-            if not getattr(self.model, "takes_views", False):
+            if not getattr(self.model, "takes_twins", False):
                 raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
             from training.data.aligned import with_aligned  # needs OpenCV and a face detector
 
@@ -87,7 +86,7 @@ class Trainer:
         self.objective = Objective(config, train_set, self.device, self.bf16)
         self.batches = Batches(config, train_set, self.objective, self.world, data_config(self.model))
         self.steps_per_epoch = self.batches.steps_per_epoch
-        self.judge = Judge(config, self.model, train_set, public, self.run_dir)
+        self.selector = CheckpointSelector(config, self.model, train_set, public, self.run_dir)
         self.features: list[torch.Tensor] = []
         if config.needs_features:
             # A hook instead of a second output, so that the network stays the one that others call.
@@ -96,21 +95,15 @@ class Trainer:
             )
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
-        self.how = {"device": self.device.type, "bf16": self.bf16, "processes": self.world.size}
+        self.how = {
+            "device": self.device.type,
+            "bf16": self.bf16,
+            "compile": config.compile,
+            "processes": self.world.size,
+        }
         # Shares the model's parameters, which therefore stay free of wrappers' names.
         self.network = self.world.wrap(torch.compile(self.model) if config.compile else self.model)
-        self.optimizer = create_optimizer_v2(
-            self.model, opt=config.opt, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay
-        )
-        self.scheduler = CosineLRScheduler(
-            self.optimizer,
-            t_initial=config.epochs * self.steps_per_epoch,
-            lr_min=config.min_lr,
-            warmup_t=round(config.warmup_epochs * self.steps_per_epoch),
-            warmup_lr_init=config.lr / 10,
-            warmup_prefix=False,
-            t_in_epochs=False,
-        )
+        self.optimizer, self.scheduler = build_optimizer(config, self.model, self.steps_per_epoch)
         self.ema = ModelEmaV3(self.model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
         self.epoch, self.step = 0, 0
         self.loss_sum = torch.zeros((), device=self.device)
@@ -119,16 +112,20 @@ class Trainer:
 
     @property
     def best(self) -> dict[str, Any]:
-        """``accuracy``, ``epoch`` and ``weights`` of the weights kept so far, as `Judge` has them."""
-        return self.judge.best
+        """``accuracy``, ``epoch`` and ``weights`` of the weights selected so far, as `CheckpointSelector` has them."""
+        return self.selector.best
 
-    def fit(self) -> dict[str, Any]:
+    def fit(self, deadline: float = math.inf) -> dict[str, Any]:
         """Trains to the end, from wherever the run stands.
+
+        Args:
+            deadline: In `time.monotonic` seconds; the run stops after the first step that ends later.
 
         Returns:
             ``accuracy`` (on PublicTest), ``epoch`` and ``weights`` ("model" or "ema") of the best checkpoint.
 
         Raises:
+            TimeUp: If the deadline came first.
             FloatingPointError: If the loss is not a finite number.
             ValueError: If the weights to start from do not fit, or a teacher has changed.
         """
@@ -142,14 +139,13 @@ class Trainer:
         try:
             while self.epoch < self.config.epochs:
                 self.log.status("running", best=self.best, **facts)
-                self._train_epoch()
+                self._train_epoch(deadline)
                 self._finish_epoch()
             if self.world.main:
-                self.log.status("finished", best=self.best, **facts, **self._chosen())
+                self.log.status("finished", best=self.best, **facts, **self._selected())
         except BaseException as error:
-            stopped = isinstance(error, KeyboardInterrupt)
-            reason = "stopped by hand" if stopped else f"{type(error).__name__}: {error}"
-            self.log.status("stopped" if stopped else "failed", best=self.best, **facts, reason=reason)
+            status, reason = ending(error)
+            self.log.status(status, best=self.best, **facts, reason=reason)
             raise
         return self.best
 
@@ -159,9 +155,9 @@ class Trainer:
             load_initial_weights(self.model, self.config.init_from)
             if self.ema is not None:
                 self.ema.module.load_state_dict(self.model.state_dict())
-        write_origins(self.log.folders, self.config)
+        write_sources(self.log.folders, self.config)
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self, deadline: float) -> None:
         config = self.config
         order = self.batches.order(self.epoch)
         self.network.train()
@@ -175,15 +171,18 @@ class Trainer:
             mininterval=1.0,
         )
         begun = saved = time.monotonic()
-        while self.step < self.steps_per_epoch:
-            self._train_step(order[self.step * config.batch_size : (self.step + 1) * config.batch_size])
-            bar.update(config.batch_size)
-            now = time.monotonic()
-            if now - saved > config.save_minutes * 60 and self.step < self.steps_per_epoch:
-                self.seconds, begun, saved = self.seconds + now - begun, now, now
-                self._check_loss()  # or the last good state would be overwritten
-                self.save()
-        bar.close()
+        with bar:
+            while self.step < self.steps_per_epoch:
+                self._train_step(order[self.step * config.batch_size : (self.step + 1) * config.batch_size])
+                bar.update(config.batch_size)
+                now = time.monotonic()
+                late = math.isfinite(deadline) and self.world.any(now > deadline)
+                if late or (now - saved > config.save_minutes * 60 and self.step < self.steps_per_epoch):
+                    self.seconds, begun, saved = self.seconds + now - begun, now, now
+                    self._check_loss()  # or the last good state would be overwritten
+                    self.save()
+                if late:
+                    raise TimeUp
         self.seconds += time.monotonic() - begun
 
     def _train_step(self, batch: torch.Tensor) -> None:
@@ -233,52 +232,19 @@ class Trainer:
             "train_loss": round(train_loss, 5),
         }
         candidates = {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
-        row |= self.judge.judge(candidates, self.epoch)
+        row |= self.selector.update(candidates, self.epoch)
         images = self.steps_per_epoch * self.config.batch_size
         row |= {"seconds": round(self.seconds, 1), "images_per_second": round(images / max(self.seconds, 1e-9), 1)}
         self.history.append(row)
 
-    def _chosen(self) -> dict[str, Any]:
-        return {"seconds": round(sum(row["seconds"] for row in self.history)), **self.judge.chosen()}
+    def _selected(self) -> dict[str, Any]:
+        return {"seconds": round(sum(row["seconds"] for row in self.history)), **self.selector.selected()}
 
     def save(self) -> None:
         """Writes ``last.pt``, from which a resumed run goes on at exactly this step."""
-        if not self.world.main:
-            return
-        state = {
-            "data": self.data,
-            "how": json.dumps(self.how),
-            "epoch": self.epoch,
-            "step": self.step,
-            "loss_sum": self.loss_sum,
-            "seconds": self.seconds,
-            "history": json.dumps(self.history),
-            "best": json.dumps(self.best),
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "ema": self.ema.module.state_dict() if self.ema is not None else None,
-        }
-        atomic_write(self.run_dir / LAST, lambda f: torch.save(state, f))
+        if self.world.main:
+            save_state(self, self.run_dir / LAST)
 
     def load(self, path: str | Path) -> None:
-        """Takes up the state of a ``last.pt``; says so if it was computed in another way than it goes on.
-
-        Raises:
-            ValueError: If the file belongs to other data, or another model or optimiser.
-        """
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        if state.get("data", self.data) != self.data:
-            raise ValueError(f"{path} was trained on other data: give the same --data as before.")
-        how = json.loads(state.get("how", "{}")) or self.how
-        if how != self.how and self.world.main:
-            tqdm.write(f"note: begun with {how}, goes on with {self.how}: the same run, but not digit for digit.")
-        try:
-            self.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            if self.ema is not None:
-                self.ema.module.load_state_dict(state["ema"])
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} does not fit these settings ({str(error).splitlines()[0]}).") from error
-        self.epoch, self.step, self.seconds = state["epoch"], state["step"], state["seconds"]
-        self.loss_sum = state["loss_sum"].to(self.device)
-        self.history, self.judge.best = json.loads(state["history"]), json.loads(state["best"])
+        """Takes up the state of a ``last.pt``; see `training.run.state.load_state`."""
+        load_state(self, Path(path))

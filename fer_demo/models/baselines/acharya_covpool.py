@@ -195,10 +195,10 @@ class AcharyaCovPool(StagedNet):
 
 default_cfgs = generate_default_cfgs(
     {
-        "fer_acharya_covpool.raf_single": cfg(
-            "fer_acharya_covpool.raf_single", AcharyaCovPool, 12, input_size=(1, 100, 100)
+        "fer_acharya_covpool.paper_raf_single": cfg(
+            "fer_acharya_covpool.paper_raf_single", AcharyaCovPool, 12, input_size=(1, 100, 100)
         ),
-        "fer_acharya_covpool.fer2013": cfg("fer_acharya_covpool.fer2013", AcharyaCovPool, 6),
+        "fer_acharya_covpool.paper_fer2013": cfg("fer_acharya_covpool.paper_fer2013", AcharyaCovPool, 6),
     }
 )
 

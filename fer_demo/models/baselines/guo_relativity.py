@@ -62,7 +62,7 @@ class GuoRelativity(StagedNet):
 
 
 default_cfgs = generate_default_cfgs(
-    {"fer_guo_relativity.fer2013": cfg("fer_guo_relativity.fer2013", GuoRelativity, 6)}
+    {"fer_guo_relativity.paper_fer2013": cfg("fer_guo_relativity.paper_fer2013", GuoRelativity, 6)}
 )
 
 

@@ -27,13 +27,13 @@ __all__ = ["KimFusion"]
 
 
 class KimFusion(StagedNet):
-    """Three convolutions, one hidden layer, and the mean over views.
+    """Three convolutions, one hidden layer, and the mean over a face's twins.
 
-    Input: float (N, V * in_chans, H, W): one picture, or several views of it one behind the other (the trainer's
+    Input: float (N, T * in_chans, H, W): one picture of a face, or T twins one behind the other (the trainer's
     ``aligned`` gives the picture and its aligned twin). Arguments and output as in `StagedNet`.
     """
 
-    takes_views = True
+    takes_twins = True
     own_pooling = "hidden"
     paper = (
         "Fusing Aligned and Non-Aligned Face Information for Automatic Affect Recognition in the Wild: "
@@ -72,15 +72,17 @@ class KimFusion(StagedNet):
         return HiddenLayer(self.num_features, 5, self.hidden, **dd), self.hidden
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        views = x.reshape(-1, self.in_chans, x.shape[-2], x.shape[-1])
-        answers = self.forward_head(self.forward_features(views))
+        pictures = x.reshape(-1, self.in_chans, x.shape[-2], x.shape[-1])
+        answers = self.forward_head(self.forward_features(pictures))
         return answers.unflatten(0, (x.shape[0], -1)).mean(1)
 
 
-default_cfgs = generate_default_cfgs({"fer_kim_fusion.fer2013": cfg("fer_kim_fusion.fer2013", KimFusion, 5)})
+default_cfgs = generate_default_cfgs(
+    {"fer_kim_fusion.paper_fer2013": cfg("fer_kim_fusion.paper_fer2013", KimFusion, 5)}
+)
 
 
 @register_model
 def fer_kim_fusion(pretrained: bool = False, **kwargs: Any) -> KimFusion:
-    """Kim et al. 2016: 1.71 M parameters (1.7 M printed), input 1x48x48 or several views of it."""
+    """Kim et al. 2016: 1.71 M parameters (1.7 M printed), input 1x48x48 or several twins of it."""
     return create(KimFusion, "fer_kim_fusion", pretrained, 3, **kwargs)

@@ -73,8 +73,8 @@ class LiDLP(StagedNet):
 
 default_cfgs = generate_default_cfgs(
     {
-        "fer_li_dlp.raf_single": cfg("fer_li_dlp.raf_single", LiDLP, 12, input_size=(1, 100, 100)),
-        "fer_li_dlp.fer2013": cfg("fer_li_dlp.fer2013", LiDLP, 6),
+        "fer_li_dlp.paper_raf_single": cfg("fer_li_dlp.paper_raf_single", LiDLP, 12, input_size=(1, 100, 100)),
+        "fer_li_dlp.paper_fer2013": cfg("fer_li_dlp.paper_fer2013", LiDLP, 6),
     }
 )
 

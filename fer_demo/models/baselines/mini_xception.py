@@ -109,7 +109,7 @@ class MiniXception(StagedNet):
 
 default_cfgs = generate_default_cfgs(
     {
-        "fer_mini_xception.fer2013": cfg("fer_mini_xception.fer2013", MiniXception, 3),
+        "fer_mini_xception.paper_fer2013": cfg("fer_mini_xception.paper_fer2013", MiniXception, 3),
     }
 )
 

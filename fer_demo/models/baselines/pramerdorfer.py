@@ -137,9 +137,11 @@ class PramerdorferInception(StagedNet):
 
 default_cfgs = generate_default_cfgs(
     {
-        "fer_pramerdorfer_vgg.fer2013": cfg("fer_pramerdorfer_vgg.fer2013", PramerdorferVGG, 3),
-        "fer_pramerdorfer_resnet.fer2013": cfg("fer_pramerdorfer_resnet.fer2013", PramerdorferResNet, 6),
-        "fer_pramerdorfer_inception.fer2013": cfg("fer_pramerdorfer_inception.fer2013", PramerdorferInception, 6),
+        "fer_pramerdorfer_vgg.paper_fer2013": cfg("fer_pramerdorfer_vgg.paper_fer2013", PramerdorferVGG, 3),
+        "fer_pramerdorfer_resnet.paper_fer2013": cfg("fer_pramerdorfer_resnet.paper_fer2013", PramerdorferResNet, 6),
+        "fer_pramerdorfer_inception.paper_fer2013": cfg(
+            "fer_pramerdorfer_inception.paper_fer2013", PramerdorferInception, 6
+        ),
     }
 )
 

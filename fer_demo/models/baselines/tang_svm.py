@@ -58,7 +58,7 @@ class TangSVM(StagedNet):
         return HiddenLayer(self.num_features, 9, self.hidden, **dd), self.hidden
 
 
-default_cfgs = generate_default_cfgs({"fer_tang_svm.fer2013": cfg("fer_tang_svm.fer2013", TangSVM, 9)})
+default_cfgs = generate_default_cfgs({"fer_tang_svm.paper_fer2013": cfg("fer_tang_svm.paper_fer2013", TangSVM, 9)})
 
 
 @register_model

@@ -27,10 +27,10 @@ class VielzeufOccam(ResidualNet):
 
 default_cfgs = generate_default_cfgs(
     {
-        "fer_vielzeuf_occam.raf_single": cfg(
-            "fer_vielzeuf_occam.raf_single", VielzeufOccam, 7, input_size=(1, 100, 100)
+        "fer_vielzeuf_occam.paper_raf_single": cfg(
+            "fer_vielzeuf_occam.paper_raf_single", VielzeufOccam, 7, input_size=(1, 100, 100)
         ),
-        "fer_vielzeuf_occam.fer2013": cfg("fer_vielzeuf_occam.fer2013", VielzeufOccam, 3),
+        "fer_vielzeuf_occam.paper_fer2013": cfg("fer_vielzeuf_occam.paper_fer2013", VielzeufOccam, 3),
     }
 )
 

@@ -1,6 +1,7 @@
 """The command line, from the arguments to what is printed."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ import torch
 from PIL import Image
 
 from fer_demo import Predictor
-from fer_demo.__main__ import main
+from fer_demo.__main__ import build_parser, main
 from fer_demo.emotions import LABELS
 
 
@@ -23,7 +24,7 @@ def model(tmp_path_factory) -> str:
     """The folder of a checkpoint with random weights."""
     folder = tmp_path_factory.mktemp("checkpoints") / "mine.random"
     torch.manual_seed(0)
-    net = timm.create_model("fer_sedense_s2.fer2013")
+    net = timm.create_model("fer_sedense_s2.tune_fer2013")
     torch.nn.init.normal_(net.get_classifier().weight)
     timm.models.save_for_hf(net, folder, safe_serialization=True)
     return str(folder)
@@ -74,14 +75,41 @@ def test_a_folder_in_which_one_file_is_bad(model, photos, capsys):
 def test_csv(model, photos, capsys, tmp_path):
     out = tmp_path / "out.csv"
     assert main(["predict", "--csv", str(out), "--model", model, str(photos)]) == 1
+    assert capsys.readouterr().out == ""
     with out.open(newline="", encoding="utf-8") as file:
-        face, broken = csv.DictReader(file)  # a photo without faces has no row
-    columns = ["file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS, "error"]
-    assert list(face) == columns
+        face, broken, nobody = csv.DictReader(file)
+    columns = ["file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS]
+    assert list(face) == [*columns, "status", "error"]
     assert face["file"].endswith("a face, ä.png") and face["face"] == "1" and face["error"] == ""
     assert float(face["confidence"]) == max(float(face[label]) for label in LABELS) == float(face[face["label"]])
     assert broken["file"].endswith("broken.jpg") and "not a picture" in broken["error"] and broken["label"] == ""
-    assert capsys.readouterr().out == ""
+    assert nobody["file"].endswith("nobody.png") and nobody["face"] == "0" and nobody["label"] == nobody["error"] == ""
+    assert [row["status"] for row in (face, broken, nobody)] == ["face", "error", "no face"]
+
+
+def test_csv_to_the_terminal(model, photos, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", "--csv", "-", "--model", model, str(photos)]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["status"] for row in rows] == ["face", "error", "no face"] and not Path("-").exists()
+    print("still open")
+    assert capsys.readouterr().out == "still open\n"
+
+
+def test_file_names_are_no_formulas_in_csv(model, photos, capsys, monkeypatch):
+    monkeypatch.chdir(photos)
+    Path("broken.jpg").rename("@broken.jpg")
+    Path("nobody.png").rename("=nobody.png")
+    assert main(["predict", "--csv", "-", "--model", model, "@broken.jpg", "=nobody.png"]) == 1
+    broken, nobody = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert broken["file"] == "'@broken.jpg" and broken["error"].startswith("'@broken.jpg is not")
+    assert nobody["file"] == "'=nobody.png"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_is_one_sentence(model, photos, capsys):
+    assert main(["predict", "--csv", "/dev/full", "--whole-image", "--model", model, str(photos / "nobody.png")]) == 1
+    assert capsys.readouterr().err == "error: /dev/full cannot be written (No space left on device)\n"
 
 
 def test_text(model, photos, capsys):
@@ -89,6 +117,12 @@ def test_text(model, photos, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert "a face, ä.png: face at (" in first and "%" in first
     assert second.endswith("nobody.png: no face found")
+
+
+def test_a_file_name_stays_on_its_line(model, photos, capsys):
+    (photos / "nobody.png").rename(photos / "no\nbody\x1b[2J.png")
+    assert main(["predict", "--model", model, str(photos)]) == 1
+    assert capsys.readouterr().out.splitlines()[1].endswith(r"no\nbody\x1b[2J.png: no face found")
 
 
 def test_whole_image(model, photos, capsys, monkeypatch):
@@ -120,6 +154,16 @@ def test_a_missing_photo_does_not_lose_the_others(model, photos, capsys):
     assert main(["predict", "--json", "--model", model, str(missing), str(photos / "a face, ä.png")]) == 1
     first, second = json.loads(capsys.readouterr().out)
     assert "does not exist" in first["error"] and len(second["faces"]) == 1
+
+
+def test_what_is_no_file(model, photos, capsys):
+    os.mkfifo(photos / "pipe.jpg")
+    sources = [str(photos / "pipe.jpg"), "https://example.com/a.jpg", "data:image/png;base64," + "iVBORw0K" * 10_000]
+    assert main(["predict", "--model", model, *sources]) == 1
+    out, err = capsys.readouterr()
+    pipe, address, data = err.splitlines()
+    assert "is not a regular file" in pipe and "nothing is fetched" in address and "data URI" in data
+    assert out == "" and len(err) < 600
 
 
 class TestUsageErrors:
@@ -156,6 +200,7 @@ class TestUsageErrors:
         assert error.value.code == 2 and "COMMAND" in capsys.readouterr().err
 
 
+@pytest.mark.processes
 def test_as_a_program(model, photos):
     # An ASCII terminal and a file name that is no UTF-8.
     odd = os.fsencode(photos) + b"/odd \xff.png"
@@ -172,3 +217,47 @@ def test_as_a_program(model, photos):
     assert len(lines) == 3 and r"a face, \xe4.png: face at" in lines[0] and r"odd \udcff.png: no face" in lines[2]
     errors = done.stderr.decode().splitlines()
     assert len(errors) == 1 and "broken.jpg is not a picture" in errors[0]
+
+
+@pytest.mark.parametrize("output", [[], ["--json"], ["--csv", "-"]])
+def test_a_reader_that_has_seen_enough(tmp_path, output):
+    for i in range(30):
+        Image.new("RGB", (48, 48), (i, i, i)).save(tmp_path / f"{i:02d}.png")
+    command = [sys.executable, "-m", "fer_demo", "predict", "--whole-image", *output, tmp_path]
+    assert "Error" not in left_early(command)
+
+
+def test_a_reader_that_left_before_the_end():
+    # What one short command printed is only written when it ends.
+    code = (
+        "import argparse, sys, fer_demo.__main__ as program\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.set_defaults(run=lambda args: print('first', flush=True) or sys.stdin.read() or print('second') or 0)\n"
+        "program.build_parser = lambda: parser\n"
+        "sys.exit(program.main([]))\n"
+    )
+    assert left_early([sys.executable, "-c", code]) == ""
+
+
+def left_early(command: list) -> str:
+    """Reads one line of what a program prints, closes the pipe as head does, and returns what it says about that."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    buffered = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
+    with subprocess.Popen(command, cwd=Path(__file__).parents[3], env=buffered, **pipes) as program:
+        assert program.stdout.readline()
+        program.stdout.close()
+        program.stdin.close()
+        errors = program.stderr.read().decode()
+        assert program.wait() == 141
+        return errors
+
+
+def test_usage_shows_how_it_was_called(monkeypatch):
+    for called, shown in (
+        ("/usr/bin/fer-demo", "fer-demo"),
+        (r"fer-demo.exe", "fer-demo"),
+        ("/site-packages/fer_demo/__main__.py", "python -m fer_demo"),
+        ("/usr/bin/pytest", "python -m fer_demo"),
+    ):
+        monkeypatch.setattr(sys, "argv", [called])
+        assert build_parser().format_usage().startswith(f"usage: {shown} [-h]")

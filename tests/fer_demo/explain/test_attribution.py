@@ -23,7 +23,7 @@ def any_model(request):
     return timm.create_model(request.param).eval()
 
 
-# Further methods see a network only through its answer: ours, one with two views, one of double precision, a small one.
+# Further methods see a network only through its answer: ours, one that takes twins, double precision, a small one.
 @pytest.fixture(scope="module", params=["fer_sedense_s2", "fer_kim_fusion", "fer_acharya_covpool", "fer_mini_xception"])
 def different_model(request):
     torch.manual_seed(3)

@@ -25,7 +25,8 @@ from fer_demo.explain.face import (
     face_map,
     on_photo,
 )
-from fer_demo.predictor import FacePrediction, Predictor
+from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import Predictor
 
 GATE = "stages.1.blocks.0.se"
 

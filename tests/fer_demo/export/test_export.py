@@ -1,6 +1,7 @@
 """Exported files: the same answers as PyTorch's, and everything in them that their use needs."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -8,17 +9,19 @@ import onnxruntime
 import pytest
 import timm
 import torch
+from PIL import Image
 
 from fer_demo import ModelError, Predictor
 from fer_demo.__main__ import main
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_dir
 from fer_demo.emotions import LABELS
-from fer_demo.export import FORMATS, export_model
+from fer_demo.export import FORMATS, export_model, quantize
 from fer_demo.export.check import sample_crops
 from fer_demo.runtime.model_info import ModelInfo, model_info
 from fer_demo.vision.preprocess import prepare_array
 
-NAME = "fer_sedense_s2.fer2013"
+ROOT = Path(__file__).parents[3]
+NAME = "fer_sedense_s2.tune_fer2013"
 
 
 def build(name: str = NAME, **kwargs) -> torch.nn.Module:
@@ -223,17 +226,36 @@ class TestCommand:
         assert main(["export", "fer_sedense_s2", "--format", "pt2", "--out", str(tmp_path / "m.pt2")]) == 0
         assert FORMATS["pt2"][1](tmp_path / "m.pt2")[1].name == NAME
 
-    def test_int8_prints_both_accuracies(self, tmp_path, capsys):
+    def test_int8_is_calibrated_on_pictures(self, tmp_path, capsys, monkeypatch):
+        """A folder's pictures as face crops, a limited number of them drawn at random; or one picture."""
         crops = sample_crops(48)
-        usage = np.repeat(["Training", "PublicTest", "PrivateTest"], len(crops))
-        labels = np.arange(len(usage)) % 7
-        np.savez(tmp_path / "data.npz", images=np.concatenate([crops] * 3), label=labels, usage=usage)
-        data = str(tmp_path / "data.npz")
-        assert main(["export", NAME, "--int8", "--data", data, "--out", str(tmp_path / "q.onnx")]) == 0
-        said = capsys.readouterr().out.splitlines()
-        right = int((Predictor(NAME, engine="torch").classify(crops).argmax(axis=1) == labels[16:32]).sum())
-        assert said[1] == f"PublicTest, fp32: {right / 16:.2%} ({right}/16)"
-        assert said[2].startswith("PublicTest, int8: ") and said[2].endswith("/16)")
+        pictures = tmp_path / "faces" / "happy"
+        pictures.mkdir(parents=True)
+        for i, crop in enumerate(crops):
+            Image.fromarray(crop).save(pictures / f"{i:02}.png")
+        Image.fromarray(crops[3]).convert("RGB").resize((96, 96), Image.Resampling.BILINEAR).save(tmp_path / "one.jpg")
+        seen = []
+        monkeypatch.setattr(
+            quantize, "to_int8", lambda file, faces, real=quantize.to_int8: seen.append(faces) or real(file, faces)
+        )
+        monkeypatch.setattr("fer_demo.cli.export.CALIBRATION_PICTURES", 12)
+        for source in (tmp_path / "faces", tmp_path / "one.jpg"):
+            out = tmp_path / "q.onnx"
+            assert main(["export", NAME, "--int8", "--calibration", str(source), "--out", str(out)]) == 0
+            assert "int8; on" in capsys.readouterr().out
+            assert Predictor(out)._engine.info.precision == "int8"
+        many, one = seen
+        drawn = {(x * 255).round().astype(np.uint8).tobytes() for x in many[:, 0]}
+        assert len(drawn) == len(many) == 12 and drawn < {crop.tobytes() for crop in crops}
+        assert one.shape == (1, 1, 48, 48) and np.abs(one[0, 0] * 255 - crops[3]).mean() < 12
+
+    @pytest.mark.parametrize(
+        "arguments", [["--int8"], ["--calibration", "faces"], ["--fp16", "--calibration", "faces"]]
+    )
+    def test_int8_and_calibration_go_together(self, arguments, tmp_path, capsys):
+        with pytest.raises(SystemExit) as error:
+            main(["export", NAME, *arguments, "--out", str(tmp_path / "x.onnx")])
+        assert error.value.code == 2 and "--int8 and --calibration go together" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
@@ -242,13 +264,14 @@ class TestCommand:
             (["resnet18"], "no trained weights"),
             (["resnet18", "--untrained"], "must take a grey square"),
             (["nobody", "--untrained"], "registered architecture"),
-            ([NAME, "--int8"], "give --data PATH"),
-            ([NAME, "--int8", "--data", "/no/such/path"], "There is no /no/such/path"),
+            ([NAME, "--int8", "--calibration", "/no/such/path"], "/no/such/path does not exist"),
+            ([NAME, "--int8", "--calibration", "fer_demo/export"], "There are no pictures in fer_demo/export"),
+            ([NAME, "--int8", "--calibration", "README.md"], "README.md is not a picture"),
             ([NAME, "--fp16", "--format", "pt2"], "goes with the format onnx"),
         ],
     )
     def test_bad_input_is_one_sentence(self, arguments, sentence, tmp_path, capsys, monkeypatch):
-        monkeypatch.delenv("FER2013_DIR", raising=False)
+        monkeypatch.chdir(ROOT)
         out = tmp_path / "x.onnx"
         assert main(["export", *arguments, "--out", str(out)]) == 1
         said = capsys.readouterr().err

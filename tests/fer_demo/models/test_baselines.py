@@ -77,7 +77,7 @@ def test_nothing_is_classified_without_pooling(name):
 
 
 class TestKim:
-    def test_two_views_are_the_mean_of_two_answers(self):
+    def test_two_twins_are_the_mean_of_two_answers(self):
         model, x = build("fer_kim_fusion"), torch.rand(3, 2, 48, 48)
         apart = (model(x[:, :1]) + model(x[:, 1:])) / 2
         torch.testing.assert_close(model(x), apart)

@@ -19,7 +19,7 @@ from fer_demo.runtime.engines import MAP_BYTES, OnnxEngine, make_engine
 from fer_demo.runtime.model_info import model_info
 from fer_demo.vision.samples import SAMPLES
 
-NAME = "fer_sedense_s2.fer2013"
+NAME = "fer_sedense_s2.tune_fer2013"
 ROOT = Path(__file__).parents[3]
 
 
@@ -180,6 +180,7 @@ class TestErrors:
         "import fer_demo, importlib.util; importlib.util.find_spec('timm'); import timm",
     ],
 )
+@pytest.mark.processes
 def test_models_are_registered_with_timm(imports):
     code = (
         f"import sys; {imports}\n"
@@ -190,6 +191,7 @@ def test_models_are_registered_with_timm(imports):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+@pytest.mark.processes
 def test_predicting_imports_no_torch():
     code = (
         "import sys, numpy as np, fer_demo\n"

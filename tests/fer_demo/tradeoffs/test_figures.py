@@ -55,7 +55,7 @@ def test_axes_front_and_intervals(rows):
     (front,) = [trace for trace in fig.data if trace.name == "Pareto front"]
     assert list(front.x) == sorted(front.x) and list(front.y) == sorted(front.y) and front.y[-1] == 72.7
     (mine,) = [t for t in fig.data if t.name == "reproduced here"]
-    private = checkpoint_metrics("fer_sedense_s2.fer2013")["PrivateTest"]
+    private = checkpoint_metrics("fer_sedense_s2.tune_fer2013")["PrivateTest"]
     ends = [a for a, y in zip(mine.error_y.array, mine.y, strict=True) if y == pytest.approx(100 * private["accuracy"])]
     assert ends == [pytest.approx(100 * (private["interval"][1] - private["accuracy"]), abs=1e-3)]
     untrained = Row("new", "new", "not trained", "fer2013", 48, {"macs": 9e6, "file_bytes": 5e5})
@@ -140,9 +140,9 @@ def test_cards(rows):
     assert tang["What it is"] == "CNN under an L2-SVM loss." and tang["How it was trained"].startswith(
         "By its authors."
     )
-    mine = card(by_key["fer_sedense_s2.fer2013"])
-    assert 'create_model("fer_sedense_s2.fer2013", pretrained=True)' in mine["In the code"]
-    chosen = checkpoint_metrics("fer_sedense_s2.fer2013")["training"]["chosen_epoch"]
+    mine = card(by_key["fer_sedense_s2.tune_fer2013"])
+    assert 'create_model("fer_sedense_s2.tune_fer2013", pretrained=True)' in mine["In the code"]
+    chosen = checkpoint_metrics("fer_sedense_s2.tune_fer2013")["training"]["chosen_epoch"]
     trained = mine["How it was trained"]
     assert "60 + 24 epochs of SGD" in trained and f"epoch {chosen}." in trained
     sequel = card(next(r for r in rows if r.data == "raf_single" and r.model is None))

@@ -139,7 +139,7 @@ def test_the_lightest_network_is_measured_first():
 
 
 def test_wilson():
-    private = checkpoint_metrics("fer_sedense_s2.fer2013")["PrivateTest"]
+    private = checkpoint_metrics("fer_sedense_s2.tune_fer2013")["PrivateTest"]
     low, high = table.wilson(private["correct"] / private["n"], private["n"])
     assert [round(low, 6), round(high, 6)] == private["interval"]
     low, high = table.wilson(2495 / 3589, 3589)

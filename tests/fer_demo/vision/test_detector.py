@@ -1,12 +1,15 @@
 """Finding faces."""
 
+import copy
 import importlib.util
 import math
 import os
+import pickle
 import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -174,6 +177,25 @@ class TestDetector:
         recall = {name: float(percent) for name, percent, _ in rows}
         assert recall["upright"] >= 98 and recall["rot+35"] >= 95 and recall["rot-35"] >= 95, text
         assert {name: int(false) for name, _, false in rows}["all"] <= 6, text
+
+
+class TestCopies:
+    @pytest.mark.parametrize("again", [copy.deepcopy, lambda detector: pickle.loads(pickle.dumps(detector))])
+    def test_find_the_same_with_the_same_settings(self, astronaut, again):
+        detector = FaceDetector(score_threshold=0.7, nms_threshold=0.4, threads=1)
+        other = again(detector)
+        assert (other.score_threshold, other.nms_threshold) == (0.7, 0.4) and other._yunet is not detector._yunet
+        assert [f.box for f in other.detect(astronaut)] == [f.box for f in detector.detect(astronaut)] != []
+
+    def test_a_path_is_found_from_another_folder_and_missed_if_it_is_gone(self, detector, tmp_path, monkeypatch):
+        (tmp_path / "mine.onnx").write_bytes(Path(detector.model_path).read_bytes())
+        monkeypatch.chdir(tmp_path)
+        data = pickle.dumps(FaceDetector("mine.onnx"))
+        monkeypatch.chdir("/")
+        assert pickle.loads(data).model_path == str(tmp_path / "mine.onnx")
+        (tmp_path / "mine.onnx").unlink()
+        with pytest.raises(FaceDetectorError, match=r"mine\.onnx does not exist"):
+            pickle.loads(data)
 
 
 class TestModelFile:

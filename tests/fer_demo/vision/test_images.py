@@ -1,8 +1,12 @@
 """Opening pictures: whatever the file is like, an upright RGB array or one sentence comes out."""
 
+import base64
 import io
+import os
+import stat
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,6 +109,37 @@ class TestSources:
         path.write_text("hello")
         with path.open() as file, pytest.raises(ImageError, match="binary mode"):
             open_image(file)
+
+
+class TestOrderOfChannels:
+    def test_arrays_from_opencv(self, corners):
+        bgr = np.ascontiguousarray(corners[..., ::-1])
+        for source in (bgr, bgr / 255, bgr.astype(np.uint16) * 257):
+            result = open_image(source, channels="bgr")
+            np.testing.assert_array_equal(result, corners)
+            assert result.flags.c_contiguous
+        assert (bgr == corners[..., ::-1]).all()
+
+    def test_bgra(self, corners):
+        alpha = np.full(corners.shape[:2], 255, np.uint8)
+        alpha[:8] = 100
+        bgra, rgba = (np.dstack([order, alpha]) for order in (corners[..., ::-1], corners))
+        np.testing.assert_array_equal(open_image(bgra, channels="bgr"), open_image(rgba))
+
+    def test_grey_has_no_order(self):
+        grey = np.arange(64, dtype=np.uint8).reshape(8, 8)
+        for source in (grey, grey[:, :, None]):
+            np.testing.assert_array_equal(open_image(source, channels="bgr"), open_image(grey))
+
+    def test_files_state_their_own_order(self, corners):
+        data = encoded(Image.fromarray(corners), "PNG")
+        for source in ("a.png", Path("a.png"), data, io.BytesIO(data), Image.fromarray(corners)):
+            with pytest.raises(ValueError, match="Only arrays can have the channels 'bgr'") as error:
+                open_image(source, channels="bgr")
+            one_sentence(error)
+            assert not isinstance(error.value, ImageError)
+        with pytest.raises(ValueError, match="must be 'rgb' or 'bgr', but are 'BGR'"):
+            open_image(corners, channels="BGR")
 
 
 class TestPixelFormats:
@@ -275,11 +310,81 @@ class TestBadFiles:
             with pytest.raises(ImageError, match="cannot be opened"):
                 open_image(name)
 
+    def test_long_names_are_cut_and_stay_one_line(self, tmp_path):
+        folder = tmp_path / ("x" * 200)
+        folder.mkdir()
+        with pytest.raises(ImageError, match=r"the end\.jpg does not exist") as error:
+            open_image(folder / "the end.jpg")
+        assert "…" in one_sentence(error)
+        (tmp_path / "a\nb.jpg").write_text("no picture")
+        with pytest.raises(ImageError, match=r"a\\nb\.jpg is not a picture") as error:
+            open_image(tmp_path / "a\nb.jpg")
+        one_sentence(error)
+
+    def test_a_pipe_is_not_waited_for(self, tmp_path):
+        path = tmp_path / "pipe.jpg"
+        os.mkfifo(path)
+        assert stat.S_ISFIFO(path.stat().st_mode)
+        with pytest.raises(ImageError, match="is not a regular file") as error:
+            open_image(path)
+        one_sentence(error)
+
+    def test_other_kinds_of_paths(self, corners, tmp_path):
+        Image.fromarray(corners).save(tmp_path / "a.png")
+        with os.scandir(os.fsencode(tmp_path)) as entries:
+            (entry,) = entries  # its path is bytes
+            np.testing.assert_array_equal(open_image(entry), corners)
+        with pytest.raises(ImageError, match="The empty path does not exist"):
+            open_image("")
+
     def test_other_file_types_are_not_tried(self):
         eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n"
         assert Image.open(io.BytesIO(eps)).format == "EPS"
         with pytest.raises(ImageError, match="known format"):
             open_image(eps)
+
+
+class TestWhatIsNotFetched:
+    @pytest.mark.parametrize("text", ["https://example.com/a.jpg?x=1", "HTTP://x/y", "s3://bucket/a", "file:///a.jpg"])
+    def test_addresses(self, text):
+        for source in (text, Path(text)):
+            with pytest.raises(
+                ImageError, match=r"is an address, from which nothing is fetched; .*its path or its bytes"
+            ):
+                open_image(source)
+        with pytest.raises(ImageError) as error:
+            open_image(text + "x" * 90_000)
+        one_sentence(error)
+
+    @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF"])
+    @pytest.mark.parametrize("size", [1, 200])
+    def test_encoded_pictures(self, format, size):
+        noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+        text = base64.b64encode(encoded(Image.fromarray(noise), format)).decode()
+        for source, words in (
+            (text, "base64 text"),
+            (base64.encodebytes(base64.b64decode(text)).decode(), "base64 text"),  # in lines
+            (text.encode(), "base64 text"),
+            (f"data:image/{format.lower()};base64,{text}", "data URI"),
+            (f"data:image/{format.lower()};base64,{text}".encode(), "data URI"),
+        ):
+            with pytest.raises(ImageError, match=words) as error:
+                open_image(source)
+            assert "give a path, or the bytes" in one_sentence(error) and text[20:40] not in str(error.value)
+
+    def test_files_of_such_names_are_opened_and_missed(self, corners, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        Path("https:").mkdir()
+        for name in ("https:/a.png", "data:,", "R0lGODlh.png"):
+            Image.fromarray(corners).save(name, "PNG")
+            np.testing.assert_array_equal(open_image(name), corners)
+        for name in ("C:/a.png", "R0lGODlhb.png", "data.png", "a/b/c"):
+            with pytest.raises(ImageError, match="does not exist"):
+                open_image(name)
+
+    def test_text_formats_are_pictures(self, corners):
+        plain = "P2\n20 20\n9\n" + " ".join("3" * 400) + "\n"
+        assert (open_image(plain.encode()) == round(255 * 3 / 9)).all()
 
 
 def test_find_images(tmp_path):
@@ -294,3 +399,4 @@ def test_find_images(tmp_path):
     text, missing = tmp_path / "sub/notes.txt", tmp_path / "none.jpg"
     assert find_images([inside[2], str(tmp_path), text, missing, text]) == [inside[2], *inside[:2], text, missing]
     assert find_images([tmp_path / "folder.png"]) == []
+    assert find_images(["x" * 90_000]) == [Path("x" * 90_000)]  # whose opening tells what is wrong

@@ -16,6 +16,8 @@ from training.bench.peers import PEERS, Peer, PeerError, PeerResult, each_system
 from training.bench.peers import measure as measuring
 from training.bench.peers.environment import Environment, NodeEnvironment, PythonEnvironment, default_cache, last_error
 
+pytestmark = pytest.mark.processes
+
 FOUND = {
     "version": "1.2",
     "licence": "MIT",

@@ -60,7 +60,7 @@ def test_the_twins_are_kept(faces, tmp_path):
     marked = kept["twins"] // 2
     np.savez(cache, twins=marked, of=kept["of"])
     assert torch.equal(with_aligned(few, cache).images[:, 1], torch.from_numpy(marked))
-    with pytest.raises(DataError, match="aligned views of other pictures; delete it"):
+    with pytest.raises(DataError, match="aligned twins of other pictures; delete it"):
         with_aligned(faces.take(np.array([0, 2, 1])), cache)  # the same pictures in another order
 
 
@@ -70,19 +70,19 @@ def test_pictures_that_are_not_square():
         with_aligned(flat)
 
 
-def test_a_network_of_two_views_is_trained_and_exported(faces, config, tmp_path):
+def test_a_network_that_takes_twins_is_trained_and_exported(faces, config, tmp_path):
     from training.report.release import export
 
-    settings = config(model="fer_kim_fusion.fer2013", aligned=True, sizes=[[0, 48]], lr=0.01, epochs=1)
+    settings = config(model="fer_kim_fusion.paper_fer2013", aligned=True, sizes=[[0, 48]], lr=0.01, epochs=1)
     trainer = Trainer(settings, faces, tmp_path / "run", quiet=True)
     assert trainer.batches.images.shape[1] == 2 and (tmp_path / "run" / ALIGNED).is_file()
     seen = []
     trainer.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
     trainer.fit()
     assert {shape[1] for shape in seen} == {2}
-    out = tmp_path / "fer_kim_fusion.fer2013"
-    metrics = export(tmp_path / "run", out, faces, ("single",))
-    # Judged on single pictures, as the app and `reproduce` use it, and the card says so.
+    out = tmp_path / "fer_kim_fusion.paper_fer2013"
+    metrics = export(tmp_path / "run", out, faces, ())
+    # Evaluated on single pictures, as the app and `reproduce` use it, and the card says so.
     again = evaluate(timm.create_model(f"local-dir:{out}", pretrained=True), faces)
     assert again["PrivateTest"] == metrics["PrivateTest"] and metrics["training"]["recipe"]["aligned"] is True
     card = (out / "README.md").read_text()
@@ -96,6 +96,8 @@ def test_another_network_is_refused_before_the_long_work(faces, config, tmp_path
 
 
 def test_duplicates_may_be_left_out_as_well(faces, config, tmp_path):
-    settings = config(model="fer_kim_fusion.fer2013", aligned=True, drop_duplicates=True, sizes=[[0, 48]], epochs=1)
+    settings = config(
+        model="fer_kim_fusion.paper_fer2013", aligned=True, drop_duplicates=True, sizes=[[0, 48]], epochs=1
+    )
     trainer = Trainer(settings, faces, tmp_path, quiet=True)
     assert len(np.load(tmp_path / ALIGNED)["twins"]) == len(faces) and trainer.batches.images.shape[1] == 2

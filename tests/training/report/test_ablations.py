@@ -9,7 +9,7 @@ from training.run.runlog import Run, read_runs
 
 def run(name: str, accuracy: float, status: str = "finished", **config) -> Run:
     record = {"status": status, "public": {"n": 3589, "accuracy": accuracy}}
-    return Run(name, {"model": "fer_sedense_s2.fer2013", "epochs": 10, **config}, [], record)
+    return Run(name, {"model": "fer_sedense_s2.tune_fer2013", "epochs": 10, **config}, [], record)
 
 
 def test_a_variant_is_compared_with_the_whole_of_its_group():

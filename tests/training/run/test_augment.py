@@ -76,5 +76,5 @@ def test_erase_hits_its_share_and_its_area(x):
 
 
 def test_bad_settings():
-    with pytest.raises(ValueError, match=r"augment\.erase is a probability"):
+    with pytest.raises(ValueError, match=r"augment\.erase must be from 0 to 1; got 1\.5"):
         AugmentConfig(erase=1.5)

@@ -9,13 +9,13 @@ import torch
 from fer_demo.checkpoints import WEIGHTS_FILE
 from fer_demo.vision.preprocess import data_config
 from training.__main__ import main
-from training.data.views import prepare_views
+from training.data.twins import prepare_twins
 from training.report.release import calibrate, export
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.run_folder import BEST
 from training.run.train import Trainer
 
-MODEL = "fer_sedense_nano.fer2013"
+MODEL = "fer_sedense_nano.wide_fer2013"
 
 
 def first_norm(model: torch.nn.Module) -> torch.nn.BatchNorm2d:
@@ -33,7 +33,7 @@ class TestCalibrateBatchNorm:
         before = {k: v.clone() for k, v in model.state_dict().items() if "running" not in k and "num_batches" not in k}
         calibrate_batch_norm(model, faces.images, pictures=10_000, batch_size=49)  # a quarter of them
         with torch.no_grad():
-            maps = model.stem.conv(prepare_views(faces.images, **data_config(model)))
+            maps = model.stem.conv(prepare_twins(faces.images, **data_config(model)))
         norm = first_norm(model)
         torch.testing.assert_close(norm.running_mean, maps.mean((0, 2, 3)), atol=1e-5, rtol=1e-3)
         torch.testing.assert_close(norm.running_var, maps.var((0, 2, 3)), atol=1e-4, rtol=0.05)  # mean over batches
@@ -56,7 +56,7 @@ class TestCalibrateBatchNorm:
 
 
 class TestTrainer:
-    def test_weights_are_judged_and_kept_with_them_and_training_stays(self, faces, config, tmp_path):
+    def test_weights_are_selected_and_saved_with_them_and_training_stays(self, faces, config, tmp_path):
         plain = Trainer(config(model=MODEL), faces, tmp_path / "a", quiet=True)
         run = Trainer(config(model=MODEL, bn_pictures=64, ema_decay=0.5), faces, tmp_path / "b", quiet=True)
         for trainer in (plain, run):
@@ -70,7 +70,7 @@ class TestTrainer:
         assert not torch.allclose(first_norm(kept).running_mean, first_norm(plain.model).running_mean)
 
     def test_a_negative_number_is_refused(self, config):
-        with pytest.raises(ValueError, match="bn_pictures must not be negative; got -1"):
+        with pytest.raises(ValueError, match="bn_pictures must be at least 0; got -1"):
             config(bn_pictures=-1)
 
 
@@ -83,8 +83,8 @@ def run_dir(faces, config, tmp_path):
 
 class TestCheckpoints:
     def test_export_and_calibrate_do_the_same(self, run_dir, faces, data, tmp_path, capsys):
-        export(run_dir, tmp_path / "plain" / MODEL, faces, views=("single", "flip"))
-        export(run_dir, tmp_path / "direct" / MODEL, faces, views=("single", "flip"), bn_pictures=50)
+        export(run_dir, tmp_path / "plain" / MODEL, faces, tta=("flip",))
+        export(run_dir, tmp_path / "direct" / MODEL, faces, tta=("flip",), bn_pictures=50)
         before = (tmp_path / "plain" / MODEL / WEIGHTS_FILE).read_bytes()
         later = tmp_path / "later" / MODEL
         command = ["calibrate", str(tmp_path / "plain" / MODEL), "--out", str(later), "--data", str(data)]
@@ -93,7 +93,7 @@ class TestCheckpoints:
         assert (tmp_path / "plain" / MODEL / WEIGHTS_FILE).read_bytes() == before
         direct, found = (json.loads((f / "metrics.json").read_text()) for f in (tmp_path / "direct" / MODEL, later))
         assert found["training"] == direct["training"] and found["training"]["recipe"]["bn_pictures"] == 50
-        assert found["PublicTest"]["correct"] == direct["PublicTest"]["correct"] and set(found["views"]) == {"flip"}
+        assert found["PublicTest"]["correct"] == direct["PublicTest"]["correct"] and set(found["tta"]) == {"flip"}
         assert (later / "model.onnx").is_file()
         with pytest.raises(ValueError, match="has its statistics from 50 pictures already"):
             calibrate(later, later, faces, 50)

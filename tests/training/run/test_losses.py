@@ -9,9 +9,10 @@ import torch.nn.functional as F
 
 import fer_demo  # noqa: F401
 from training.data.faces import Faces
-from training.run.config import TrainConfig, load_config
+from training.run.config import TrainConfig
 from training.run.losses import exponential_triplet, l2_svm, locality_preserving
 from training.run.objective import Objective
+from training.run.recipes import load_config
 from training.run.run_folder import is_named_network
 from training.run.train import Trainer
 
@@ -149,11 +150,11 @@ def test_a_teacher_with_options_and_no_export_under_another_networks_name(faces,
 
     settings = config(model_args={"se": "none"}, epochs=1)
     Trainer(settings, faces, tmp_path / "a", quiet=True).fit()
-    student = config(teachers=[f"fer_sedense_s2.fer2013@{tmp_path / 'a' / 'best.safetensors'}"], epochs=1)
+    student = config(teachers=[f"fer_sedense_s2.tune_fer2013@{tmp_path / 'a' / 'best.safetensors'}"], epochs=1)
     teacher = Objective(student, faces, CPU).teachers[0]
     assert sum(p.numel() for p in teacher.model.parameters()) == 255_935
     with pytest.raises(ValueError, match=r"names a network without the options \{'se': 'none'\}"):
-        export(tmp_path / "a", tmp_path / "fer_sedense_s2.fer2013", faces, ("single",))
+        export(tmp_path / "a", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ())
 
 
 @pytest.mark.parametrize(
@@ -181,7 +182,7 @@ def test_options_that_change_answers_alone():
     ("changes", "message"),
     [
         ({"loss": "hinge"}, "loss must be one of cross_entropy, l2_svm; got 'hinge'"),
-        ({"triplet_weight": -1.0}, "must not be negative"),
+        ({"triplet_weight": -1.0}, "triplet_weight must be at least 0"),
         ({"triplet_weight": 1.0, "mixup": 0.2}, "need pictures of one class: leave out mixup and cutmix"),
         ({"model_args": {"num_classes": 8}}, "model_args cannot set num_classes"),
         ({"model_args": {"wings": 2}}, "model_args {'wings': 2} do not fit fer_sedense_s2"),

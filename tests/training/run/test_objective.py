@@ -20,8 +20,8 @@ def teacher(tmp_path):
     """Random weights are teacher enough for arithmetic."""
     torch.manual_seed(9)
     file = tmp_path / "teacher.safetensors"
-    save_file(timm.create_model("fer_sedense_s2.fer2013").state_dict(), file)
-    return f"fer_sedense_s2.fer2013@{file}"
+    save_file(timm.create_model("fer_sedense_s2.tune_fer2013").state_dict(), file)
+    return f"fer_sedense_s2.tune_fer2013@{file}"
 
 
 def with_votes(faces):
@@ -101,8 +101,8 @@ def test_a_perfect_student_has_nothing_to_learn(faces, config, teacher):
 def test_several_teachers_are_averaged(faces, config, teacher, tmp_path):
     torch.manual_seed(10)
     file = tmp_path / "second.safetensors"
-    save_file(timm.create_model("fer_sedense_s2.fer2013").state_dict(), file)
-    other = f"fer_sedense_s2.fer2013@{file}"
+    save_file(timm.create_model("fer_sedense_s2.tune_fer2013").state_dict(), file)
+    other = f"fer_sedense_s2.tune_fer2013@{file}"
     draws = draw(4, AugmentConfig(), torch.Generator().manual_seed(0))
     one, two, both = (
         Objective(config(teachers=t), faces, CPU).teach(faces.images[:4], draws)
@@ -112,7 +112,7 @@ def test_several_teachers_are_averaged(faces, config, teacher, tmp_path):
     assert not torch.allclose(one, two)
 
 
-@pytest.mark.parametrize("spec", ["fer_nothing", "fer_sedense.fer2013@missing.safetensors"])
+@pytest.mark.parametrize("spec", ["fer_nothing", "fer_sedense.restart_fer2013@missing.safetensors"])
 def test_a_teacher_that_cannot_be_loaded(faces, config, spec):
     with pytest.raises(ValueError, match=f"The teacher {spec!r}"):
         Objective(config(teachers=[spec]), faces, CPU)
@@ -162,7 +162,7 @@ def test_duplicates_leave_training(faces, config, tmp_path):
     [
         ({"targets": "votess"}, "targets must be one of labels, votes, majority"),
         ({"bf16": "maybe"}, "bf16 must be one of auto, on, off"),
-        ({"mixup": -1.0}, "must not be negative"),
+        ({"mixup": -1.0}, "mixup must be at least 0"),
         ({"distill_weight": 2.0}, "distill_weight must be from 0 to 1"),
         ({"teachers": "fer_sedense"}, "teachers must be a list"),
     ],

@@ -10,7 +10,7 @@ from PIL import Image
 from fer_demo.emotions import LABELS
 from training.__main__ import main
 from training.data.folders import RAF_ORDER
-from training.run.config import RECIPES, load_config
+from training.run.recipes import RECIPES, load_config
 
 SMALL = ["epochs=2", "batch_size=16", "warmup_epochs=0.5", "lr=0.02", "threads=1", "device=cpu", "bf16=off"]
 
@@ -34,14 +34,14 @@ def rafdb(tmp_path, gratings) -> Path:
 
 
 def test_raf_single_from_pictures_to_checkpoint(rafdb, tmp_path, capsys):
-    run, out = tmp_path / "raf", tmp_path / "fer_sedense_s2.raf_single"
+    run, out = tmp_path / "raf", tmp_path / "fer_sedense_s2.paper_raf_single"
     settings = ["--set", *SMALL, "sizes=[[0, 50], [1, 100]]"]
     common = ["--data", str(rafdb)]
-    train = ["train", "fer_sedense_s2.raf_single", "--run-dir", str(run), "--quiet", "--no-record"]
+    train = ["train", "fer_sedense_s2.paper_raf_single", "--run-dir", str(run), "--quiet", "--no-record"]
     assert main([*train, *common, *settings]) == 0
     with open(run / "log.csv", newline="") as f:
         assert [row["size"] for row in csv.DictReader(f)] == ["50", "100"]
-    assert main(["export", str(run), "--out", str(out), *common, "--views", "single"]) == 0
+    assert main(["export", str(run), "--out", str(out), *common, "--tta", "none"]) == 0
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["size"] == [100, 100]
     assert (metrics["PublicTest"]["n"], metrics["PrivateTest"]["n"]) == (7, 21)
@@ -67,10 +67,10 @@ def test_every_recipe_ends_at_the_size_its_model_is_used_at(recipe):
 @pytest.mark.parametrize(
     ("recipe", "changes"),
     [
-        ("fer_tang_svm.fer2013", {"loss": "l2_svm"}),
-        ("fer_guo_relativity.fer2013", {"triplet_weight": 1.0}),
-        ("fer_kim_fusion.fer2013", {"aligned": True}),
-        ("fer_li_dlp.fer2013", {"locality_weight": 0.003}),
+        ("fer_tang_svm.paper_fer2013", {"loss": "l2_svm"}),
+        ("fer_guo_relativity.paper_fer2013", {"triplet_weight": 1.0}),
+        ("fer_kim_fusion.paper_fer2013", {"aligned": True}),
+        ("fer_li_dlp.paper_fer2013", {"locality_weight": 0.003}),
     ],
 )
 def test_a_systems_recipe_has_what_makes_it_itself(recipe, changes):
@@ -93,7 +93,7 @@ def test_a_run_at_another_size_is_not_exported(faces, config, tmp_path):
 
     Trainer(config(epochs=1), faces, tmp_path / "run", quiet=True).fit()
     with pytest.raises(ValueError, match=r"ended at 24 pixels, but .* is used at 48"):
-        export(tmp_path / "run", tmp_path / "fer_sedense_s2.fer2013", faces, ("single",))
+        export(tmp_path / "run", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ())
 
 
 def test_a_checkpoint_of_no_known_data_set(faces, config, tmp_path):
@@ -102,4 +102,4 @@ def test_a_checkpoint_of_no_known_data_set(faces, config, tmp_path):
 
     Trainer(config(epochs=1), faces, tmp_path / "run", quiet=True).fit()
     with pytest.raises(ValueError, match="tag of fer2013, raf_single"):
-        export(tmp_path / "run", tmp_path / "mine", faces, ("single",))
+        export(tmp_path / "run", tmp_path / "mine", faces, ())

@@ -88,7 +88,7 @@ def test_a_damaged_record_is_named(record):
 
 def test_differences(record):
     run = read_run(record)
-    other = json.loads(json.dumps(run.config)) | {"lr": 0.5, "threads": 7}
+    other = json.loads(json.dumps(run.config)) | {"lr": 0.5, "threads": 7, "compile": True}
     other["augment"]["rotation"] = 30.0
     changed = type(run)("other", other, run.history, run.record)
     assert differing_settings([run, changed]) == {"lr": ["0.02", "0.5"], "augment.rotation": ["2", "30"]}

@@ -19,7 +19,7 @@ def spec(tmp_path_factory):
     torch.manual_seed(0)
     file = tmp_path_factory.mktemp("teacher") / "weights.safetensors"
     save_file(timm.create_model("fer_mini_xception").state_dict(), file)
-    return f"fer_mini_xception.fer2013@{file}"
+    return f"fer_mini_xception.paper_fer2013@{file}"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_onnx_runtime_answers_as_pytorch_does(spec, asked):
 
 def test_a_bundled_network_is_not_exported_again(asked, monkeypatch):
     monkeypatch.setattr(teachers, "write_onnx", _no_such_operation)
-    teacher = Teacher("fer_sedense_nano.fer2013", CPU)
+    teacher = Teacher("fer_sedense_nano.wide_fer2013", CPU)
     assert teacher.engine is not None
     answers = teacher.logits(*asked)
     teacher.engine = None

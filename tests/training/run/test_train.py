@@ -5,16 +5,20 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from training import UNFINISHED
+from training.__main__ import main
 from training.data import DataError, Faces
-from training.run import storage
-from training.run.config import TrainConfig, from_dict, load_config
+from training.run import storage, train
+from training.run.config import RANGES, TrainConfig, from_dict
+from training.run.recipes import RECIPES, change_execution, describe_settings, load_config
 from training.run.run_folder import BEST, LAST, resume_config
-from training.run.runlog import LOG
+from training.run.runlog import LOG, TimeUp, read_run
 from training.run.train import Trainer
 
 
@@ -33,7 +37,7 @@ def test_it_learns(faces, config, tmp_path):
 
 def test_both_networks_go_on_after_an_evaluation(faces, config, tmp_path):
     """A weight that evaluation replaced by a tensor of inference mode could not be trained any further."""
-    trainer = Trainer(config(model="fer_sedense.fer2013", epochs=2), faces, tmp_path, quiet=True)
+    trainer = Trainer(config(model="fer_sedense.restart_fer2013", epochs=2), faces, tmp_path, quiet=True)
     before = [p.data_ptr() for p in trainer.model.parameters()]
     trainer.fit()
     assert len(trainer.history) == 2 and not any(p.is_inference() for p in trainer.model.parameters())
@@ -77,11 +81,63 @@ def test_resume_in_the_middle_of_an_epoch_is_exact(faces, config, tmp_path, ema,
     assert resumed.best == whole.best
 
 
+@pytest.mark.parametrize("steps", [3, 7, 10])
+def test_out_of_time_and_on_is_exact(faces, config, tmp_path, monkeypatch, steps):
+    """Stopped in the middle of an epoch, or between its last step and its evaluation."""
+    whole = Trainer(config(), faces, tmp_path / "a", quiet=True)
+    whole.fit()
+    stopped = Trainer(config(), faces, tmp_path / "b", record_dir=tmp_path / "record", quiet=True)
+    step = stopped._train_step
+
+    def tick(batch):
+        step(batch)
+        clock.now += 1
+
+    clock = SimpleNamespace(now=0)
+    monkeypatch.setattr(stopped, "_train_step", tick)
+    monkeypatch.setattr(train, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    with pytest.raises(TimeUp):
+        stopped.fit(deadline=steps - 0.5)
+    assert (stopped.epoch, stopped.step) == ((steps - 1) // 7, (steps - 1) % 7 + 1)
+    record = read_run(tmp_path / "record").record
+    assert (record["status"], record["reason"]) == ("paused", "its time was up")
+    resumed = Trainer(resume_config(tmp_path / "b"), faces, tmp_path / "b", quiet=True)
+    resumed.load(tmp_path / "b" / LAST)
+    assert (resumed.epoch, resumed.step) == (stopped.epoch, stopped.step)
+    resumed.fit()
+    assert torch.equal(weights(resumed), weights(whole)) and resumed.best == whole.best
+    assert [r["train_loss"] for r in resumed.history] == [r["train_loss"] for r in whole.history]
+
+
+def test_minutes_on_the_command_line(data, tmp_path, capsys):
+    settings = ["epochs=2", "batch_size=16", "sizes=[[0,24]]", "device=cpu", "bf16=off", "threads=1", "lr=0.02"]
+    run = ["train", "--data", str(data), "--run-dir", str(tmp_path / "run"), "--quiet", "--no-record"]
+    assert main([*run, "--set", *settings, "--minutes", "0.0001"]) == UNFINISHED
+    assert "time is up in epoch 1 of 2; --resume --run-dir" in capsys.readouterr().out
+    assert main([*run, "--resume", "--set", "lr=0.3"]) == 2
+    assert "Only device, threads, compile, save_minutes can be changed on --resume" in capsys.readouterr().err
+    assert main([*run, "--resume", "--set", "save_minutes=1"]) == 0
+    assert "best on PublicTest" in capsys.readouterr().out
+    for wrong in ("0", "-1", "nan", "soon"):
+        with pytest.raises(SystemExit):
+            main([*run, "--minutes", wrong])
+        assert "--minutes" in capsys.readouterr().err
+
+
+def test_settings_on_the_command_line(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--settings"])
+    said = capsys.readouterr().out
+    assert "lr=0.1\n    Peak learning rate.\n" in said and "sizes=[[0, 48]]\n" in said and 'init_from=""\n' in said
+    assert "augment.erase=0.25\n    Probability that a rectangle is erased.\n" in said
+
+
+@pytest.mark.processes
 def test_kill_minus_nine(data, tmp_path):
     """A process killed at an arbitrary moment and resumed gives the weights of one that was left alone."""
     recipe = tmp_path / "r.yaml"
     recipe.write_text(
-        "model: fer_sedense_s2.fer2013\nepochs: 4\nbatch_size: 16\nsizes: [[0, 24]]\nlr: 0.02\nbf16: false\n"
+        "model: fer_sedense_s2.tune_fer2013\nepochs: 4\nbatch_size: 16\nsizes: [[0, 24]]\nlr: 0.02\nbf16: false\n"
         "device: cpu\nthreads: 1\nsave_minutes: 0.002\n"
     )
     run = [sys.executable, "-m", "training", "train", "--data", str(data), "--quiet", "--no-record"]
@@ -132,7 +188,7 @@ def test_resume_needs_a_run(tmp_path):
 def test_checkpoint_of_another_model_is_refused(faces, config, tmp_path):
     trainer = Trainer(config(epochs=1), faces, tmp_path, quiet=True)
     trainer.save()
-    other = Trainer(config(model="fer_sedense.fer2013"), faces, tmp_path, quiet=True)
+    other = Trainer(config(model="fer_sedense.restart_fer2013"), faces, tmp_path, quiet=True)
     with pytest.raises(ValueError, match="does not fit these settings"):
         other.load(tmp_path / LAST)
 
@@ -193,7 +249,7 @@ class TestInitialWeights:
     def test_what_is_wrong_is_named(self, faces, config, tmp_path):
         with pytest.raises(ValueError, match="neither a bundled checkpoint nor a file: 'nothing'"):
             Trainer(config(init_from="nothing"), faces, tmp_path, quiet=True).fit()
-        Trainer(config(model="fer_sedense_nano.fer2013", epochs=1), faces, tmp_path / "a", quiet=True).fit()
+        Trainer(config(model="fer_sedense_nano.wide_fer2013", epochs=1), faces, tmp_path / "a", quiet=True).fit()
         with pytest.raises(ValueError, match="do not fit this network"):
             Trainer(config(init_from=str(tmp_path / "a" / BEST)), faces, tmp_path / "b", quiet=True).fit()
 
@@ -205,8 +261,6 @@ def test_too_few_pictures(faces, config, tmp_path):
 
 class TestConfig:
     def test_recipes_load(self):
-        from training.run.config import RECIPES
-
         recipes = sorted(RECIPES.glob("*.yaml"))
         assert recipes
         for recipe in recipes:
@@ -233,11 +287,49 @@ class TestConfig:
             ("augment=false", "augment holds settings of its own"),
             ("lr.peak=1", "lr must be float"),
             ("seed=20240601", "seed must be from 0 to 16777215"),
+            ("sizes=[[0, 0]]", "sizes must be pairs"),
+            ("lr=-1", "lr must be above 0; got -1"),
+            ("lr=0", "lr must be above 0"),
+            ("lr=nan", "lr must be a finite number; got nan"),
+            ("weight_decay=.inf", "weight_decay must be a finite number; got inf"),
+            ("weight_decay=-0.1", "weight_decay must be at least 0"),
+            ("momentum=1", "momentum must be from 0 to below 1"),
+            ("min_lr=0.2", r"min_lr must not be above lr, but 0\.2 is above 0\.1"),
+            ("opt=sgdd", "opt must be one of timm's optimisers, such as sgd or adamw; got 'sgdd'"),
+            ("device=abacus", "device must be auto, cpu, cuda"),
+            ("augment.rotation=-5", r"augment\.rotation must be from 0 to 180"),
+            ("augment.contrast=.nan", r"augment\.contrast must be a finite number"),
+            ("augment.erase_area=[0.2, 0.1]", r"augment\.erase_area must be two rising fractions"),
+            ("augment.erase_area=0.2", r"augment\.erase_area must be two rising fractions"),
         ],
     )
     def test_wrong_settings(self, override, message):
         with pytest.raises(ValueError, match=message):
             load_config(None, [override])
+
+    def test_every_number_has_a_range(self):
+        numbers = {name for name, value in vars(TrainConfig()).items() if type(value) in (int, float)}
+        assert set(RANGES) == numbers
+
+    def test_optimisers_with_lookahead_are_known(self):
+        assert load_config(None, ["opt=lookahead_adamw"]).opt == "lookahead_adamw"
+
+    def test_every_setting_is_described_as_its_docstring_says(self):
+        found = {name: (value, meaning) for name, value, meaning in describe_settings()}
+        defaults = TrainConfig().to_dict()
+        assert set(found) == set(defaults) - {"augment"} | {f"augment.{name}" for name in defaults["augment"]}
+        assert found["lr"] == (0.1, "Peak learning rate.")
+        assert found["augment.erase"] == (0.25, "Probability that a rectangle is erased.")
+        assert found["sizes"][0] == [[0, 48]] and found["teachers"][1].endswith("at its own size.")  # its third line
+        assert all(meaning.endswith(".") and "\n" not in meaning for _, meaning in found.values())
+
+    def test_what_may_change_when_a_run_goes_on(self):
+        begun = TrainConfig(lr=0.3, compile=True)
+        assert change_execution(begun, ["threads=2", "compile=false"]) == TrainConfig(lr=0.3, threads=2)
+        with pytest.raises(ValueError, match="Only device, threads, compile, save_minutes can be changed on --resume"):
+            change_execution(begun, ["threads=2", "lr=0.1"])
+        with pytest.raises(ValueError, match="threads must be int"):
+            change_execution(begun, ["threads="])
 
     def test_unknown_recipe(self):
         with pytest.raises(ValueError, match="There is no recipe"):

@@ -6,6 +6,6 @@ installed before `run_peers` is called.
 
 from training.bench.peers.measure import each_system, run_peers
 from training.bench.peers.registry import PEERS, Peer
-from training.bench.peers.results import PeerError, PeerResult, table, wilson_interval
+from training.bench.peers.results import PeerError, PeerResult, table
 
-__all__ = ["PEERS", "Peer", "PeerError", "PeerResult", "each_system", "run_peers", "table", "wilson_interval"]
+__all__ = ["PEERS", "Peer", "PeerError", "PeerResult", "each_system", "run_peers", "table"]

@@ -65,19 +65,6 @@ class PeerResult:
     ours: bool = False
 
 
-def wilson_interval(correct: int, n: int) -> tuple[float, float]:
-    """The 95 % Wilson score interval of a proportion.
-
-    Args:
-        correct: Successes.
-        n: Trials, 1 or more.
-
-    Returns:
-        Low and high end, 0 to 1.
-    """
-    return wilson(correct / n, n)
-
-
 def to_classes(predicted: Sequence[int], names: Sequence[str]) -> np.ndarray:
     """Translates a peer's class numbers to ours.
 
@@ -126,12 +113,13 @@ def score(name: str, found: Mapping[str, Any], labels: np.ndarray, *, note: str 
         reason = f"it gave no {error}" if isinstance(error, KeyError) else str(error)
         raise PeerError(f"{name} gave an answer that cannot be used: {reason}.") from error
     right = predicted == labels
+    accuracy = float(right.mean())
     return PeerResult(
         name=name,
         **facts,
         parameters=parameters,
-        accuracy=float(right.mean()),
-        interval=wilson_interval(int(right.sum()), len(labels)),
+        accuracy=accuracy,
+        interval=wilson(accuracy, len(labels)),
         recall={LABELS[i]: float(right[labels == i].mean()) for i in range(len(LABELS)) if (labels == i).any()},
         faces_per_second=speed,
         spread=(min(speeds), max(speeds)),

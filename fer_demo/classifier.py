@@ -1,0 +1,171 @@
+"""A network that reads the expressions of face crops."""
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fer_demo.prediction import FacePrediction
+from fer_demo.runtime.engines import Engine, installed, make_engine, softmax
+from fer_demo.runtime.model_info import ModelError, check_temperature
+from fer_demo.vision.preprocess import prepare_array
+
+if TYPE_CHECKING:
+    import torch
+    import torch.nn as nn
+
+    from fer_demo.explain.face import FaceMap
+    from fer_demo.runtime.torch_engine import TorchEngine
+
+BATCH_SIZE = 64
+
+
+class FaceClassifier:
+    """Reads the expressions of crops that show one face each; `fer_demo.Predictor` finds the faces too.
+
+    Args:
+        model: As for `Predictor`, like all others.
+        engine: What runs the network.
+        device: Where the network runs.
+        temperature: What the logits are divided by.
+        threads: Threads that the network may use.
+
+    Raises:
+        ModelError: As for `Predictor`.
+    """
+
+    _engine: Engine
+    _explainable: "TorchEngine | None"
+    _lock: threading.Lock
+
+    def __init__(
+        self,
+        model: "str | os.PathLike[str] | nn.Module | None" = None,
+        *,
+        engine: str | None = None,
+        device: "str | torch.device" = "cpu",
+        temperature: float | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self._recipe: dict[str, Any] = {"model": model, "engine": engine, "device": device, "threads": threads}
+        self._open()
+        # As it was decided here, so that a copy in another process or folder runs the same network in the same way.
+        self._recipe |= {"model": self._lasting(model), "engine": self.engine, "device": self.device}
+        self.temperature = check_temperature(self._engine.info.temperature if temperature is None else temperature)
+
+    def _open(self) -> None:
+        self._engine = make_engine(**self._recipe)
+        self._explainable = cast("TorchEngine", self._engine) if self._engine.kind == "torch" else None
+        self._lock = threading.Lock()
+
+    def _lasting(self, model: Any) -> Any:
+        if model is None:
+            return self.name
+        if isinstance(model, (str, os.PathLike)):
+            path = Path(model)
+            return path.absolute() if path.is_dir() or path.suffix == ".onnx" else os.fspath(model)
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_engine", "_explainable", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def __repr__(self) -> str:
+        place = f"engine={self.engine!r}, device={str(self.device)!r}"
+        return f"{type(self).__name__}({self.name!r}, {place}, temperature={self.temperature:g})"
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name, or the class of a model that was given as an object."""
+        return self._engine.info.name
+
+    @property
+    def engine(self) -> str:
+        """What runs the network: "onnx" or "torch"."""
+        return self._engine.kind
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names in the order of the network's outputs."""
+        return self._engine.info.labels
+
+    @property
+    def device(self) -> "str | torch.device":
+        """Where the network runs."""
+        return self._engine.device
+
+    @property
+    def model(self) -> "nn.Module":
+        """The network as a timm model, which explanations look into; loaded at the first use if the engine is "onnx".
+
+        Raises:
+            ModelError: If PyTorch is not installed, or the predictor was made from an ONNX file.
+        """
+        with self._lock:
+            if self._explainable is None:
+                self._explainable = make_engine(self._recipe["model"], "torch", threads=self._recipe["threads"])
+            return self._explainable.model
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width of the crops that the network takes, in pixels."""
+        return self._engine.info.size
+
+    def classify(self, crops: "Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | torch.Tensor") -> NDArray[np.float32]:
+        """Class probabilities of face crops.
+
+        Args:
+            crops: uint8 grey pictures (H, W) of any sizes, an array of them (N, H, W), or a tensor (N, 1, H, W).
+
+        Returns:
+            float32 (N, 7), rows add up to 1; columns as `labels`.
+
+        Raises:
+            TypeError: If the pixels are not uint8.
+            ValueError: If a crop is not grey.
+        """
+        results = [np.empty((0, len(self.labels)), np.float32)]
+        for start in range(0, len(crops), BATCH_SIZE):
+            x = prepare_array(crops[start : start + BATCH_SIZE], **self._engine.info.preprocessing)
+            results.append(softmax(self._engine.logits(x) / np.float32(self.temperature)))
+        return np.concatenate(results)
+
+    def explain(
+        self,
+        face: FacePrediction,
+        label: str | None = None,
+        *,
+        method: str = "gradcam",
+        layer: str | None = None,
+        against: str | None = None,
+    ) -> "FaceMap":
+        """What counted for a class on one face; needs the extra ``torch``.
+
+        `fer_demo.explain.face.on_photo` lays the map back onto the photo.
+
+        Args:
+            face: An answer of `predict` or `stream`.
+            label: The class; None is the face's own label.
+            method: "gradcam", "integrated_gradients", "occlusion" or "smoothgrad".
+            layer: Where Grad-CAM looks, a key of `fer_demo.explain.layers`; None is the last stage.
+            against: What speaks for `label` rather than for this class.
+
+        Returns:
+            The map, float32 at the crop's size in ``values``; above 0 for the class, below 0 against it.
+
+        Raises:
+            ModelError: If PyTorch or Captum is not installed, or the predictor was made from an ONNX file.
+            ValueError: For an unknown method, layer or class, or a face without a crop.
+        """
+        if not installed("torch", "timm", "captum"):
+            raise ModelError("Explanations need PyTorch and Captum; run `pip install 'fer-demo[torch]'`.")
+        from fer_demo.explain.face import face_map
+
+        return face_map(self, face.required_crop(), label or face.label, method=method, layer=layer, against=against)

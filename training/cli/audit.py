@@ -1,0 +1,25 @@
+"""``python -m training audit``: what a data set holds."""
+
+import argparse
+import json
+
+from training.cli.options import add_skip_bad, load
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the subcommand ``audit``."""
+    parser = subparsers.add_parser(
+        "audit", help="count duplicates, conflicting labels and blank pictures of a data set"
+    )
+    parser.add_argument("data", metavar="DATA", help="as --data elsewhere")
+    add_skip_bad(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prints the counts."""
+    from training.data.audit import audit, report
+
+    result = audit(load(args))
+    print(json.dumps(result, indent=2) if args.json else report(result))

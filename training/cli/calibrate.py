@@ -1,0 +1,31 @@
+"""``python -m training calibrate``: new statistics of batch normalisation for a checkpoint."""
+
+import argparse
+from pathlib import Path
+
+from training.cli.options import add_data, add_threads, load, prepare_cpu
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Adds the subcommand ``calibrate``."""
+    parser = subparsers.add_parser(
+        "calibrate", help="give a checkpoint statistics of batch normalisation from pictures as they are"
+    )
+    parser.add_argument("checkpoint", type=Path, help="a folder that export wrote")
+    parser.add_argument("--out", type=Path, help="the new folder (default: the same)")
+    add_data(parser)
+    parser.add_argument(
+        "--bn-pictures", type=int, default=8192, metavar="N", help="from so many (default: %(default)s)"
+    )
+    add_threads(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the folder and prints the figure of the single view."""
+    from training.report.release import calibrate
+
+    prepare_cpu(args.threads)
+    out = args.out or args.checkpoint
+    metrics = calibrate(args.checkpoint, out, load(args), args.bn_pictures)
+    print(f"{out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")

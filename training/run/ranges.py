@@ -1,0 +1,51 @@
+"""Ranges of settings, so that a run that cannot work is refused before it begins."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Range:
+    """Finite numbers that a setting may be.
+
+    Attributes:
+        low: The smallest.
+        high: The largest, or infinity for no bound.
+        above: Whether `low` itself is too small.
+        below: Whether `high` itself is too large.
+    """
+
+    low: float
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        large_enough = value > self.low if self.above else value >= self.low
+        small_enough = value < self.high if self.below else value <= self.high
+        return math.isfinite(value) and large_enough and small_enough
+
+    def __str__(self) -> str:
+        if math.isinf(self.high):
+            return f"{'above' if self.above else 'at least'} {self.low}"
+        return f"from {'above ' * self.above}{self.low} to {'below ' * self.below}{self.high}"
+
+
+def check_ranges(settings: Any, ranges: Mapping[str, Range], prefix: str = "") -> None:
+    """Makes sure that each setting is in its range.
+
+    Args:
+        settings: An object with the attributes that `ranges` names.
+        ranges: Attribute to its range.
+        prefix: Stands before the attribute's name in the error.
+
+    Raises:
+        ValueError: If one is outside, infinite or not a number.
+    """
+    for name, allowed in ranges.items():
+        value = getattr(settings, name)
+        if value not in allowed:
+            words = allowed if math.isfinite(value) else "a finite number"
+            raise ValueError(f"{prefix}{name} must be {words}; got {value}.")

@@ -1,0 +1,92 @@
+"""Recipes: YAML files of settings, and single settings given on the command line."""
+
+import inspect
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.run.augment import AugmentConfig
+from training.run.config import EXECUTION, TrainConfig, from_dict
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+def load_config(recipe: str | Path | None, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Reads a recipe and applies overrides.
+
+    Args:
+        recipe: A YAML file, the name of one in ``training/recipes/`` without its suffix, or None for the defaults.
+        overrides: ``"lr=0.05"``, ``"augment.erase=0"``; values are YAML.
+
+    Raises:
+        ValueError: If the recipe is missing or a setting is wrong.
+    """
+    values: dict[str, Any] = {}
+    source = "settings"
+    if recipe is not None:
+        path = Path(recipe) if Path(recipe).suffix in {".yaml", ".yml"} else RECIPES / f"{recipe}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
+            raise ValueError(f"There is no recipe {path}; the bundled ones are {known}.")
+        values, source = _yaml(path.read_text(encoding="utf-8"), str(path)) or {}, str(path)
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} must hold lines like 'lr: 0.1', but holds {values!r}.")
+    return from_dict(_overridden(values, overrides), source)
+
+
+def change_execution(config: TrainConfig, overrides: Sequence[str]) -> TrainConfig:
+    """The settings of a run that goes on: where and how it computes may change, what it computes may not.
+
+    Args:
+        config: Its settings so far.
+        overrides: As for `load_config`.
+
+    Raises:
+        ValueError: If another setting than those of `EXECUTION` is named, or a value is wrong.
+    """
+    if not {override.partition("=")[0].strip() for override in overrides} <= set(EXECUTION):
+        raise ValueError(f"Only {', '.join(EXECUTION)} can be changed on --resume, as in --set threads=2.")
+    return from_dict(_overridden(config.to_dict(), overrides))
+
+
+def _overridden(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Values with overrides applied to them."""
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise ValueError(f"An override reads name=value, but {override!r} has no '='.")
+        target = values
+        *parents, leaf = key.strip().split(".")
+        for parent in parents:
+            target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                raise ValueError(f"{parent} in {override!r} is no group of settings; write {parent}={text}.")
+        target[leaf] = _yaml(text, repr(override))
+    return values
+
+
+def _yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise ValueError(f"{source} is not valid YAML ({reason}); check brackets and quotes.") from None
+
+
+def describe_settings() -> Iterator[tuple[str, Any, str]]:
+    """Every setting, as the docstring of its class explains it.
+
+    Yields:
+        Its name, such as ``"augment.erase"``; its default as a recipe holds it; what it means.
+    """
+    defaults = TrainConfig().to_dict()
+    for cls, prefix, values in ((TrainConfig, "", defaults), (AugmentConfig, "augment.", defaults.pop("augment"))):
+        _, _, attributes = inspect.getdoc(cls).partition("Attributes:\n")
+        # A line that is indented once begins an entry; deeper ones go on with it.
+        entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", attributes, flags=re.MULTILINE)
+        meanings = {name: " ".join(text.split()) for name, text in entries}
+        for name, value in values.items():
+            yield f"{prefix}{name}", value, meanings[name]
