@@ -36,7 +36,7 @@ def test_published_figures_are_read_from_the_file_that_cites_them():
             assert not [figure for figure in printed if figure in text], file
 
 
-@pytest.mark.parametrize("name", ["fer_sedense", "fer_sedense_s2.raf_single"])
+@pytest.mark.parametrize("name", ["fer_sedense", "fer_vielzeuf_occam"])
 def test_a_model_and_what_is_known_about_it_agree_on_its_input(name):
     model = timm.create_model(name)
     side = model.pretrained_cfg["input_size"][-1]
