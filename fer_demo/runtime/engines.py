@@ -26,7 +26,7 @@ PIECE_BYTES = 3 << 20
 """What the largest maps of the faces that it gets at a time may take: larger ones leave the processor's caches."""
 
 MAP_BYTES = "fer_demo.map_bytes"
-"""Key in the file's metadata: bytes of the largest map of one picture, if several go through together."""
+"""Key in the file's metadata: bytes of the largest map of one picture."""
 
 
 class Engine(Protocol):

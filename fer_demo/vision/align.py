@@ -36,7 +36,7 @@ def align_face(image: np.ndarray, landmarks: np.ndarray, size: int = 48, margin:
         ValueError: If the landmarks have another shape, are not finite or all lie in one point.
     """
     inner = TEMPLATE / (1 + 2 * margin) + margin / (1 + 2 * margin)
-    return warp(_gray(image), similarity(landmarks, inner * size), size)
+    return _gray_crop(image, similarity(landmarks, inner * size), size)
 
 
 def square_crop(image: np.ndarray, box: Sequence[float], size: int = 48) -> np.ndarray:
@@ -65,7 +65,7 @@ def square_crop(image: np.ndarray, box: Sequence[float], size: int = 48) -> np.n
     side = max(w, h)
     if side > 100 * max(width, height):
         raise ValueError(f"The box {tuple(box)} is far larger than the picture of {width} x {height} pixels.")
-    return warp(_gray(image), crop_matrix(box, None, size), size)
+    return _gray_crop(image, crop_matrix(box, None, size), size)
 
 
 def crop_matrix(box: Sequence[float], landmarks: np.ndarray | None, size: int = 48) -> np.ndarray:
@@ -142,10 +142,21 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     Returns:
         uint8 (size, size) or (size, size, 3). What lies outside the picture repeats its border.
     """
+    return _drawn(*needed_part(image, matrix, size), size)
+
+
+def _gray_crop(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """`warp` of a picture's grey levels."""
+    # Cut first: turning a whole photo grey takes longer than all the rest, and each of its faces would do so again.
+    part, matrix = needed_part(image, matrix, size)
+    return _drawn(part if part.ndim == 2 else cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), matrix, size)
+
+
+def _drawn(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """`warp` of what `needed_part` left."""
     # Bilinear interpolation reads four pixels; a strong reduction would skip the others and turn hair and skin into
     # noise. So the result is drawn at a whole multiple of its size, where nothing is skipped, and averaged down.
     # What is reduced by more than MAX_MULTIPLE is reduced in two steps, since the drawing would be too large.
-    image, matrix = needed_part(image, matrix, size)
     reduction = 1 / math.hypot(matrix[0, 0], matrix[1, 0])
     if reduction > MAX_MULTIPLE:
         height, width = image.shape[:2]
@@ -179,7 +190,3 @@ def needed_part(image: np.ndarray, matrix: np.ndarray, size: int, margin: float 
     stop = np.maximum(np.clip(np.ceil(reached.max(axis=0)) + 2, 0, limits).astype(int), start + 1)
     part = image[start[1] : stop[1], start[0] : stop[0]]
     return part, np.column_stack([matrix[:, :2], matrix[:, 2] + matrix[:, :2] @ start])
-
-
-def _gray(image: np.ndarray) -> np.ndarray:
-    return image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)

@@ -135,6 +135,35 @@ def test_areas_are_averaged_as_opencv_does(page):
     assert np.abs(difference).max() <= 1
 
 
+def test_a_face_is_cut_out_without_touching_the_rest_of_the_photo(page):
+    """Values that are read from a photo of 12 megapixels for a crop, up to and over the strongest plain reduction."""
+    read = page.evaluate(
+        """async (sides) => {
+            const { crop, squareMatrix } = await import("./geometry.js");
+            const [width, height] = [4000, 3000];
+            const pixels = new Uint8ClampedArray(4 * width * height);
+            let count = 0;
+            const part = (...at) => { const values = pixels.subarray(...at); count += values.length; return values; };
+            const data = new Proxy(pixels, {
+                get: (target, key) => {
+                    if (key === "subarray") return part;
+                    count += typeof key === "string" && /^\\d+$/.test(key); // one value
+                    return target[key];
+                },
+            });
+            return sides.map((side) => {
+                count = 0;
+                crop({data, width, height}, squareMatrix({x: 1000.3, y: 900.6, width: side, height: side}, 48), 48);
+                return count;
+            });
+        }""",
+        [48, 200, 384, 500],
+    )
+    # Four pixels of three values for each point that is drawn, and a border of two pixels.
+    for side, count in zip([48, 200, 384, 500], read, strict=True):
+        assert 3 * 48**2 <= count <= 12 * (side + 48) ** 2 < 4 * 4000 * 3000 / 10
+
+
 def test_the_last_wish_counts(page, tmp_path):
     """Two photos in a row, and a second click while the browser asks for the camera."""
     Image.fromarray(SAMPLES[0].load()).save(tmp_path / "face.png")

@@ -74,12 +74,6 @@ def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     return onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": x})[0]
 
 
-def body(model: onnx.ModelProto) -> onnx.GraphProto:
-    """What a network does with one picture, if it takes one after the other."""
-    (scan,) = model.graph.node
-    return next(a.g for a in scan.attribute if a.name == "body")
-
-
 def run_layout(model: onnx.ModelProto, file) -> Counter:
     """The operators that ONNX Runtime makes of it."""
     options = onnxruntime.SessionOptions()
@@ -91,11 +85,9 @@ def run_layout(model: onnx.ModelProto, file) -> Counter:
 
 @pytest.mark.parametrize("end", ["pool", "mean", "conv", "convolved and used", "used twice"])
 @pytest.mark.parametrize(("hidden", "bias"), [(2, True), (2, False), (16, True)])
-@pytest.mark.parametrize("one_by_one", [False, True])
-def test_the_answers_stay(end, hidden, bias, one_by_one):
+def test_the_answers_stay(end, hidden, bias):
     model = block(end, hidden, bias)
-    new = optimize(onnx.ModelProto.FromString(model.SerializeToString()), one_by_one)
-    assert [n.op_type for n in new.graph.node].count("Scan") == (one_by_one and end in ("conv", "convolved and used"))
+    new = optimize(onnx.ModelProto.FromString(model.SerializeToString()))
     for count in (1, 3):
         x = np.random.default_rng(count).random((count, 1, 8, 8), dtype=np.float32)
         np.testing.assert_allclose(run(new, x), run(model, x), rtol=1e-5, atol=1e-5)
@@ -111,60 +103,6 @@ def test_what_is_rewritten():
     assert kinds["used twice"]["Concat"] == 1  # whoever else uses it still has it
     down, up = (next(i for i in optimize(block("conv")).graph.initializer if i.name == n) for n in ("down.w", "up.w"))
     assert (down.dims[0], up.dims[1]) == (16, 16)
-
-
-def dense(groups: int = 1) -> onnx.ModelProto:
-    """Two blocks that are concatenated with their input and their gated features; convolution, pooling, convolution."""
-    tensors, nodes, chain = [], [], "input"
-    for i, channels in enumerate((1, 33)):
-        for item in (
-            conv(f"f{i}", chain, 16, channels, 3),
-            helper.make_node("GlobalAveragePool", [f"f{i}"], [f"mean{i}"], name=f"n_mean{i}"),
-            conv(f"up{i}", f"mean{i}", 16, 16),
-            helper.make_node("Sigmoid", [f"up{i}"], [f"gate{i}"], name=f"n_gate{i}"),
-            helper.make_node("Mul", [f"f{i}", f"gate{i}"], [f"scaled{i}"], name=f"n_scaled{i}"),
-            helper.make_node("Concat", [chain, f"f{i}", f"scaled{i}"], [f"cat{i}"], name=f"n_cat{i}", axis=1),
-        ):
-            node, more = item if isinstance(item, tuple) else (item, [])
-            nodes.append(node)
-            tensors += more
-        chain = f"cat{i}"
-    pool = helper.make_node("AveragePool", [chain], ["pooled"], name="n_pool", kernel_shape=[2, 2], strides=[2, 2])
-    last, more = conv("output", "pooled", 5 * groups, 65 // groups)
-    if groups > 1:
-        last.attribute.append(helper.make_attribute("group", groups))
-    return finished("dense", [*nodes, pool, last], [*tensors, *more])
-
-
-def test_gates_are_folded_into_the_weights():
-    model = dense()
-    new = optimize(onnx.ModelProto.FromString(model.SerializeToString()), one_by_one=True)
-    for count in (1, 4):
-        x = np.random.default_rng(count).random((count, 1, 8, 8), dtype=np.float32)
-        np.testing.assert_allclose(run(new, x), run(model, x), rtol=1e-4, atol=1e-4)
-    inside = body(new)
-    shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in inside.value_info}
-    shapes |= {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in infer(inside)}
-    products = [n for n in inside.node if n.op_type == "Mul"]
-    # One product of weights for each use of a gate: in the second convolution, and twice in the last.
-    assert len(products) == 3 and all(shapes[n.output[0]][2:] in ([1, 1], [3, 3]) for n in products)
-    channels = {n.name: shapes[n.input[0]][1] for n in inside.node if n.op_type == "Conv"}
-    assert channels["n_f1"] == 17 and channels["n_output"] == 33  # instead of 33 and 65
-    assert not any(n.op_type == "Resize" for n in inside.node)
-
-
-def infer(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
-    """The shapes in a network for one picture."""
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
-    return list(onnx.shape_inference.infer_shapes(model).graph.value_info)
-
-
-def test_a_convolution_in_groups_is_left_alone():
-    model = dense(groups=5)
-    new = optimize(onnx.ModelProto.FromString(model.SerializeToString()), one_by_one=True)
-    x = np.random.default_rng(0).random((2, 1, 8, 8), dtype=np.float32)
-    np.testing.assert_allclose(run(new, x), run(model, x), rtol=1e-4, atol=1e-4)
-    assert "output.w" in {tensor.name for tensor in body(new).initializer}
 
 
 def test_the_layout_is_kept(tmp_path):

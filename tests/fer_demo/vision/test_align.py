@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_demo.vision.align import TEMPLATE, align_face, similarity, square_crop, warp, whole_picture
+from fer_demo.vision.align import TEMPLATE, align_face, crop_matrix, similarity, square_crop, warp, whole_picture
 
 # The astronaut's landmarks, marked by hand.
 ASTRONAUT = np.array([[206, 103], [243, 102], [224, 126], [207, 142], [242, 141]])
@@ -109,3 +109,32 @@ class TestSquareCrop:
     def test_bad_boxes(self, astronaut, box):
         with pytest.raises(ValueError, match="box"):
             square_crop(astronaut, box)
+
+
+class TestGrey:
+    """Only the part that a crop is drawn from is turned grey; the crop is that of the photo turned grey as a whole."""
+
+    @pytest.mark.parametrize("size", [(480, 640), (37, 53), (1, 1), (1, 300), (400, 3), (90, 33_000), (1200, 1600)])
+    @pytest.mark.parametrize("side", [1.5, 20, 48, 130.3, 700, 2500])
+    def test_the_same_pixels_as_of_a_grey_photo(self, size, side):
+        side = min(side, 90.0 * max(size))  # square_crop refuses a hundred times the picture
+        rng = np.random.default_rng([*size, int(side)])
+        image = rng.integers(0, 256, (*size, 3), np.uint8)
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        for place in rng.random((6, 2)).round(1) * size[::-1]:  # on the border too
+            x, y = np.minimum(place, np.array(size[::-1]) - 0.25) - side / 2
+            box = (x, y, side, side * rng.uniform(0.5, 1))
+            np.testing.assert_array_equal(square_crop(image, box), warp(grey, crop_matrix(box, None), 48))
+            turn = cv2.getRotationMatrix2D((0.5, 0.5), rng.uniform(-180, 180), 1.0)
+            landmarks = (TEMPLATE @ turn[:, :2].T + turn[:, 2]) * side + (x, y) + rng.normal(0, side / 50, (5, 2))
+            for pixels, margin in ((48, 0.0), (64, 0.25)):
+                target = (TEMPLATE + margin) / (1 + 2 * margin) * pixels
+                expected = warp(grey, similarity(landmarks, target), pixels)
+                np.testing.assert_array_equal(align_face(image, landmarks, pixels, margin), expected)
+
+    def test_a_view_of_a_photo(self, astronaut):
+        """Rows that do not follow each other in memory, and columns that run backwards."""
+        for view in (astronaut[20:220, 125:325], astronaut[:, ::-1], astronaut[::2, ::2], astronaut[..., ::-1]):
+            whole = np.ascontiguousarray(view)
+            box = (30, 20, 120, 120)
+            np.testing.assert_array_equal(square_crop(view, box), square_crop(whole, box))
