@@ -9,14 +9,16 @@ STAMP := $(VENV)/.installed
 app: $(STAMP)          ## install if needed, then serve everything on http://localhost:8501
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
-test: $(STAMP)         ## install if needed, then run the fast tests
+test: lint             ## install if needed, then check the code and run the fast tests
 	$(BIN)/python -m pytest
 
 slow: $(STAMP)         ## the tests that take minutes or need data
 	$(BIN)/python -m pytest -m slow
 
-lint: $(STAMP)
+lint: $(STAMP)         ## install if needed, then check style, format and types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 $(STAMP): pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
     from fer_demo.vision.images import ImageError, open_image
     from fer_demo.vision.preprocess import data_config, prepare
 
-__version__ = "0.1.0"
+    __version__: str
 
 _LAZY = {
     "DetectedFace": "fer_demo.vision.detector",
@@ -72,6 +72,8 @@ register_with_timm()
 def __getattr__(name: str) -> Any:
     if name == "models":
         return import_module("fer_demo.models")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("fer-demo")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

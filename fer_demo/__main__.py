@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     try:
-        code = args.run(args)
+        code: int = args.run(args)
         sys.stdout.flush()  # a pipe that was closed shows here, and not when the interpreter ends
         return code
     except KeyboardInterrupt:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_demo.emotions import COLORS, text_color
@@ -14,22 +15,40 @@ PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 """File name endings, in lower case, that `save_picture` writes."""
 
 
+class Drawable(Protocol):
+    """What is drawn of a face; a `FacePrediction` has it."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """x, y, width, height in pixels of the picture."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        ...
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        """Class name to probability in [0, 1]."""
+        ...
+
+
 def face_label(number: int, probabilities: Mapping[str, float]) -> str:
     """What a box says: ``"1 happy"``, or ``"1 happy?"`` when the answer is unsure."""
     return f"{number} {ranked(probabilities)[0][0]}{'?' if is_unsure(probabilities) else ''}"
 
 
 def draw_faces(
-    image: np.ndarray, faces: Sequence[Any], *, chosen: int | None = None, max_side: int | None = None
-) -> np.ndarray:
+    image: NDArray[np.uint8], faces: Sequence[Drawable], *, chosen: int | None = None, max_side: int | None = None
+) -> NDArray[np.uint8]:
     """The picture with a numbered box and a word for each face, in the emotion's colour.
 
     Lines and letters grow with the picture, so that they look the same once it is shown at a page's width.
 
     Args:
         image: uint8 RGB [H, W, 3].
-        faces: `FacePrediction` objects, or anything with ``box`` (x, y, width, height in pixels), ``label`` and
-            ``probabilities``.
+        faces: `FacePrediction` objects, or others of the kind.
         chosen: Index of the face to bring forward; the others get thinner boxes.
         max_side: Shrink the result to at most this many pixels on its longer side before drawing.
 
@@ -60,7 +79,15 @@ def draw_faces(
     return np.asarray(picture)
 
 
-def _draw_label(draw, text, box, color, font, unit, size) -> None:
+def _draw_label(
+    draw: ImageDraw.ImageDraw,
+    text: str,
+    box: tuple[float, float, float, float],
+    color: str,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    unit: float,
+    size: tuple[int, int],
+) -> None:
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     pad = max(2, round(4 * unit))
     width, height = right - left + 2 * pad, bottom - top + 2 * pad
@@ -70,7 +97,7 @@ def _draw_label(draw, text, box, color, font, unit, size) -> None:
     draw.text((x + pad - left, y + pad - top), text, fill=text_color(color), font=font)
 
 
-def save_picture(image: np.ndarray, file: Path) -> None:
+def save_picture(image: NDArray[np.uint8], file: Path) -> None:
     """Writes a picture in the format that the file's name ends in, one of `PICTURE_ENDINGS`.
 
     Args:
@@ -86,12 +113,12 @@ def save_picture(image: np.ndarray, file: Path) -> None:
     Image.fromarray(image).save(file, quality=95)  # which matters for JPEG and WebP alone
 
 
-def enlarge(crop: np.ndarray, times: int = 6) -> np.ndarray:
+def enlarge(crop: NDArray[np.uint8], times: int = 6) -> NDArray[np.uint8]:
     """Every pixel of a uint8 array [H, W] as a square of `times` pixels: [times * H, times * W]."""
     return np.repeat(np.repeat(crop, times, axis=0), times, axis=1)
 
 
-def fit_width(image: np.ndarray, *, max_width: int, max_height: int) -> int:
+def fit_width(image: NDArray[Any], *, max_width: int, max_height: int) -> int:
     """The width at which a picture [H, W, …] fits into a frame, in whole pixels of at least 1."""
-    height, width = image.shape[:2]
+    height, width = map(int, image.shape[:2])
     return max(1, min(max_width, round(max_height * width / height)))

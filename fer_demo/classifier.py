@@ -4,9 +4,10 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_demo.prediction import FacePrediction
 from fer_demo.runtime.engines import Engine, installed, make_engine, softmax
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import torch.nn as nn
 
     from fer_demo.explain.face import FaceMap
+    from fer_demo.runtime.torch_engine import TorchEngine
 
 BATCH_SIZE = 64
 
@@ -37,7 +39,7 @@ class FaceClassifier:
     """
 
     _engine: Engine
-    _explainable: Engine | None
+    _explainable: "TorchEngine | None"
     _lock: threading.Lock
 
     def __init__(
@@ -57,7 +59,7 @@ class FaceClassifier:
 
     def _open(self) -> None:
         self._engine = make_engine(**self._recipe)
-        self._explainable = self._engine if self._engine.kind == "torch" else None
+        self._explainable = cast("TorchEngine", self._engine) if self._engine.kind == "torch" else None
         self._lock = threading.Lock()
 
     def _lasting(self, model: Any) -> Any:
@@ -116,7 +118,7 @@ class FaceClassifier:
         """Height and width of the crops that the network takes, in pixels."""
         return self._engine.info.size
 
-    def classify(self, crops: "Sequence[np.ndarray] | np.ndarray | torch.Tensor") -> np.ndarray:
+    def classify(self, crops: "Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | torch.Tensor") -> NDArray[np.float32]:
         """Class probabilities of face crops.
 
         Args:
@@ -166,6 +168,4 @@ class FaceClassifier:
             raise ModelError("Explanations need PyTorch and Captum; run `pip install 'fer-demo[torch]'`.")
         from fer_demo.explain.face import face_map
 
-        if face.crop is None:
-            raise ValueError("This face has no crop to explain, since it was read from a dictionary; predict it again.")
-        return face_map(self, face.crop, label or face.label, method=method, layer=layer, against=against)
+        return face_map(self, face.required_crop(), label or face.label, method=method, layer=layer, against=against)

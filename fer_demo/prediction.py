@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_demo.emotions import LABELS
 from fer_demo.wording import describe, is_unsure
@@ -26,10 +27,10 @@ class FacePrediction:
     """
 
     box: tuple[float, float, float, float]
-    landmarks: np.ndarray | None
+    landmarks: NDArray[np.float32] | None
     score: float | None
     probabilities: dict[str, float]
-    crop: np.ndarray | None = field(default=None, repr=False)
+    crop: NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
@@ -56,6 +57,16 @@ class FacePrediction:
     def sentence(self) -> str:
         """The answer in words, e.g. ``"looks happy (82 %)"``; see `fer_demo.wording.describe`."""
         return describe(self.probabilities)
+
+    def required_crop(self) -> NDArray[np.uint8]:
+        """`crop`, for those who cannot do without it.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if self.crop is None:
+            raise ValueError("This face has no crop to explain, since it was read from a dictionary; predict it again.")
+        return self.crop
 
     def to_dict(self) -> dict[str, Any]:
         """The answer without pixels, ready for ``json.dumps``; coordinates rounded to a tenth of a pixel."""

@@ -150,15 +150,15 @@ class Predictor(FaceClassifier):
             raise ValueError("Give only one of whole_image, boxes and faces.")
         many = isinstance(image, (list, tuple))
         images = list(image) if many else [image]
-        given: list[Sequence[Any]] = []
+        given: dict[str, Sequence[Any]] = {}
         for name, places in (("boxes", boxes), ("faces", faces)):
-            given.append([None] * len(images) if places is None else places if many else [places])
-            if len(given[-1]) != len(images):
+            given[name] = [None] * len(images) if places is None else places if many else [places]
+            if len(given[name]) != len(images):
                 raise ValueError(
-                    f"There are {len(images)} pictures, but {name} for {len(given[-1])}; give a list for each."
+                    f"There are {len(images)} pictures, but {name} for {len(given[name])}; give a list for each."
                 )
-        each = zip(images, *given, strict=True)
-        answers = self._read([self._cut(i, whole_image, b, f, turned, channels) for i, b, f in each])
+        pictures = zip(images, given["boxes"], given["faces"], strict=True)
+        answers = self._read([self._cut(i, whole_image, b, f, turned, channels) for i, b, f in pictures])
         return answers if many else answers[0]
 
     def stream(

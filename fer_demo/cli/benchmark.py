@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fer_demo.tradeoffs import Benchmark, Row
+    from fer_demo.tradeoffs.timing import Network
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand ``benchmark``."""
     parser = subparsers.add_parser(
         "benchmark",
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     return 130 if stopped else 0
 
 
-def _measure(networks: list, known: "Benchmark", args: argparse.Namespace) -> tuple["Benchmark", bool]:
+def _measure(networks: "list[Network]", known: "Benchmark", args: argparse.Namespace) -> tuple["Benchmark", bool]:
     """Measures with a progress bar; the second value says whether somebody stopped it."""
     from tqdm import tqdm
 

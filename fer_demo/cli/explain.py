@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fer_demo.predictor import Predictor
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand ``explain``."""
     parser = subparsers.add_parser(
         "explain",

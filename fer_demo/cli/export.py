@@ -9,13 +9,17 @@ from fer_demo.cache import web_page_dir
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch.nn as nn
+    from numpy.typing import NDArray
+
+    from fer_demo.runtime.model_info import ModelInfo
 
 
 # Face pictures that show the ranges of the activations; more change them no longer.
 CALIBRATION_PICTURES = 512
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand ``export``."""
     parser = subparsers.add_parser(
         "export",
@@ -123,7 +127,7 @@ def _file(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model(name: str | None, untrained: bool):
+def _model(name: str | None, untrained: bool) -> "tuple[nn.Module, ModelInfo]":
     """The network and what is to be known about it."""
     import timm
 
@@ -137,7 +141,7 @@ def _model(name: str | None, untrained: bool):
     return load_model(name)
 
 
-def _faces(source: Path, size: int) -> "np.ndarray":
+def _faces(source: Path, size: int) -> "NDArray[np.uint8]":
     """Pictures of faces, uint8 (N, size, size) grey."""
     import numpy as np
 

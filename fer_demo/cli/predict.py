@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from fer_demo.predictor import Predictor
     from fer_demo.results import FaceResults
-    from fer_demo.vision.images import ImageError
 
 # Below this many photos a progress bar is noise.
 PROGRESS_FROM = 10
 
 
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the subcommand ``predict``."""
     parser = subparsers.add_parser(
         "predict",
@@ -109,30 +108,30 @@ def _predict(
             failed += 1
             tqdm.write(sentence, file=sys.stderr)
 
-        def give_up(photo: Path, error: "ImageError") -> None:
+        def give_up(photo: object, error: Exception) -> None:
             report(str(error))
             with tqdm.external_write_mode(file=sys.stdout):
-                writer.add_error(photo, str(error))
+                writer.add_error(str(photo), str(error))
             bar.update()
 
         for faces in predictor.stream(photos, on_error=give_up, whole_image=whole_image):
             with tqdm.external_write_mode(file=sys.stdout):
                 writer.add(faces)
-            if drawn and (problem := _draw(faces, str(faces.file), drawn[Path(str(faces.file))])):
+            if drawn and (problem := _draw(faces, drawn[Path(str(faces.file))])):
                 report(problem)
             bar.update()
     writer.finish()
     return 1 if failed else 0
 
 
-def _draw(faces: "FaceResults", photo: str, file: Path) -> str | None:
+def _draw(faces: "FaceResults", file: Path) -> str | None:
     """Writes a photo with boxes; what went wrong, if anything."""
     from fer_demo.annotate import save_picture
     from fer_demo.vision.sources import one_line
 
     try:
         # The photo is opened once more: only the crops have been kept of it.
-        picture = faces.draw(photo)
+        picture = faces.draw(str(faces.file))
         file.parent.mkdir(parents=True, exist_ok=True)
         save_picture(picture, file)
     except OSError as error:
@@ -171,7 +170,7 @@ class _TextWriter:
         if not faces:
             print(f"{name}: no face found", file=self.out)
 
-    def add_error(self, photo: Path, sentence: str) -> None:
+    def add_error(self, photo: str, sentence: str) -> None:
         """For people, the sentence that is reported to them is enough."""
 
     def finish(self) -> None:
@@ -186,8 +185,8 @@ class _JsonWriter(_TextWriter):
     def add(self, faces: "FaceResults") -> None:
         self._entry(faces.to_dict())
 
-    def add_error(self, photo: Path, sentence: str) -> None:
-        self._entry({"file": str(photo), "error": sentence})
+    def add_error(self, photo: str, sentence: str) -> None:
+        self._entry({"file": photo, "error": sentence})
 
     def finish(self) -> None:
         print("\n]", file=self.out, flush=True)
@@ -212,10 +211,10 @@ class _CsvWriter(_TextWriter):
 
         self.rows.writerows(result_rows(faces.file, faces))
 
-    def add_error(self, photo: Path, sentence: str) -> None:
+    def add_error(self, photo: str, sentence: str) -> None:
         from fer_demo.results import plain_cell
 
-        self.rows.writerow({"file": plain_cell(str(photo)), "status": "error", "error": plain_cell(sentence)})
+        self.rows.writerow({"file": plain_cell(photo), "status": "error", "error": plain_cell(sentence)})
 
     def finish(self) -> None:
         if self.out is sys.stdout:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn as nn
@@ -10,6 +11,9 @@ from captum.attr import IntegratedGradients, LayerGradCam, NoiseTunnel, Occlusio
 
 from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.runtime.torch_lock import lock
+
+Score = Callable[[torch.Tensor], torch.Tensor]
+"""From pictures (M, 1, H, W) to scores (M,)."""
 
 METHODS = {
     "gradcam": "Grad-CAM",
@@ -75,9 +79,7 @@ def default_layer(model: nn.Module) -> str:
     return list(layers(model))[-1]
 
 
-def score_function(
-    model: nn.Module, target: torch.Tensor | int, against: torch.Tensor | int | None = None
-) -> Callable[[torch.Tensor], torch.Tensor]:
+def score_function(model: nn.Module, target: torch.Tensor | int, against: torch.Tensor | int | None = None) -> Score:
     """What is explained: a class's logit, or by how much it exceeds another's.
 
     Args:
@@ -90,7 +92,7 @@ def score_function(
     """
 
     def score(x: torch.Tensor) -> torch.Tensor:
-        logits = model(x)
+        logits: torch.Tensor = model(x)
 
         def of(which: torch.Tensor | int) -> torch.Tensor:
             ids = torch.as_tensor(which, device=logits.device).reshape(-1)
@@ -138,9 +140,10 @@ def attribute(
         )
     if method not in METHODS:
         raise ValueError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
+    classes = cast(int, model.num_classes)
     for name, value in (("target", target), ("against", against)):
-        if value is not None and not 0 <= value < model.num_classes:
-            raise ValueError(f"{name} must be a class id from 0 to {model.num_classes - 1}, but is {value}.")
+        if value is not None and not 0 <= value < classes:
+            raise ValueError(f"{name} must be a class id from 0 to {classes - 1}, but is {value}.")
     score = score_function(model, target, against)
     with lock(model), torch.enable_grad():
         if method == "gradcam":
@@ -156,7 +159,7 @@ def attribute(
     return Attribution(maps, maps, torch.cat(deltas) if deltas else None)
 
 
-def _grad_cam(model: nn.Module, score: Callable, x: torch.Tensor, layer: str | None) -> Attribution:
+def _grad_cam(model: nn.Module, score: Score, x: torch.Tensor, layer: str | None) -> Attribution:
     known = layers(model)
     name = layer or default_layer(model)
     if name not in known:
@@ -167,7 +170,7 @@ def _grad_cam(model: nn.Module, score: Callable, x: torch.Tensor, layer: str | N
     return Attribution(maps[:, 0].detach(), raw[:, 0].detach())
 
 
-def _on_input(score: Callable, x: torch.Tensor, method: str, seed: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+def _on_input(score: Score, x: torch.Tensor, method: str, seed: int) -> tuple[torch.Tensor, torch.Tensor | None]:
     # A picture of its own mean grey says nothing about a face; black would make dark pixels count for nothing.
     grey = x.mean(dim=(2, 3), keepdim=True).expand_as(x)
     delta = None

@@ -54,7 +54,7 @@ def channel_map(model: nn.Module, x: torch.Tensor, gate: str, channel: int) -> t
     """
     module = model.get_submodule(_known(model, gate))
     with lock(model), torch.no_grad():
-        features = LayerActivation(model, module).attribute(x, attribute_to_layer_input=True)
+        features: torch.Tensor = LayerActivation(model, module).attribute(x, attribute_to_layer_input=True)
     return features[:, _channel(channel, features.shape[1])].float()
 
 
@@ -76,7 +76,7 @@ def with_channel(model: nn.Module, gate: str, channel: int, value: float) -> Ite
     """
     module = gates(model)[_known(model, gate)]
 
-    def hold(_module: nn.Module, _inputs: tuple, output: torch.Tensor) -> torch.Tensor:
+    def hold(_module: nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
         output = output.clone()
         output[:, _channel(channel, output.shape[1])] = value
         return output

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypedDict
 
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from fer_demo.classifier import FaceClassifier
 from fer_demo.explain.attribution import attribute
 from fer_demo.explain.channels import channel_map, channel_weights, with_channel
 from fer_demo.explain.faithfulness import centre_map, curves, random_map
 from fer_demo.prediction import FacePrediction
-from fer_demo.predictor import Predictor
 from fer_demo.vision.align import crop_matrix, needed_part
 from fer_demo.vision.preprocess import data_config, prepare
 
@@ -27,14 +28,32 @@ class FaceMap:
         delta: For Integrated Gradients, by how much the map's sum misses the change of the logit; None otherwise.
     """
 
-    values: np.ndarray
+    values: NDArray[np.float32]
     cells: int
     delta: float | None = None
 
 
+class FaceCurves(TypedDict):
+    """Deletion and insertion for one map of one face.
+
+    Attributes:
+        fraction: float32 (S+1,): share of the pixels that is gone, or there.
+        deletion: float32 (S+1,): see `fer_demo.explain.faithfulness.Curves`.
+        insertion: Likewise.
+        deletion_area: Area under the curve, from 0 to 1.
+        insertion_area: Likewise.
+    """
+
+    fraction: NDArray[np.float32]
+    deletion: NDArray[np.float32]
+    insertion: NDArray[np.float32]
+    deletion_area: float
+    insertion_area: float
+
+
 def face_map(
     predictor: FaceClassifier,
-    crop: np.ndarray,
+    crop: NDArray[np.uint8],
     label: str,
     *,
     method: str = "gradcam",
@@ -60,14 +79,14 @@ def face_map(
     return FaceMap(found.maps[0].cpu().numpy(), found.raw.shape[-1], delta)
 
 
-def face_channels(predictor: Predictor, crop: np.ndarray) -> dict[str, np.ndarray]:
+def face_channels(predictor: FaceClassifier, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     """The channel weights on one face: gate name to float32 (C,), from 0 to 1; empty for a network without gates."""
     weights = channel_weights(predictor.model, _input(predictor, crop))
     return {name: values[0].cpu().numpy() for name, values in weights.items()}
 
 
 def channel_effect(
-    predictor: Predictor, crop: np.ndarray, gate: str, channel: int, values: Mapping[str, float]
+    predictor: FaceClassifier, crop: NDArray[np.uint8], gate: str, channel: int, values: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
     """The answer while a channel's weight is held at other values.
 
@@ -90,14 +109,16 @@ def channel_effect(
     return answers
 
 
-def face_channel_map(predictor: Predictor, crop: np.ndarray, gate: str, channel: int) -> np.ndarray:
+def face_channel_map(
+    predictor: FaceClassifier, crop: NDArray[np.uint8], gate: str, channel: int
+) -> NDArray[np.float32]:
     """Where a channel responds on one face: float32 (h, w), not negative."""
     return channel_map(predictor.model, _input(predictor, crop), gate, channel)[0].cpu().numpy()
 
 
 def face_curves(
-    predictor: Predictor, crop: np.ndarray, label: str, found: FaceMap, title: str = "this map"
-) -> dict[str, dict[str, np.ndarray | float]]:
+    predictor: FaceClassifier, crop: NDArray[np.uint8], label: str, found: FaceMap, title: str = "this map"
+) -> dict[str, FaceCurves]:
     """Deletion and insertion for a face's map, for chance of the same coarseness, and for a map of the middle.
 
     Args:
@@ -108,8 +129,7 @@ def face_curves(
         title: Its name in the result.
 
     Returns:
-        Title to ``fraction``, ``deletion`` and ``insertion``, float32 (S+1,), and the areas ``deletion_area`` and
-        ``insertion_area``.
+        A map's title to its curves.
     """
     x = _input(predictor, crop)
     h, w = found.values.shape
@@ -120,7 +140,7 @@ def face_curves(
         control: random_map(1, h, w, cells),
         "middle of the picture": centre_map(1, h, w),
     }
-    result = {}
+    result: dict[str, FaceCurves] = {}
     for name, values in maps.items():
         both = curves(predictor.model, x, values, _class_id(predictor, label), temperature=predictor.temperature)
         deletion, insertion = (float(area[0]) for area in both.areas())
@@ -135,8 +155,8 @@ def face_curves(
 
 
 def on_photo(
-    values: np.ndarray, image: np.ndarray, face: FacePrediction, *, margin: float = 0.35
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values: NDArray[np.float32], image: NDArray[np.uint8], face: FacePrediction, *, margin: float = 0.35
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
     """A face's map laid back onto the photo it came from, at the photo's own resolution.
 
     Args:
@@ -149,7 +169,7 @@ def on_photo(
         The part of the photo, uint8 (h, w, 3); the map on it, float32 (h, w), 0 outside the crop; and where the crop
         is, bool (h, w).
     """
-    size = face.crop.shape[0]
+    size = values.shape[0]
     part, matrix = needed_part(image, crop_matrix(face.box, face.landmarks, size), size, margin)
     # Enlarged in crop space first: warping 48 pixels straight up would show OpenCV's bilinear facets.
     fine = cv2.resize(values.astype(np.float32), (8 * size, 8 * size), interpolation=cv2.INTER_CUBIC)
@@ -168,7 +188,7 @@ def on_photo(
     return part, np.where(inside, laid, 0).astype(np.float32), inside
 
 
-def _input(predictor: FaceClassifier, crop: np.ndarray) -> torch.Tensor:
+def _input(predictor: FaceClassifier, crop: NDArray[np.uint8]) -> torch.Tensor:
     return prepare([crop], **data_config(predictor.model)).to(predictor.device)
 
 

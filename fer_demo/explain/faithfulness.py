@@ -131,9 +131,10 @@ def infidelity(
         return noise, inputs - noise
 
     with lock(model), torch.no_grad():
-        return captum.metrics.infidelity(
+        found: torch.Tensor = captum.metrics.infidelity(
             score_function(model, target), perturb, x, maps[:, None], n_perturb_samples=samples, normalize=True
-        ).float()
+        )
+    return found.float()
 
 
 def sensitivity(
@@ -150,10 +151,11 @@ def sensitivity(
     Returns:
         float32 (N,).
     """
-    return captum.metrics.sensitivity_max(
+    found: torch.Tensor = captum.metrics.sensitivity_max(
         lambda pictures: explain(pictures[0] if isinstance(pictures, tuple) else pictures)[:, None],
         x,
         perturb_radius=radius,
         n_perturb_samples=samples,
         max_examples_per_batch=len(x),
-    ).float()
+    )
+    return found.float()

@@ -4,19 +4,24 @@ Blue speaks against the class and red for it, on every figure; the colours say s
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.colors import get_colorscale, sample_colorscale
 
 from fer_demo.figures import GRID, blank_figure
+
+if TYPE_CHECKING:
+    from fer_demo.explain.face import FaceCurves
 
 SIGNED, POSITIVE = "RdBu_r", "Inferno"
 LINES = {"deletion": "dash", "insertion": "solid"}
 PALETTE = ("#4B4FB8", "#7F7F7F", "#8D6E00")
 
 
-def limit(values: np.ndarray) -> float:
+def limit(values: NDArray[np.floating]) -> float:
     """The value that gets the strongest colour: symmetric about 0, so that nothing is white but nothing."""
     return max(float(np.abs(values).max()), 1e-12)
 
@@ -26,7 +31,9 @@ def colours_say(signed: bool) -> str:
     return "Red speaks for it, blue against it." if signed else "Brighter counted more."
 
 
-def blend(photo: np.ndarray, values: np.ndarray, *, signed: bool = True, opacity: float = 0.6) -> np.ndarray:
+def blend(
+    photo: NDArray[np.uint8], values: NDArray[np.floating], *, signed: bool = True, opacity: float = 0.6
+) -> NDArray[np.uint8]:
     """A map over a picture; where the map is near 0, the picture shows unchanged.
 
     Args:
@@ -43,15 +50,18 @@ def blend(photo: np.ndarray, values: np.ndarray, *, signed: bool = True, opacity
     table = _table(SIGNED if signed else POSITIVE)
     colours = table[np.round((strength + 1) * 127.5 if signed else strength * 255).astype(int)]
     alpha = (opacity * np.abs(strength) ** 0.7)[..., None]
-    return np.round(rgb * (1 - alpha) + colours * alpha).astype(np.uint8)
+    blended: NDArray[np.float64] = rgb * (1 - alpha) + colours * alpha
+    return np.round(blended).astype(np.uint8)
 
 
-def _table(scale: str) -> np.ndarray:
+def _table(scale: str) -> NDArray[np.float64]:
     colours = sample_colorscale(get_colorscale(scale), np.linspace(0, 1, 256), colortype="tuple")
-    return np.array(colours) * 255
+    return np.array(colours, np.float64) * 255
 
 
-def hover_map(crop: np.ndarray, values: np.ndarray, *, signed: bool = True, height: int = 360) -> go.Figure:
+def hover_map(
+    crop: NDArray[np.uint8], values: NDArray[np.floating], *, signed: bool = True, height: int = 360
+) -> go.Figure:
     """The crop under its map, with the map's value at each pixel.
 
     Args:
@@ -78,7 +88,9 @@ def hover_map(crop: np.ndarray, values: np.ndarray, *, signed: bool = True, heig
 
 
 def gate_heatmap(
-    weights: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray] | None = None, height: int = 380
+    weights: Mapping[str, NDArray[np.floating]],
+    means: Mapping[str, NDArray[np.floating]] | None = None,
+    height: int = 380,
 ) -> go.Figure:
     """The channel weights, a row a block; or by how much they differ from a class's average.
 
@@ -178,7 +190,7 @@ def effect_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -
     return fig
 
 
-def faithfulness_curves(found: Mapping[str, Mapping[str, np.ndarray | float]], height: int = 340) -> go.Figure:
+def faithfulness_curves(found: Mapping[str, "FaceCurves"], height: int = 340) -> go.Figure:
     """Deletion (dashed) and insertion (solid) for each map.
 
     Args:
@@ -187,10 +199,10 @@ def faithfulness_curves(found: Mapping[str, Mapping[str, np.ndarray | float]], h
     """
     fig = blank_figure(height, legend={"orientation": "h", "y": -0.3, "x": 0})
     for colour, (title, curve) in zip(PALETTE, found.items(), strict=False):
-        for kind in ("insertion", "deletion"):
+        for kind, values in (("insertion", curve["insertion"]), ("deletion", curve["deletion"])):
             fig.add_scatter(
                 x=curve["fraction"],
-                y=curve[kind],
+                y=values,
                 mode="lines",
                 name=f"{title}: {kind}",
                 line={"color": colour, "dash": LINES[kind], "width": 2.5},
@@ -202,7 +214,7 @@ def faithfulness_curves(found: Mapping[str, Mapping[str, np.ndarray | float]], h
 
 
 def most_different(
-    weights: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], count: int = 5
+    weights: Mapping[str, NDArray[np.floating]], means: Mapping[str, NDArray[np.floating]], count: int = 5
 ) -> Sequence[tuple[str, int, float, float]]:
     """The channels that differ most from a class's average: gate, channel, weight, average."""
     rows = [

@@ -5,6 +5,8 @@ import html
 import io
 
 import numpy as np
+import plotly.graph_objects as go
+from numpy.typing import NDArray
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
@@ -27,7 +29,7 @@ def section(
     predictor: Predictor,
     face: FacePrediction,
     number: int,
-    picture: np.ndarray,
+    picture: NDArray[np.uint8],
     found: FaceMap,
     label: str,
     method: str,
@@ -58,14 +60,14 @@ def section(
         f"</small></p></div><div>{_figure(probability_bars(face.probabilities))}</div></div>"
     )
     if against is None:
-        curves = face_curves(predictor, face.crop, label, found)
+        curves = face_curves(predictor, face.required_crop(), label, found)
         areas = "; ".join(
             f"{name}: deletion {c['deletion_area']:.2f}, insertion {c['insertion_area']:.2f}"
             for name, c in curves.items()
         )
         parts.append(f"<h3>Is this map to be believed?</h3>{_figure(faithfulness_curves(curves))}")
         parts.append(f'<p class="note">Areas under the curves: {html.escape(areas)}. Low deletion, high insertion.</p>')
-    weights = face_channels(predictor, face.crop)
+    weights = face_channels(predictor, face.required_crop())
     if weights:
         parts.append(f"<h3>Squeeze-and-excitation: the channel weights</h3>{_figure(gate_heatmap(weights))}")
     return "\n".join(parts)
@@ -87,15 +89,15 @@ def report(title: str, model: str, sections: list[str]) -> str:
     )
 
 
-def _figure(figure) -> str:
-    return figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
+def _figure(figure: go.Figure) -> str:
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False}))
 
 
-def _data(picture: np.ndarray) -> str:
+def _data(picture: NDArray[np.uint8]) -> str:
     return f"data:image/png;base64,{base64.b64encode(png(picture)).decode()}"
 
 
-def png(picture: np.ndarray) -> bytes:
+def png(picture: NDArray[np.uint8]) -> bytes:
     """A uint8 picture (H, W, 3) as the bytes of a PNG file."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG")

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch.nn as nn
+from numpy.typing import NDArray
 
 from fer_demo.checkpoints import renew_manifest
 from fer_demo.export.check import MAX_DIFFERENCE, MAX_SOFTENED, sample_crops, torch_logits
-from fer_demo.export.formats import FORMATS
+from fer_demo.export.formats import FORMATS, write_onnx
 from fer_demo.runtime.engines import softmax
 from fer_demo.runtime.model_info import ModelError, ModelInfo
 from fer_demo.vision.preprocess import prepare_array
@@ -47,11 +48,11 @@ class Exported:
 def export_model(
     model: nn.Module,
     info: ModelInfo,
-    file: str | os.PathLike,
+    file: str | os.PathLike[str],
     *,
     format: str = "onnx",
     precision: str = "fp32",
-    calibration: np.ndarray | None = None,
+    calibration: NDArray[np.uint8] | None = None,
     plain: bool = False,
 ) -> Exported:
     """Writes a network to a file and checks the file against PyTorch.
@@ -85,7 +86,7 @@ def export_model(
     model = model.eval()
     write, load = FORMATS[format]
     if plain:
-        write = partial(write, plain=True)
+        write = partial(write_onnx, plain=True)
     x = prepare_array(sample_crops(info.size[0]), **info.preprocessing)
     expected = torch_logits(model, x)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +98,7 @@ def export_model(
 
             if precision == "fp16":
                 to_fp16(written)
-            else:
+            elif calibration is not None:
                 to_int8(written, prepare_array(calibration, **info.preprocessing))
         run, read = load(written)
         if read != info:
@@ -116,6 +117,6 @@ def export_model(
                 f"than {MAX_SOFTENED[precision]:g}; choose another precision."
             )
         size = written.stat().st_size
-        os.replace(written, file)
+        written.replace(file)
     renew_manifest(file)
     return Exported(file, size, len(x), difference, softer)

@@ -5,6 +5,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 import torch.nn as nn
+from numpy.typing import NDArray
 
 MAX_DIFFERENCE = 1e-4
 """Of a logit; float32 sums in another order differ by some 1e-6."""
@@ -16,7 +17,7 @@ MARGINS = (-0.1, 0.0, 0.1, 0.25)
 
 
 @lru_cache(maxsize=4)
-def sample_crops(size: int) -> np.ndarray:
+def sample_crops(size: int) -> NDArray[np.uint8]:
     """Faces of the bundled sample photos in several framings, and their mirror images.
 
     Args:
@@ -42,6 +43,7 @@ def sample_crops(size: int) -> np.ndarray:
 
 
 @torch.inference_mode()
-def torch_logits(model: nn.Module, x: np.ndarray) -> np.ndarray:
+def torch_logits(model: nn.Module, x: NDArray[np.float32]) -> NDArray[np.float32]:
     """A model's answers, float32 (N, 7), for float32 (N, 1, H, W)."""
-    return model(torch.from_numpy(x)).float().numpy()
+    logits: torch.Tensor = model(torch.from_numpy(x))
+    return logits.float().numpy()

@@ -6,11 +6,12 @@ import math
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 import torch.nn as nn
+from numpy.typing import NDArray
 
 from fer_demo.runtime.engines import MAP_BYTES, OnnxEngine
 from fer_demo.runtime.model_info import ModelError, ModelInfo
@@ -23,7 +24,7 @@ EXTRA_FILE = "fer_demo.json"
 
 INPUT, OUTPUT = "input", "logits"
 
-Run = Callable[[np.ndarray], np.ndarray]
+Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def _example(info: ModelInfo) -> torch.Tensor:
@@ -59,7 +60,7 @@ def write_onnx(model: nn.Module, info: ModelInfo, file: Path, plain: bool = Fals
             raise ModelError(
                 f"{info.name} has operations that ONNX does not have; choose pt2 or torchscript."
             ) from error
-    proto = program.model_proto
+    proto = cast("torch.onnx.ONNXProgram", program).model_proto  # None comes from the exporter before dynamo alone
     # Notes of the exporter: a quarter of the file, with paths of the machine that wrote it.
     for part in (proto, proto.graph, *proto.graph.node, *proto.graph.input, *proto.graph.output):
         part.ClearField("metadata_props")
@@ -84,7 +85,9 @@ def _largest_map(model: "onnx.ModelProto") -> int:
     import onnx
 
     graph = onnx.shape_inference.infer_shapes(model).graph
-    shapes = [[d.dim_value for d in v.type.tensor_type.shape.dim[1:]] for v in (*graph.value_info, *graph.output)]
+    shapes: list[list[int]] = [
+        [d.dim_value for d in v.type.tensor_type.shape.dim[1:]] for v in (*graph.value_info, *graph.output)
+    ]
     return 4 * max(math.prod(shape) for shape in shapes)
 
 
@@ -126,8 +129,9 @@ def load_pt2(file: Path) -> tuple[Run, ModelInfo]:
 
 def _runner(module: nn.Module) -> Run:
     @torch.no_grad()
-    def run(x: np.ndarray) -> np.ndarray:
-        return module(torch.from_numpy(x)).numpy()
+    def run(x: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits: torch.Tensor = module(torch.from_numpy(x))
+        return logits.numpy()
 
     return run
 

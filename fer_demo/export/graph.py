@@ -1,9 +1,13 @@
 """An ONNX graph that is being rewritten."""
 
 from collections.abc import Callable
+from typing import TypeGuard
 
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+Shape = list[int | str]
+"""A tensor's sizes; names stand for those that are not fixed."""
 
 POOLS = ("AveragePool", "GlobalAveragePool")
 
@@ -17,8 +21,8 @@ class Graph:
         self.nodes: list[onnx.NodeProto] = list(graph.node)
         self.constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         # Shapes that the inference does not find on its own again; see `fer_demo.export.optimize`.
-        self.stated: dict[str, list] = {}
-        self.shapes = {
+        self.stated: dict[str, Shape] = {}
+        self.shapes: dict[str, Shape] = {
             value.name: [d.dim_value or d.dim_param for d in value.type.tensor_type.shape.dim]
             for value in (*graph.value_info, *graph.input, *graph.output)
         }
@@ -65,15 +69,17 @@ class Graph:
 
 def copy_node(node: onnx.NodeProto) -> onnx.NodeProto:
     """A node that can be changed without changing the one it was copied from."""
-    return onnx.NodeProto.FromString(node.SerializeToString())
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    return copy
 
 
-def is_concatenation(node: onnx.NodeProto | None) -> bool:
+def is_concatenation(node: onnx.NodeProto | None) -> TypeGuard[onnx.NodeProto]:
     """Whether a node puts the channels of several tensors one after the other."""
     return node is not None and node.op_type == "Concat" and [a.i for a in node.attribute if a.name == "axis"] == [1]
 
 
-def is_gated(graph: Graph, node: onnx.NodeProto | None) -> bool:
+def is_gated(node: onnx.NodeProto | None, graph: Graph) -> TypeGuard[onnx.NodeProto]:
     """Whether a node multiplies maps (N, C, H, W) with one factor for each channel (N, C, 1, 1)."""
     if node is None or node.op_type != "Mul":
         return False

@@ -79,7 +79,7 @@ def _pool_before_scaling(graph: Graph) -> None:
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
         product = graph.maker(node.input[0]) if node.op_type in POOLS else None
-        if not is_gated(graph, product) or graph.only_user(product) is None:
+        if not is_gated(product, graph) or graph.only_user(product) is None:
             return None
         pooled = copy_node(node)
         pooled.input[0], pooled.name, pooled.output[0] = (
@@ -96,7 +96,7 @@ def _spread_gates(graph: Graph) -> None:
     """Enlarges a gate to its map's size, because a product of equal shapes exists in the blocked layout."""
 
     def rewrite(node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
-        if not is_gated(graph, node):
+        if not is_gated(node, graph):
             return None
         maps, gate = node.input
         shape = graph.shapes[maps]

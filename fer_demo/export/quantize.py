@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
@@ -28,7 +29,7 @@ def to_fp16(file: Path) -> None:
     onnx.save(model, file)
 
 
-def to_int8(file: Path, faces: np.ndarray) -> None:
+def to_int8(file: Path, faces: NDArray[np.float32]) -> None:
     """Quantises an ONNX file in place: 8-bit weights for each channel, 8-bit activations.
 
     Args:
@@ -53,10 +54,10 @@ def to_int8(file: Path, faces: np.ndarray) -> None:
         )
 
 
-class _Faces(CalibrationDataReader):
-    def __init__(self, faces: np.ndarray) -> None:
+class _Faces(CalibrationDataReader):  # type: ignore[misc]  # which has no types
+    def __init__(self, faces: NDArray[np.float32]) -> None:
         starts = range(0, len(faces), CALIBRATION_BATCH)
         self._batches = iter([{INPUT: faces[start : start + CALIBRATION_BATCH]} for start in starts])
 
-    def get_next(self) -> dict[str, np.ndarray] | None:
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
         return next(self._batches, None)

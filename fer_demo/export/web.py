@@ -8,6 +8,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -27,7 +28,9 @@ RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-sim
 MARKER = "model.json"
 
 
-def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str | os.PathLike | None = None) -> Path:
+def export_web(
+    model: str | os.PathLike[str], folder: str | os.PathLike[str], runtime: str | os.PathLike[str] | None = None
+) -> Path:
     """Writes the page with everything it needs; any web server can serve the folder.
 
     Args:
@@ -55,6 +58,8 @@ def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str
         network, info = load_model(model)
         export_model(network, info, made / "model.onnx")
         onnx.save(plain_yunet(detector.find_model(None)), made / "yunet.onnx")
+        shown = {emotion.name: emotion for emotion in EMOTIONS}
+        emotions = [shown[label] for label in info.labels]
         about = {
             "name": info.name,
             "labels": info.labels,
@@ -66,11 +71,11 @@ def export_web(model: str | os.PathLike, folder: str | os.PathLike, runtime: str
             "sureFrom": SURE_FROM,
             "clearLead": CLEAR_LEAD,
             "detection": _detection(),
+            "looks": [emotion.looks for emotion in emotions],
+            "colors": [emotion.color for emotion in emotions],
+            "symbols": [emotion.symbol for emotion in emotions],
+            "textColors": [text_color(emotion.color) for emotion in emotions],
         }
-        shown = {emotion.name: emotion for emotion in EMOTIONS}
-        for key in ("looks", "color", "symbol"):
-            about[key if key == "looks" else f"{key}s"] = [getattr(shown[label], key) for label in info.labels]
-        about["textColors"] = [text_color(color) for color in about["colors"]]
         _write(made / MARKER, json.dumps(about, ensure_ascii=False, indent=1).encode())
         if folder.is_dir():
             shutil.rmtree(folder)
@@ -94,7 +99,7 @@ def _write(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def _detection() -> dict:
+def _detection() -> dict[str, Any]:
     """The constants of `fer_demo.vision.detector`, so that both detectors look alike."""
     return {
         "template": TEMPLATE.tolist(),
@@ -110,7 +115,7 @@ def _detection() -> dict:
     }
 
 
-def _copy_runtime(target: Path, given: str | os.PathLike | None) -> None:
+def _copy_runtime(target: Path, given: str | os.PathLike[str] | None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         package = Path(given) if given else _fetch_runtime(Path(temporary))
         if package.is_file():

@@ -1,7 +1,8 @@
 """The contract with timm that every network here keeps."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import torch
 import torch.nn as nn
@@ -11,7 +12,10 @@ from timm.models._features import feature_take_indices
 
 from fer_demo.checkpoints import Checkpoint, checkpoints_dir, weights_file
 from fer_demo.emotions import LABELS
+from fer_demo.models.layers import TensorOptions
 from fer_demo.runtime.model_info import ModelError, with_temperature
+
+Net = TypeVar("Net", bound="StagedNet")
 
 
 class StagedNet(nn.Module):
@@ -44,10 +48,15 @@ class StagedNet(nn.Module):
         self.drop_rate = drop_rate
         self.pool_type = global_pool
         self.grad_checkpointing = False
-        self.feature_info: list[dict] = []
+        self.feature_info: list[dict[str, Any]] = []
 
     def assemble(
-        self, stem: nn.Module, stages: list[nn.Module], channels: list[int], reductions: list[int], **dd: Any
+        self,
+        stem: nn.Module,
+        stages: Sequence[nn.Module],
+        channels: Sequence[int],
+        reductions: Sequence[int],
+        **dd: Unpack[TensorOptions],
     ) -> None:
         """Joins the layers and initialises them.
 
@@ -68,11 +77,11 @@ class StagedNet(nn.Module):
         self._build_head(**dd)
         self.init_weights()
 
-    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+    def pooling(self, **dd: Unpack[TensorOptions]) -> tuple[nn.Module, int]:
         """The network's own way from the last map to a vector, and that vector's length; see `own_pooling`."""
         raise NotImplementedError(f"{type(self).__name__} has no head of its own.")
 
-    def _build_head(self, **dd: Any) -> None:
+    def _build_head(self, **dd: Unpack[TensorOptions]) -> None:
         if self.pool_type and self.pool_type == self.own_pooling:
             self.global_pool, self.head_hidden_size = self.pooling(**dd)
         else:
@@ -80,7 +89,7 @@ class StagedNet(nn.Module):
             self.global_pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
         self.classifier = self._new_classifier(**dd)
 
-    def _new_classifier(self, **dd: Any) -> nn.Module:
+    def _new_classifier(self, **dd: Unpack[TensorOptions]) -> nn.Module:
         if self.num_classes and not self.pool_type:
             raise ValueError("Without pooling there is nothing to classify: give num_classes=0 with global_pool=''.")
         return nn.Linear(self.head_hidden_size, self.num_classes, **dd) if self.num_classes else nn.Identity()
@@ -125,7 +134,7 @@ class StagedNet(nn.Module):
         """
         self.num_classes = num_classes
         weight = next(self.stem.parameters())
-        dd = {"device": weight.device, "dtype": weight.dtype}
+        dd: TensorOptions = {"device": weight.device, "dtype": weight.dtype}
         if global_pool is None or global_pool == self.pool_type:
             self.classifier = self._new_classifier(**dd)
         else:
@@ -204,7 +213,7 @@ class StagedNet(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
-def checkpoint_filter_fn(state_dict: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dict[str, torch.Tensor]:
     """Takes plain, EMA and DDP checkpoints: unwraps ``state_dict`` and strips ``module.`` prefixes.
 
     Raises:
@@ -255,7 +264,7 @@ def cfg(
     }
 
 
-def create(cls: type[StagedNet], variant: str, pretrained: bool, stages: int, **kwargs: Any) -> StagedNet:
+def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs: Any) -> Net:
     """Builds a registered network the way timm does.
 
     Args:

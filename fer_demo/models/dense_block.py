@@ -1,18 +1,18 @@
 """SE-Dense's building blocks; see `fer_demo.models.sedense` for the paper and `SEDense` for their options."""
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn as nn
 from timm.layers import SEModule
 
-from fer_demo.models.layers import ConvNormAct
+from fer_demo.models.layers import ConvNormAct, TensorOptions
 
 
 class SeparableConvNormAct(nn.Module):
     """Depthwise 3x3 convolution, pointwise 1x1 convolution, batch normalisation, ReLU."""
 
-    def __init__(self, in_chs: int, out_chs: int, groups: int = 1, **dd: Any) -> None:
+    def __init__(self, in_chs: int, out_chs: int, groups: int = 1, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         self.conv_dw = nn.Conv2d(in_chs, in_chs, 3, padding=1, groups=in_chs, bias=False, **dd)
         self.conv_pw = nn.Conv2d(in_chs, out_chs, 1, groups=groups, bias=False, **dd)
@@ -40,21 +40,22 @@ class DenseBlock(nn.Module):
         skip: bool = True,
         separable: bool = True,
         groups: int = 1,
-        **dd: Any,
+        **dd: Unpack[TensorOptions],
     ) -> None:
         super().__init__()
         self.conv1 = ConvNormAct(in_chs, bottleneck, **dd) if bottleneck else nn.Identity()
         width = bottleneck or in_chs
+        self.conv2: nn.Module
         if separable:
             self.conv2 = SeparableConvNormAct(width, growth_rate, groups, **dd)
         else:
             self.conv2 = ConvNormAct(width, growth_rate, 3, **dd)
-        if se == "none":
-            self.se = nn.Identity()
-        else:
+        self.se: nn.Module = nn.Identity()
+        if se != "none":
             # rd_divisor=1: timm's default of 8 would round the hidden width of 2 up and change the parameter count.
-            self.se = SEModule(growth_rate, rd_ratio=se_ratio, rd_divisor=1, **dd)
-            self.se.act.inplace = False  # Captum's module-backward methods break on in-place activations
+            gate = SEModule(growth_rate, rd_ratio=se_ratio, rd_divisor=1, **dd)
+            gate.act.inplace = False  # Captum's module-backward methods break on in-place activations
+            self.se = gate
         self.both = se == "concat"
         self.skip = skip
         self.out_chs = (in_chs if skip else 0) + growth_rate * (2 if self.both else 1)
@@ -91,7 +92,7 @@ class Transition(nn.Module):
     function at a quarter of the arithmetic.
     """
 
-    def __init__(self, in_chs: int, out_chs: int, groups: int = 1, **dd: Any) -> None:
+    def __init__(self, in_chs: int, out_chs: int, groups: int = 1, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         self.pool = HalvingPool()
         self.conv = ConvNormAct(in_chs, out_chs, groups=groups, **dd)

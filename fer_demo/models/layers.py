@@ -1,16 +1,29 @@
 """The few layers that several networks are made of."""
 
-from typing import Any
+from typing import TypedDict, Unpack
 
 import torch
 import torch.nn as nn
+
+
+class TensorOptions(TypedDict, total=False):
+    """Where a layer's parameters are made and of what type."""
+
+    device: torch.device | str | None
+    dtype: torch.dtype | None
 
 
 class ConvNormAct(nn.Module):
     """Bias-free convolution, batch normalisation, ReLU."""
 
     def __init__(
-        self, in_chs: int, out_chs: int, kernel_size: int = 1, stride: int = 1, groups: int = 1, **dd: Any
+        self,
+        in_chs: int,
+        out_chs: int,
+        kernel_size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        **dd: Unpack[TensorOptions],
     ) -> None:
         super().__init__()
         padding = kernel_size // 2
@@ -25,7 +38,7 @@ class ConvNormAct(nn.Module):
 class ConvAct(nn.Module):
     """Convolution with bias and ReLU, as networks had it before batch normalisation."""
 
-    def __init__(self, in_chs: int, out_chs: int, kernel_size: int, padding: int, **dd: Any) -> None:
+    def __init__(self, in_chs: int, out_chs: int, kernel_size: int, padding: int, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_chs, out_chs, kernel_size, padding=padding, **dd)
         self.act = nn.ReLU()
@@ -37,7 +50,7 @@ class ConvAct(nn.Module):
 class ResidualBlock(nn.Module):
     """ResNet's basic block: two 3x3 convolutions beside a shortcut (He et al. 2016, arXiv:1512.03385)."""
 
-    def __init__(self, in_chs: int, out_chs: int, stride: int = 1, **dd: Any) -> None:
+    def __init__(self, in_chs: int, out_chs: int, stride: int = 1, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         self.conv1 = ConvNormAct(in_chs, out_chs, 3, stride, **dd)
         self.conv2 = nn.Conv2d(out_chs, out_chs, 3, padding=1, bias=False, **dd)
@@ -66,7 +79,9 @@ class HiddenLayer(nn.Sequential):
         norm: Batch normalisation before the ReLU, and then no bias.
     """
 
-    def __init__(self, in_chs: int, size: int, out_features: int, norm: bool = False, **dd: Any) -> None:
+    def __init__(
+        self, in_chs: int, size: int, out_features: int, norm: bool = False, **dd: Unpack[TensorOptions]
+    ) -> None:
         layers: list[nn.Module] = [
             nn.AdaptiveAvgPool2d(size),
             nn.Flatten(1),

@@ -21,7 +21,7 @@ from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
 from fer_demo.models.dense_block import Stage
-from fer_demo.models.layers import ConvNormAct
+from fer_demo.models.layers import ConvNormAct, TensorOptions
 
 __all__ = ["SEDense"]
 
@@ -84,7 +84,7 @@ class SEDense(StagedNet):
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
         if se not in SE_CHOICES:
             raise ValueError(f"se must be one of {', '.join(SE_CHOICES)}; got {se!r}.")
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         growth = _per_stage("growth_rate", growth_rate, len(depths))
         narrow = _per_stage("bottleneck", bottleneck, len(depths))
         options = {

@@ -3,15 +3,19 @@
 import importlib.util
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_demo.checkpoints import ONNX_FILE, resolve
 from fer_demo.runtime.model_info import ModelError, ModelInfo, finite
 
 if TYPE_CHECKING:
     import onnxruntime
+    import torch
+
+    from fer_demo.runtime.torch_engine import TorchEngine
 
 ENGINES = ("onnx", "torch")
 
@@ -31,14 +35,17 @@ class Engine(Protocol):
     Attributes:
         kind: One of `ENGINES`.
         info: What it takes and answers.
-        device: Where it runs, as ``torch.device`` takes it.
     """
 
     kind: str
     info: ModelInfo
-    device: Any
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    @property
+    def device(self) -> "str | torch.device":
+        """Where it runs, as ``torch.device`` takes it."""
+        ...
+
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Runs the network on float32 (N, 1, H, W) as `prepare_array` gives it; float32 (N, 7). Thread-safe."""
         ...
 
@@ -57,7 +64,7 @@ class OnnxEngine:
     kind = "onnx"
     device = "cpu"
 
-    def __init__(self, file: str | os.PathLike, threads: int | None = None) -> None:
+    def __init__(self, file: str | os.PathLike[str], threads: int | None = None) -> None:
         try:
             self._session = open_session(file, threads)
         except RuntimeError as error:
@@ -68,7 +75,7 @@ class OnnxEngine:
         fitting = PIECE_BYTES // int(map_bytes) if map_bytes.isdigit() and int(map_bytes) else PIECE
         self._piece = min(PIECE, max(1, fitting))
 
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Engine.logits`."""
         if len(x) == 0:
             return np.empty((0, len(self.info.labels)), np.float32)
@@ -78,7 +85,7 @@ class OnnxEngine:
         return np.concatenate([self.logits(x[start : start + self._piece]) for start in pieces])
 
 
-def open_session(model: str | os.PathLike | bytes, threads: int | None = None) -> "onnxruntime.InferenceSession":
+def open_session(model: str | os.PathLike[str] | bytes, threads: int | None = None) -> "onnxruntime.InferenceSession":
     """Loads an ONNX model into ONNX Runtime, for the CPU.
 
     Args:
@@ -106,8 +113,20 @@ def open_session(model: str | os.PathLike | bytes, threads: int | None = None) -
         raise RuntimeError(" ".join(str(error).split())[:200]) from error
 
 
+@overload
 def make_engine(
-    model: Any = None, engine: str | None = None, *, device: Any = "cpu", threads: int | None = None
+    model: Any, engine: Literal["torch"], *, device: "str | torch.device" = ..., threads: int | None = ...
+) -> "TorchEngine": ...
+
+
+@overload
+def make_engine(
+    model: Any = ..., engine: str | None = ..., *, device: "str | torch.device" = ..., threads: int | None = ...
+) -> Engine: ...
+
+
+def make_engine(
+    model: Any = None, engine: str | None = None, *, device: "str | torch.device" = "cpu", threads: int | None = None
 ) -> Engine:
     """Loads a model.
 
@@ -150,10 +169,11 @@ def make_engine(
     return TorchEngine(model, device=device, threads=threads)
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Probabilities of logits (N, C), row by row."""
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
+    e: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[np.float32] = e / e.sum(axis=1, keepdims=True)
+    return shares
 
 
 def installed(*packages: str) -> bool:

@@ -4,9 +4,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_demo.emotions import LABELS
 
@@ -16,6 +17,20 @@ PREFIX = "fer_demo."
 
 class ModelError(ValueError):
     """A model cannot be used; the message is one sentence that a user can act on."""
+
+
+class Preprocessing(TypedDict):
+    """How a network wants its pictures: the keyword arguments of `fer_demo.vision.preprocess.prepare`.
+
+    Attributes:
+        size: Height and width in pixels.
+        mean: Subtracted from pixels that were scaled to [0, 1].
+        std: Divided by after that.
+    """
+
+    size: tuple[int, int]
+    mean: float
+    std: float
 
 
 @dataclass(frozen=True)
@@ -41,9 +56,9 @@ class ModelInfo:
     precision: str = "fp32"
 
     @property
-    def preprocessing(self) -> dict[str, Any]:
-        """The keyword arguments of `fer_demo.vision.preprocess.prepare`."""
-        return {"size": self.size, "mean": (self.mean,), "std": (self.std,)}
+    def preprocessing(self) -> Preprocessing:
+        """How pictures are prepared for it."""
+        return {"size": self.size, "mean": self.mean, "std": self.std}
 
     def to_metadata(self) -> dict[str, str]:
         """Key to JSON text, as exported files carry it."""
@@ -76,7 +91,13 @@ class ModelInfo:
         return info
 
 
-def finite(logits: np.ndarray, name: str) -> np.ndarray:
+def input_preprocessing(cfg: Mapping[str, Any]) -> Preprocessing:
+    """What a timm ``pretrained_cfg`` says of the input: grey, of the size that its weights were trained at."""
+    height, width = cfg["input_size"][-2:]
+    return {"size": (height, width), "mean": float(cfg["mean"][0]), "std": float(cfg["std"][0])}
+
+
+def finite(logits: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     """Returns logits that are numbers.
 
     Args:
@@ -166,7 +187,7 @@ def model_info(model: Any, name: str) -> ModelInfo:
         raise ModelError(
             f"The model {name} must have the outputs {', '.join(LABELS)}, but has {found}; choose another one."
         )
-    return ModelInfo(name, labels, (height, width), float(cfg["mean"][0]), float(cfg["std"][0]), temperature(cfg))
+    return ModelInfo(name, labels, temperature=temperature(cfg), **input_preprocessing(cfg))
 
 
 def _answer_shape(model: Any, name: str, size: tuple[int, int]) -> tuple[int, ...]:

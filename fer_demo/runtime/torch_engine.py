@@ -1,12 +1,12 @@
 """A network run by PyTorch: on any device, and with its insides open to explanations."""
 
 import os
-from typing import Any
 
 import numpy as np
 import timm
 import torch
 import torch.nn as nn
+from numpy.typing import NDArray
 
 import fer_demo.models  # noqa: F401  (registers the models with timm)
 from fer_demo.checkpoints import resolve
@@ -24,7 +24,11 @@ class TorchEngine:
     kind = "torch"
 
     def __init__(
-        self, model: str | os.PathLike | nn.Module, *, device: Any = "cpu", threads: int | None = None
+        self,
+        model: str | os.PathLike[str] | nn.Module,
+        *,
+        device: str | torch.device = "cpu",
+        threads: int | None = None,
     ) -> None:
         if threads:
             torch.set_num_threads(threads)
@@ -36,14 +40,15 @@ class TorchEngine:
             raise ModelError(f"The device {str(device)!r} cannot be used ({error}); use 'cpu'.") from error
 
     @torch.inference_mode()
-    def logits(self, x: np.ndarray) -> np.ndarray:
+    def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `fer_demo.runtime.engines.Engine.logits`."""
         batch = torch.from_numpy(x).to(self.device)
         with lock(self.model):
-            return finite(self.model(batch).float().cpu().numpy(), self.info.name)
+            answer: torch.Tensor = self.model(batch)
+        return finite(answer.float().cpu().numpy(), self.info.name)
 
 
-def load_model(model: str | os.PathLike | nn.Module) -> tuple[nn.Module, ModelInfo]:
+def load_model(model: str | os.PathLike[str] | nn.Module | None) -> tuple[nn.Module, ModelInfo]:
     """Makes a model with its trained weights.
 
     Args:

@@ -53,9 +53,10 @@ def compare_models(
     answers = []
     for name, predictor in predictors.items():
         (own,) = predictor.predict(image, **({"whole_image": True} if whole else {"faces": [face]}))
-        found = face_map(predictor, own.crop, own.label)
+        crop = own.required_crop()
+        found = face_map(predictor, crop, own.label)
         part, laid, _ = on_photo(found.values, image, own)
-        answers.append(ModelAnswer(name, own, found, blend(part, laid, opacity=0.7), _seconds(predictor, own.crop)))
+        answers.append(ModelAnswer(name, own, found, blend(part, laid, opacity=0.7), _seconds(predictor, crop)))
     return answers
 
 

@@ -1,6 +1,7 @@
 """Cut faces out of a picture the way FER2013 shows them: grey, level, and filling the square in the same way."""
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -38,7 +39,7 @@ def align_face(image: np.ndarray, landmarks: np.ndarray, size: int = 48, margin:
     return _gray_crop(image, similarity(landmarks, inner * size), size)
 
 
-def square_crop(image: np.ndarray, box: tuple[float, float, float, float], size: int = 48) -> np.ndarray:
+def square_crop(image: np.ndarray, box: Sequence[float], size: int = 48) -> np.ndarray:
     """Cuts the square around a box: same centre, side = the box's longer side.
 
     Args:
@@ -67,7 +68,7 @@ def square_crop(image: np.ndarray, box: tuple[float, float, float, float], size:
     return _gray_crop(image, crop_matrix(box, None, size), size)
 
 
-def crop_matrix(box: tuple[float, float, float, float], landmarks: np.ndarray | None, size: int = 48) -> np.ndarray:
+def crop_matrix(box: Sequence[float], landmarks: np.ndarray | None, size: int = 48) -> np.ndarray:
     """The transform by which a face's crop was cut out.
 
     Args:

@@ -103,7 +103,7 @@ class FaceDetector:
 
     def __init__(
         self,
-        model_path: str | os.PathLike | None = None,
+        model_path: str | os.PathLike[str] | None = None,
         *,
         score_threshold: float = SCORE_THRESHOLD,
         nms_threshold: float = NMS_THRESHOLD,
@@ -231,7 +231,7 @@ def _scaled(picture: np.ndarray, scale: float) -> tuple[np.ndarray, float]:
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), scale
 
 
-def find_model(given: str | os.PathLike | None) -> str:
+def find_model(given: str | os.PathLike[str] | None) -> str:
     path = given or os.environ.get(MODEL_VARIABLE)
     if not path:
         # find_spec does not import the package, whose own imports are not needed here.

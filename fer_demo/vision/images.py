@@ -6,9 +6,10 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fer_demo.vision.sources import NAMELESS, one_line, source_name, why_no_path
@@ -32,7 +33,7 @@ IMAGE_EXTENSIONS = frozenset(
 )
 """File name endings, in lower case, that `find_images` takes from a folder."""
 
-ImageSource = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Image.Image | np.ndarray
+ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any]
 """What `open_image` takes."""
 
 
@@ -40,7 +41,7 @@ class ImageError(ValueError):
     """A picture cannot be used; the message is one sentence that a user can act on."""
 
 
-def open_image(source: ImageSource, *, channels: str = "rgb") -> np.ndarray:
+def open_image(source: ImageSource, *, channels: str = "rgb") -> NDArray[np.uint8]:
     """Opens a picture from wherever it is; nothing is fetched from an address.
 
     The EXIF orientation is applied, 16-bit samples are scaled to 8 bits, transparent parts become white and only the
@@ -87,7 +88,7 @@ def open_image(source: ImageSource, *, channels: str = "rgb") -> np.ndarray:
     )
 
 
-def find_images(paths: Iterable[str | os.PathLike]) -> list[Path]:
+def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Lists files, and all pictures in folders and their sub-folders.
 
     Args:
@@ -125,7 +126,7 @@ def _check_size(width: int, height: int, name: str) -> None:
         raise ImageError(f"{name} is empty: {width} x {height} pixels; choose another picture.")
 
 
-def _from_path(path: str) -> np.ndarray:
+def _from_path(path: str) -> NDArray[np.uint8]:
     name = one_line(path) or "The empty path"
     try:
         mode = os.stat(path).st_mode
@@ -149,7 +150,7 @@ def _from_path(path: str) -> np.ndarray:
         raise ImageError(f"{name} cannot be opened ({reason}); check the path.") from None
 
 
-def _from_file(file: BinaryIO, name: str) -> np.ndarray:
+def _from_file(file: BinaryIO, name: str) -> NDArray[np.uint8]:
     try:
         image = Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError:
@@ -180,7 +181,7 @@ def _damaged(name: str, error: Exception) -> str:
     return f"{name} is damaged or cut off ({error}); get the file again or save it anew as JPEG or PNG."
 
 
-def _decode(image: Image.Image, name: str) -> np.ndarray:
+def _decode(image: Image.Image, name: str) -> NDArray[np.uint8]:
     _check_size(*image.size, name)
     try:
         image.load()
@@ -201,7 +202,7 @@ def _decode(image: Image.Image, name: str) -> np.ndarray:
         raise ImageError(_damaged(name, error)) from error
 
 
-def _from_array(array: np.ndarray, channels: str = "rgb") -> np.ndarray:
+def _from_array(array: NDArray[Any], channels: str = "rgb") -> NDArray[np.uint8]:
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
@@ -211,20 +212,20 @@ def _from_array(array: np.ndarray, channels: str = "rgb") -> np.ndarray:
     _check_size(array.shape[1], array.shape[0], "The array")
     if channels == "bgr":
         array = array[:, :, [0] if array.shape[2] == 1 else [2, 1, 0, 3][: array.shape[2]]]
-    array = _to_uint8(array)
-    if array.shape[2] == 4:
-        alpha = array[:, :, 3:].astype(np.uint16)
-        array = ((array[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-    if array.shape[2] == 1:
-        array = np.repeat(array, 3, axis=2)
-    return np.ascontiguousarray(array)
+    pixels = _to_uint8(array)
+    if pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.uint16)
+        pixels = ((pixels[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    return np.ascontiguousarray(pixels)
 
 
-def _to_uint8(array: np.ndarray) -> np.ndarray:
+def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     if array.dtype == bool:
-        return array.astype(np.uint8) * 255
+        return np.where(array, np.uint8(255), np.uint8(0))
     if array.dtype == np.uint16:
         return ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
     if np.issubdtype(array.dtype, np.floating):
@@ -233,5 +234,6 @@ def _to_uint8(array: np.ndarray) -> np.ndarray:
                 f"A float array must hold values from 0 to 1, but has {array.min():g} to {array.max():g}; "
                 "scale it or convert it to uint8."
             )
-        return np.rint(array * 255).astype(np.uint8)
+        levels: NDArray[np.floating] = np.rint(array * 255)
+        return levels.astype(np.uint8)
     raise ImageError(f"An array of {array.dtype} is not a picture; convert it to uint8 (0 to 255) or float (0 to 1).")

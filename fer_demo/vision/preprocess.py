@@ -7,20 +7,27 @@ give the very same pixels, on any processor.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
+
+from fer_demo.runtime.model_info import Preprocessing, input_preprocessing
 
 if TYPE_CHECKING:
     import torch
+    from typing_extensions import TypeIs
+
+Pixels = TypeVar("Pixels", "torch.Tensor", NDArray[Any])
+"""A tensor or an array, whichever came in."""
 
 
 def prepare(
-    images: "torch.Tensor | np.ndarray | Sequence[np.ndarray]",
+    images: "torch.Tensor | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]",
     *,
     size: tuple[int, int],
-    mean: Sequence[float] = (0.0,),
-    std: Sequence[float] = (1.0,),
+    mean: float = 0.0,
+    std: float = 1.0,
 ) -> "torch.Tensor":
     """Resizes grey pictures and scales their pixels.
 
@@ -31,8 +38,8 @@ def prepare(
         images: A uint8 tensor (N, 1, H, W) on any device, a uint8 array (N, H, W), or a sequence of uint8 arrays
             (H, W) of any sizes; 0 is black, 255 white.
         size: Height and width of the result.
-        mean: Subtracted after scaling to [0, 1]; one value.
-        std: Divided by after that; one value.
+        mean: Subtracted after scaling to [0, 1].
+        std: Divided by after that.
 
     Returns:
         Contiguous float32 tensor (N, 1, height, width), ``(pixels / 255 - mean) / std``, on the pictures' device.
@@ -56,8 +63,12 @@ def prepare(
 
 
 def prepare_array(
-    images: Any, *, size: tuple[int, int], mean: Sequence[float] = (0.0,), std: Sequence[float] = (1.0,)
-) -> np.ndarray:
+    images: "torch.Tensor | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]",
+    *,
+    size: tuple[int, int],
+    mean: float = 0.0,
+    std: float = 1.0,
+) -> NDArray[np.float32]:
     """`prepare` without PyTorch.
 
     Args:
@@ -73,10 +84,10 @@ def prepare_array(
         TypeError: As for `prepare`.
         ValueError: As for `prepare`.
     """
-    if hasattr(images, "detach"):  # a tensor
-        images = np.asarray(images)
-        _check(images.dtype == np.uint8, images.dtype, images.ndim == 4 and images.shape[1] == 1, images.shape)
-        images = images[:, 0]
+    if _is_tensor(images):
+        array = np.asarray(images)
+        _check(array.dtype == np.uint8, array.dtype, array.ndim == 4 and array.shape[1] == 1, array.shape)
+        images = array[:, 0]
     if isinstance(images, np.ndarray) and images.ndim == 3:
         x = _resized(images, size)
     elif len(images) == 0:
@@ -86,12 +97,16 @@ def prepare_array(
     return normalize(x[:, None].astype(np.float32) / np.float32(255), mean, std)
 
 
-def normalize(x: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
-    """``(x - mean) / std`` for float pixels in [0, 1], one grey channel; exact for mean 0 and std 1."""
-    return x if mean[0] == 0.0 and std[0] == 1.0 else (x - mean[0]) / std[0]
+def normalize(x: Pixels, mean: float, std: float) -> Pixels:
+    """``(x - mean) / std`` for float pixels in [0, 1]; exact for mean 0 and std 1."""
+    return x if mean == 0.0 and std == 1.0 else (x - mean) / std
 
 
-def _one(image: np.ndarray) -> np.ndarray:
+def _is_tensor(images: object) -> "TypeIs[torch.Tensor]":
+    return hasattr(images, "detach")  # without importing PyTorch, which need not be there
+
+
+def _one(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if image.ndim != 2:
         raise ValueError(f"A face crop must be grey, (height, width), but has shape {image.shape}; convert it first.")
     return image[None]
@@ -104,45 +119,38 @@ def _check(is_uint8: bool, dtype: Any, is_grey: bool, shape: Sequence[int]) -> N
         raise ValueError(f"Pictures must be grey, (N, 1, height, width), but have shape {tuple(shape)}.")
 
 
-def _resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resized(images: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     _check(images.dtype == np.uint8, images.dtype, True, images.shape)
     if tuple(images.shape[-2:]) == tuple(size):
         return images
     return _resize(images.astype(np.float64), *_weights_for(images.shape, size)).astype(np.uint8)
 
 
-def _resize(x: Any, rows: Any, columns: Any) -> Any:
+def _resize(x: Pixels, rows: Pixels, columns: Pixels) -> Pixels:
     """Weighted means of rows and columns of arrays or tensors (..., H, W); whole grey levels in float64."""
     # Rounded to whole grey levels: the crop that is shown and the crop the network saw are then the same. Weights are
     # multiples of 2**-20, so that all sums are exact in float64 and no processor rounds a tie another way.
-    return (rows @ x @ columns).round()
+    resized: Pixels = (rows @ x @ columns).round()
+    return resized
 
 
-def _weights_for(shape: Sequence[int], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _weights_for(shape: Sequence[int], size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return _resize_weights(shape[-2], size[0]), _resize_weights(shape[-1], size[1]).T.copy()
 
 
 @lru_cache(maxsize=64)
-def _resize_weights(old: int, new: int) -> np.ndarray:
+def _resize_weights(old: int, new: int) -> NDArray[np.float64]:
     """float64 (new, old): each new pixel's weights of the old ones, a triangle as wide as the reduction; sums are 1."""
     scale = old / new
     support = max(scale, 1.0)
     centres = (np.arange(new) + 0.5) * scale
-    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(old) + 0.5 - centres[:, None]) / support)
+    weights: NDArray[np.float64] = np.maximum(0.0, 1.0 - np.abs(np.arange(old) + 0.5 - centres[:, None]) / support)
     weights = np.round(weights / weights.sum(axis=1, keepdims=True) * 2**20)
     largest = weights.argmax(axis=1)
     weights[np.arange(new), largest] += 2**20 - weights.sum(axis=1)
     return weights / 2**20
 
 
-def data_config(model: "torch.nn.Module") -> dict:
-    """The keyword arguments of `prepare` that belong to a model.
-
-    Args:
-        model: A timm model; its ``pretrained_cfg`` states the size its weights were trained at.
-
-    Returns:
-        ``size`` (height, width), ``mean`` and ``std`` (one value each).
-    """
-    cfg = model.pretrained_cfg
-    return {"size": tuple(cfg["input_size"][-2:]), "mean": tuple(cfg["mean"])[:1], "std": tuple(cfg["std"])[:1]}
+def data_config(model: "torch.nn.Module") -> Preprocessing:
+    """The keyword arguments of `prepare` that belong to a timm model."""
+    return input_preprocessing(cast("dict[str, Any]", model.pretrained_cfg))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fer_demo.vision.images import open_image
 
@@ -22,16 +23,16 @@ class Sample:
     name: str
     title: str
     credit: str
-    load: Callable[[], np.ndarray]
+    load: Callable[[], NDArray[np.uint8]]
 
 
-def _astronaut() -> np.ndarray:
+def _astronaut() -> NDArray[np.uint8]:
     from skimage.data import astronaut
 
     return open_image(astronaut())
 
 
-def _grace_hopper() -> np.ndarray:
+def _grace_hopper() -> NDArray[np.uint8]:
     from matplotlib.cbook import get_sample_data
 
     return open_image(get_sample_data("grace_hopper.jpg", asfileobj=False))

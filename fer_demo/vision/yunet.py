@@ -7,10 +7,12 @@ core, and one session serves several threads and pictures of any size.
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from fer_demo.runtime.engines import open_session
@@ -33,7 +35,7 @@ class YuNet:
         ValueError: If it is no YuNet.
     """
 
-    def __init__(self, file: str | os.PathLike, *, nms_threshold: float, threads: int | None = None) -> None:
+    def __init__(self, file: str | os.PathLike[str], *, nms_threshold: float, threads: int | None = None) -> None:
         self.nms_threshold = nms_threshold
         self._session = open_session(plain_yunet(file).SerializeToString(), threads)
         self._input = self._session.get_inputs()[0].name
@@ -42,7 +44,7 @@ class YuNet:
         if missing := sorted(set(self._outputs) - names):
             raise ValueError(f"The network has no output {missing[0]}.")
 
-    def detect(self, pictures: Sequence[np.ndarray], threshold: float) -> list[np.ndarray]:
+    def detect(self, pictures: Sequence[NDArray[np.uint8]], threshold: float) -> list[NDArray[np.float64]]:
         """Finds the faces of pictures of one size.
 
         Args:
@@ -61,7 +63,7 @@ class YuNet:
             plane[:, :height, :width] = picture.transpose(2, 0, 1)
         outputs = self._session.run(self._outputs, {self._input: x})
         cls, obj, box, points = (outputs[i : i + len(STRIDES)] for i in range(0, len(outputs), len(STRIDES)))
-        found: list[list[np.ndarray]] = [[] for _ in pictures]
+        found: list[list[NDArray[np.float64]]] = [[] for _ in pictures]
         for level, stride in enumerate(STRIDES):
             scores = np.sqrt(np.clip(cls[level], 0, 1) * np.clip(obj[level], 0, 1))[:, :, 0]
             for picture, cell in zip(*np.nonzero(scores >= threshold), strict=True):
@@ -73,12 +75,13 @@ class YuNet:
                 found[picture].append(np.concatenate([corner, size, marks.ravel(), [scores[picture, cell]]]))
         return [self._suppressed(np.array(faces)) if faces else np.empty((0, 15)) for faces in found]
 
-    def _suppressed(self, faces: np.ndarray) -> np.ndarray:
+    def _suppressed(self, faces: NDArray[np.float64]) -> NDArray[np.float64]:
         keep = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 14].tolist(), 0.0, self.nms_threshold)
-        return faces[np.asarray(keep, int).ravel()]
+        kept: NDArray[np.float64] = faces[np.asarray(keep, int).ravel()]
+        return kept
 
 
-def plain_yunet(file: str | os.PathLike) -> onnx.ModelProto:
+def plain_yunet(file: str | os.PathLike[str]) -> onnx.ModelProto:
     """YuNet as ONNX Runtime takes it: with plain weights, for any number of pictures of any size.
 
     The file that OpenCV reads keeps 8-bit weights with scales for blocks, and for some with attributes that do not fit
@@ -115,10 +118,11 @@ def plain_yunet(file: str | os.PathLike) -> onnx.ModelProto:
     return model
 
 
-def _dequantized(values: np.ndarray, scales: np.ndarray, zeros: np.ndarray) -> np.ndarray:
+def _dequantized(values: NDArray[Any], scales: NDArray[Any], zeros: NDArray[Any]) -> NDArray[np.float32]:
     if scales.size > 1:  # each scale is for a block of neighbours
         for axis, (whole, parts) in enumerate(zip(values.shape, scales.shape, strict=True)):
             scales, zeros = (np.repeat(a, -(-whole // parts), axis).take(range(whole), axis) for a in (scales, zeros))
     else:
         scales, zeros = scales.reshape(()), zeros.reshape(())
-    return ((values.astype(np.float32) - zeros.astype(np.float32)) * scales).astype(np.float32)
+    plain: NDArray[Any] = (values.astype(np.float32) - zeros.astype(np.float32)) * scales
+    return plain.astype(np.float32)

@@ -11,9 +11,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from fer_demo.prediction import FacePrediction
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,8 @@ class Delivery:
     """
 
     name: str | None
-    image: np.ndarray
-    faces: list[Any]
+    image: NDArray[np.uint8]
+    faces: list[FacePrediction]
 
 
 @dataclass
@@ -94,12 +96,12 @@ class Handover:
             if ticket is None or delivery.image.nbytes > self.max_bytes:
                 return False
             ticket.delivery, ticket.delivered = delivery, self.clock()
-            waiting = sorted((t for t in self._tickets.values() if t.delivery), key=lambda t: t.delivered)
-            total = sum(t.delivery.image.nbytes for t in waiting)
-            while total > self.max_bytes:
-                oldest = waiting.pop(0)
-                total -= oldest.delivery.image.nbytes
-                oldest.delivery = None
+            total = 0
+            for waiting in sorted(self._tickets.values(), key=lambda t: t.delivered)[::-1]:  # the newest first
+                if waiting.delivery is not None:
+                    total += waiting.delivery.image.nbytes
+                    if total > self.max_bytes:
+                        waiting.delivery = None
             return True
 
     def take(self, sid: str) -> Delivery | None:

@@ -11,7 +11,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,20 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
 import gradio as gr
 import numpy as np
 from fastapi import FastAPI, Response
+from numpy.typing import NDArray
 
+from fer_demo.prediction import FacePrediction
 from fer_demo.results import result_dict
 from fer_demo.vision.images import ImageError, open_image
 from fer_demo.web.handover import HANDOVER, Delivery, Handover
 from fer_demo.web.shared import USER_ERRORS, shared_predictor
 from fer_demo.wording import count_faces
 
-MAX_FILE_SIZE = "20mb"
-"""As ``server.maxUploadSize`` in .streamlit/config.toml."""
+MAX_UPLOAD_MB = 20
+"""Megabytes, as ``server.maxUploadSize`` in .streamlit/config.toml."""
+
+Move = Callable[[str | Path | None], Coroutine[Any, Any, str | None]]
+"""How Gradio brings a file to where a handler may read it."""
 
 GONE = "The picture was removed before it could be read; please add it once more."
 NOT_UPLOADED = "The picture has to be uploaded first; send a file."
@@ -61,11 +66,14 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
             placeholder="# Drop a photo\nor click to choose one",
             webcam_options=gr.WebcamOptions(mirror=False),
         )
-        photo.async_move_resource_to_block_cache = _only_uploads(photo.async_move_resource_to_block_cache)
-        hint = _note("JPEG, PNG, WebP and others, up to 20 MB. Nothing is kept.")
+        move = _only_uploads(photo.async_move_resource_to_block_cache)
+        photo.async_move_resource_to_block_cache = move  # type: ignore[assignment, method-assign]
+        hint = _note(f"JPEG, PNG, WebP and others, up to {MAX_UPLOAD_MB} MB. Nothing is kept.")
         answer = gr.HTML(hint, elem_id="answer", padding=False)
 
-        def show(payload: dict | None, request: gr.Request):
+        def show(
+            payload: dict[str, Any] | None, request: gr.Request
+        ) -> tuple[dict[str, Any] | None, dict[str, Any] | str]:
             if not payload:
                 return gr.skip(), gr.skip()
             try:
@@ -77,7 +85,7 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
             handed_over = handover.put(sid, Delivery(name, image, faces))
             return None, _summary(faces, handed_over)
 
-        def predict(payload: dict | None, whole_image: bool) -> dict[str, Any]:
+        def predict(payload: dict[str, Any] | None, whole_image: bool) -> dict[str, Any]:
             """Finds the faces on a picture and says what their expressions look like."""
             if not payload:
                 raise gr.Error("No picture was sent; give a file.", print_exception=False)
@@ -112,7 +120,7 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
     outer = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     for route in ("file={path:path}", "file/{path:path}", "proxy={path:path}"):  # the last two fetch and read likewise
         outer.api_route(f"/gradio_api/{route}", methods=["GET", "HEAD"])(_show_nothing)
-    return gr.mount_gradio_app(
+    application: FastAPI = gr.mount_gradio_app(
         outer,
         blocks,
         path="/",
@@ -121,13 +129,14 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
         footer_links=[],
         allowed_paths=[],
         show_error=False,
-        max_file_size=MAX_FILE_SIZE,
+        max_file_size=f"{MAX_UPLOAD_MB}mb",
         enable_monitoring=False,
         mcp_server=False,
         pwa=False,
         theme=_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
     )
+    return application
 
 
 def _use_private_upload_folder() -> None:
@@ -146,25 +155,25 @@ def _show_nothing(path: str) -> Response:
     return Response(_NOTHING, media_type="image/svg+xml")
 
 
-def _only_uploads(move):
+def _only_uploads(move: Move) -> Move:
     # Before a handler runs, Gradio fetches a payload that names a URL and copies one that names any file of this
     # machine: its check of paths is off in an application that is mounted instead of launched.
-    async def checked(path):
+    async def checked(path: str | Path | None) -> str | None:
         if "://" in str(path):
             raise gr.Error(LINKS, print_exception=False)
-        if not _is_upload(path):
+        if path is None or not _is_upload(path):
             raise gr.Error(NOT_UPLOADED, print_exception=False)
         return await move(path)
 
     return checked
 
 
-def _is_upload(path: str | os.PathLike) -> bool:
+def _is_upload(path: str | os.PathLike[str]) -> bool:
     folder = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
     return Path(path).resolve().is_relative_to(folder)
 
 
-def _read_and_delete(payload: dict) -> tuple[str | None, np.ndarray]:
+def _read_and_delete(payload: dict[str, Any]) -> tuple[str | None, NDArray[np.uint8]]:
     """Opens an uploaded file and removes it from disk, whether or not it was a picture."""
     # Checked here too, since some payloads come past `_only_uploads`, and this deletes.
     if not payload.get("path") or not _is_upload(payload["path"]):
@@ -183,7 +192,7 @@ def _read_and_delete(payload: dict) -> tuple[str | None, np.ndarray]:
     return name, open_image(data)
 
 
-def _summary(faces: Sequence[Any], handed_over: bool) -> str:
+def _summary(faces: Sequence[FacePrediction], handed_over: bool) -> str:
     if not faces:
         return _note("No face found." + (" The page says what to try." if handed_over else ""))
     found = f"<b>{count_faces(len(faces))} found</b><br>"
@@ -202,8 +211,16 @@ def _note(text: str, error: bool = False) -> str:
 
 def _theme() -> gr.themes.Base:
     # The fonts are files inside Gradio: a browser that shows this widget talks to this server alone.
-    font = [gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)), "system-ui", "sans-serif"]
-    mono = [gr.themes.LocalFont("Source Code Pro", weights=(400,)), "ui-monospace", "monospace"]
+    font: list[gr.themes.Font | str] = [
+        gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)),
+        "system-ui",
+        "sans-serif",
+    ]
+    mono: list[gr.themes.Font | str] = [
+        gr.themes.LocalFont("Source Code Pro", weights=(400,)),
+        "ui-monospace",
+        "monospace",
+    ]
     return gr.themes.Base(
         primary_hue=gr.themes.colors.indigo,
         neutral_hue=gr.themes.colors.slate,

@@ -15,7 +15,7 @@ Computed in double precision: single precision loses the small eigenvalues. Ther
 this network cannot be exported to it.
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn as nn
@@ -23,7 +23,7 @@ from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
 from fer_demo.models.baselines.li_dlp import dlp_stages
-from fer_demo.models.layers import ConvNormAct
+from fer_demo.models.layers import ConvNormAct, TensorOptions
 
 __all__ = ["AcharyaCovPool", "BiMap", "covariance", "rectify", "symmetric_log"]
 
@@ -114,7 +114,7 @@ class BiMap(nn.Module):
     Input: float64 (N, in_features, in_features). Output: float64 (N, out_features, out_features).
     """
 
-    def __init__(self, in_features: int, out_features: int, **dd: Any) -> None:
+    def __init__(self, in_features: int, out_features: int, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(in_features, out_features, **dd))
         nn.init.orthogonal_(self.weight)
@@ -132,7 +132,9 @@ class CovariancePool(nn.Module):
     Input: float (N, C, h, w). Output: float (N, hidden[-1]).
     """
 
-    def __init__(self, in_chs: int, spd: tuple[int, ...], hidden: tuple[int, ...], **dd: Any) -> None:
+    upper: torch.Tensor
+
+    def __init__(self, in_chs: int, spd: tuple[int, ...], hidden: tuple[int, ...], **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         self.maps = nn.ModuleList()
         size = in_chs
@@ -176,7 +178,7 @@ class AcharyaCovPool(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         self.spd, self.hidden = spd, hidden
         self.assemble(
             ConvNormAct(in_chans, 64, 3, **dd),
@@ -186,7 +188,7 @@ class AcharyaCovPool(StagedNet):
             **dd,
         )
 
-    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+    def pooling(self, **dd: Unpack[TensorOptions]) -> tuple[nn.Module, int]:
         """Covariance pooling."""
         return CovariancePool(self.num_features, self.spd, self.hidden, **dd), self.hidden[-1]
 

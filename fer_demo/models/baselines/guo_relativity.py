@@ -11,14 +11,14 @@ Inferred, as its layer table was not at hand: three stages of a 5x5 convolution,
 and 128 maps, and the space itself, 512 units on the 6x6 maps. They make 2.67 M parameters.
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
-from fer_demo.models.layers import ConvNormAct, HiddenLayer
+from fer_demo.models.layers import ConvNormAct, HiddenLayer, TensorOptions
 
 __all__ = ["GuoRelativity"]
 
@@ -41,7 +41,7 @@ class GuoRelativity(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         self.embedding = embedding
         first, second, third = widths
         self.assemble(
@@ -56,7 +56,7 @@ class GuoRelativity(StagedNet):
             **dd,
         )
 
-    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+    def pooling(self, **dd: Unpack[TensorOptions]) -> tuple[nn.Module, int]:
         """The embedding."""
         return HiddenLayer(self.num_features, 6, self.embedding, **dd), self.embedding
 

@@ -14,14 +14,14 @@ printed. One set of weights sees both pictures, and the mean of its two logits i
 left out; a face that cannot be aligned stands in its own place.
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
-from fer_demo.models.layers import ConvAct, HiddenLayer
+from fer_demo.models.layers import ConvAct, HiddenLayer, TensorOptions
 
 __all__ = ["KimFusion"]
 
@@ -52,7 +52,7 @@ class KimFusion(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         self.hidden = hidden
         first, second, third = widths
         self.assemble(
@@ -67,7 +67,7 @@ class KimFusion(StagedNet):
             **dd,
         )
 
-    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+    def pooling(self, **dd: Unpack[TensorOptions]) -> tuple[nn.Module, int]:
         """The hidden layer."""
         return HiddenLayer(self.num_features, 5, self.hidden, **dd), self.hidden
 

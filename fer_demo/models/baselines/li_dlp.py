@@ -11,14 +11,14 @@ first, the second and the fourth, a fully connected layer of 2,000 units and the
 Inferred: grey input. The layers as printed make 74.94 M parameters, almost all in the fully connected layer.
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
-from fer_demo.models.layers import ConvAct, HiddenLayer
+from fer_demo.models.layers import ConvAct, HiddenLayer, TensorOptions
 
 __all__ = ["LiDLP", "dlp_stages"]
 
@@ -56,7 +56,7 @@ class LiDLP(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         self.hidden, self.hidden_size = hidden, hidden_size
         self.assemble(
             ConvAct(in_chans, 64, 3, padding=1, **dd),
@@ -66,7 +66,7 @@ class LiDLP(StagedNet):
             **dd,
         )
 
-    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+    def pooling(self, **dd: Unpack[TensorOptions]) -> tuple[nn.Module, int]:
         """The hidden layer."""
         return HiddenLayer(self.num_features, self.hidden_size, self.hidden, **dd), self.hidden
 

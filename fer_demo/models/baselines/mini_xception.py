@@ -12,13 +12,14 @@ From the authors' public model file, 58,423 numbers for a grey picture of 64x64:
 are trained, the rest are the running statistics of batch normalisation.
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.layers import TensorOptions
 
 __all__ = ["MiniXception"]
 
@@ -26,7 +27,7 @@ __all__ = ["MiniXception"]
 class Stem(nn.Module):
     """Two unpadded 3x3 convolutions."""
 
-    def __init__(self, in_chs: int, width: int, **dd: Any) -> None:
+    def __init__(self, in_chs: int, width: int, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         self.conv = nn.Conv2d(in_chs, width, 3, bias=False, **dd)
         self.bn = nn.BatchNorm2d(width, **dd)
@@ -42,7 +43,7 @@ class Stem(nn.Module):
 class SeparableConvNorm(nn.Sequential):
     """Depthwise and pointwise convolution, batch normalisation."""
 
-    def __init__(self, in_chs: int, out_chs: int, **dd: Any) -> None:
+    def __init__(self, in_chs: int, out_chs: int, **dd: Unpack[TensorOptions]) -> None:
         super().__init__(
             nn.Conv2d(in_chs, in_chs, 3, padding=1, groups=in_chs, bias=False, **dd),
             nn.Conv2d(in_chs, out_chs, 1, bias=False, **dd),
@@ -53,7 +54,7 @@ class SeparableConvNorm(nn.Sequential):
 class XceptionModule(nn.Module):
     """Two separable convolutions and a pooling beside a strided shortcut (Chollet 2017, arXiv:1610.02357)."""
 
-    def __init__(self, in_chs: int, out_chs: int, **dd: Any) -> None:
+    def __init__(self, in_chs: int, out_chs: int, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         self.shortcut = nn.Sequential(nn.Conv2d(in_chs, out_chs, 1, 2, bias=False, **dd), nn.BatchNorm2d(out_chs, **dd))
         self.conv1 = SeparableConvNorm(in_chs, out_chs, **dd)
@@ -82,7 +83,7 @@ class MiniXception(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         stages, chs = [], stem_width
         for width in widths:
             stages.append(XceptionModule(chs, width, **dd))
@@ -95,7 +96,7 @@ class MiniXception(StagedNet):
             **dd,
         )
 
-    def _new_classifier(self, **dd: Any) -> nn.Module:
+    def _new_classifier(self, **dd: Unpack[TensorOptions]) -> nn.Module:
         if not self.num_classes or not self.pool_type:
             return super()._new_classifier(**dd)
         return nn.Conv2d(self.num_features, self.num_classes, 3, padding=1, **dd)

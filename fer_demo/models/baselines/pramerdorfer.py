@@ -15,7 +15,7 @@ the Inception network as a 3x3 stem and seven GoogLeNet modules (Szegedy et al. 
 below (1.21 M).
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn as nn
@@ -23,7 +23,7 @@ from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
 from fer_demo.models.baselines.residual import ResidualNet
-from fer_demo.models.layers import ConvNormAct, HiddenLayer
+from fer_demo.models.layers import ConvNormAct, HiddenLayer, TensorOptions
 
 __all__ = ["PramerdorferInception", "PramerdorferResNet", "PramerdorferVGG"]
 
@@ -48,7 +48,7 @@ class PramerdorferVGG(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         self.hidden = hidden
         stages, chs = [], widths[0]
         for i, width in enumerate(widths):
@@ -70,7 +70,7 @@ class PramerdorferVGG(StagedNet):
             **dd,
         )
 
-    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+    def pooling(self, **dd: Unpack[TensorOptions]) -> tuple[nn.Module, int]:
         """The hidden layer."""
         return HiddenLayer(self.num_features, 3, self.hidden, norm=True, **dd), self.hidden
 
@@ -89,7 +89,7 @@ class InceptionModule(nn.Module):
         out_chs: Channels of the output, of which a quarter are 1x1, a half 3x3, an eighth 5x5 and an eighth pooled.
     """
 
-    def __init__(self, in_chs: int, out_chs: int, **dd: Any) -> None:
+    def __init__(self, in_chs: int, out_chs: int, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
         eighth = out_chs // 8
         self.conv1 = ConvNormAct(in_chs, 2 * eighth, **dd)
@@ -118,7 +118,7 @@ class PramerdorferInception(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         stages, chs = [], stem_width
         for row in widths:
             modules: list[nn.Module] = [nn.MaxPool2d(3, 2, padding=1)]

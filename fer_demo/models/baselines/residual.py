@@ -1,12 +1,10 @@
 """A small ResNet, of which two of the compared systems are made."""
 
-from typing import Any
-
 import torch
 import torch.nn as nn
 
 from fer_demo.models.base import StagedNet
-from fer_demo.models.layers import ConvNormAct, ResidualBlock
+from fer_demo.models.layers import ConvNormAct, ResidualBlock, TensorOptions
 
 
 class ResidualNet(StagedNet):
@@ -33,7 +31,7 @@ class ResidualNet(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd: dict[str, Any] = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         stages, chs = [], widths[0]
         for i, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             blocks = nn.Sequential()

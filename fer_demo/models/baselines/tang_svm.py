@@ -12,14 +12,14 @@ Inferred: kernels of 5x5 without padding, 32 and 48 maps and 2x2 maximum pooling
 3,072 units to 12.01 M parameters, where 12.0 M are given for it.
 """
 
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
 from fer_demo.models.base import StagedNet, cfg, create
-from fer_demo.models.layers import ConvAct, HiddenLayer
+from fer_demo.models.layers import ConvAct, HiddenLayer, TensorOptions
 
 __all__ = ["TangSVM"]
 
@@ -42,7 +42,7 @@ class TangSVM(StagedNet):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(num_classes, in_chans, global_pool, drop_rate)
-        dd = {"device": device, "dtype": dtype}
+        dd: TensorOptions = {"device": device, "dtype": dtype}
         self.hidden = hidden
         first, second = widths
         self.assemble(
@@ -53,7 +53,7 @@ class TangSVM(StagedNet):
             **dd,
         )
 
-    def pooling(self, **dd: Any) -> tuple[nn.Module, int]:
+    def pooling(self, **dd: Unpack[TensorOptions]) -> tuple[nn.Module, int]:
         """The hidden layer."""
         return HiddenLayer(self.num_features, 9, self.hidden, **dd), self.hidden
 

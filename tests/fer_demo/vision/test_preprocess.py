@@ -18,7 +18,7 @@ def noise(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize(("old", "new"), SIZES)
 def test_arrays_and_tensors_give_the_same_pixels(old, new):
     images = noise(8, old, old)
-    options = {"size": (new, new), "mean": (0.5,), "std": (0.25,)}
+    options = {"size": (new, new), "mean": 0.5, "std": 0.25}
     array = prepare_array(images, **options)
     assert array.dtype == np.float32 and array.shape == (8, 1, new, new) and array.flags.c_contiguous
     tensor = torch.from_numpy(images)[:, None]

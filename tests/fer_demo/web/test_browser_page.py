@@ -1,5 +1,7 @@
 """The exported page beside the app: served once it is there, linked, and never in the way."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("streamlit", reason="the app extra is not installed")
@@ -38,7 +40,7 @@ def test_it_may_come_while_the_app_runs(folder):
 def test_the_pages_link_it_when_it_is_there(folder, there):
     if there:
         write(folder)
-    app = AppTest.from_file("../app.py", default_timeout=120)
+    app = AppTest.from_file(str(Path(__file__).parents[3] / "app.py"), default_timeout=120)
     app.run()
     assert any(ADDRESS in caption.value for caption in app.caption) == there
     app.switch_page("pages/about.py").run()
