@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.bench.peers.command import add_arguments
-
 if TYPE_CHECKING:
     from fer_demo.tradeoffs import Benchmark, Row
 
@@ -31,6 +29,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--seconds", type=float, default=1.0, metavar="S", help="how long to measure each number (default: %(default)s)"
     )
     parser.add_argument("--cached", action="store_true", help="measure nothing: print what was measured before")
+    _add_comparisons(parser)
+    parser.set_defaults(run=run, error=parser.error)
+
+
+def _add_comparisons(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--engines`` and ``--peers`` where the trainer is, which measures them and is no part of an install."""
+    try:
+        from training.bench.peers.command import add_arguments
+    except ModuleNotFoundError:
+        parser.set_defaults(engines=False, peers=False)
+        return
     parser.add_argument(
         "--engines",
         action="store_true",
@@ -44,7 +53,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     peers.add_argument("--peers", action="store_true", help="compare with other packages; needs --data")
     add_arguments(peers)
-    parser.set_defaults(run=run, error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
