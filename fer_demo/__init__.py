@@ -15,7 +15,7 @@ from fer_demo._registration import register_with_timm
 from fer_demo.emotions import EMOTIONS, LABELS
 
 if TYPE_CHECKING:  # what `__getattr__` gives, for editors and type checkers
-    from fer_demo import models
+    from fer_demo import models as models
     from fer_demo.checkpoints import bundled_checkpoints
     from fer_demo.predictor import FacePrediction, Predictor
     from fer_demo.runtime.model_info import ModelError
@@ -36,6 +36,7 @@ _LAZY = {
     "open_image": "fer_demo.vision.images",
 }
 
+# Without "models", which takes PyTorch: `from fer_demo import *` is to work in the base install too.
 __all__ = [
     "EMOTIONS",
     "LABELS",
@@ -47,7 +48,6 @@ __all__ = [
     "ModelError",
     "Predictor",
     "bundled_checkpoints",
-    "models",
     "open_image",
 ]
 
@@ -63,4 +63,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, "models"})
