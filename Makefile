@@ -1,16 +1,32 @@
 PYTHON ?= python3
 PORT ?= 8501
+# Test processes side by side; a module goes to one of them as a whole.
+WORKERS ?= 2
+# Empty for PyTorch as PyPI has it, on Linux with CUDA's libraries; cpu for its build without them.
+TORCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# A stamp for each build of PyTorch, so that asking for the other one is noticed.
+STAMP := $(VENV)/.installed$(TORCH:%=-%)
+DIST_ENV := build/env
 
-.PHONY: app test slow lint clean
+ifeq ($(TORCH),cpu)
+# The build is labelled +cpu, which pip takes for newer than the same release without a label.
+PIP_OPTIONS := --extra-index-url https://download.pytorch.org/whl/cpu
+SIZE := everything but CUDA's libraries
+else ifeq ($(TORCH),)
+SIZE := some 7 GB, most of it PyTorch with CUDA's libraries
+else
+$(error TORCH=$(TORCH) is not known here: say TORCH=cpu, or leave it out for PyTorch as PyPI has it)
+endif
+
+.PHONY: app test slow lint dist clean
 
 app: $(STAMP)          ## install if needed, then serve everything on http://localhost:8501
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: lint             ## install if needed, then check the code and run the fast tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
 slow: $(STAMP)         ## the tests that take minutes or need data
 	$(BIN)/python -m pytest -m slow
@@ -20,13 +36,29 @@ lint: $(STAMP)         ## install if needed, then check style, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+dist: $(DIST_ENV)/.installed  ## build dist/*.tar.gz, and from it dist/*.whl, and check both
+	rm -rf dist
+	$(DIST_ENV)/bin/python -m build
+	$(DIST_ENV)/bin/python -m twine check --strict dist/*
+	@wc -c dist/*
+
 $(STAMP): pyproject.toml requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 app"; exit 1; }
-	@echo "Installing into $(VENV): some 7 GB, most of it PyTorch with CUDA's libraries. This takes minutes."
+	@echo "Installing into $(VENV): $(SIZE). This takes minutes."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) -r requirements.txt
+ifeq ($(TORCH),cpu)
+	@$(BIN)/python -c 'import sys, torch; sys.exit(torch.version.cuda is not None)' || \
+		{ echo "PyTorch came with CUDA's libraries, or was there before: see that" \
+		"https://download.pytorch.org/whl/cpu can be reached, then make clean and try again."; exit 1; }
+endif
 	@touch $(STAMP)
 
+$(DIST_ENV)/.installed:
+	$(PYTHON) -m venv $(DIST_ENV)
+	$(DIST_ENV)/bin/python -m pip install --quiet --disable-pip-version-check 'build>=1.2,<2' 'twine>=6.1,<8'
+	@touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build dist *.egg-info

@@ -90,6 +90,26 @@ def test_the_command_line_gives_the_same_answers(photos):
     check_same_answers(answers(light(COMMAND, "predict", photos, "--json").stdout), photos)
 
 
+DRAW = (
+    "import sys, numpy as np\n"
+    "from fer_demo import *\n"
+    "from fer_demo.annotate import draw_faces\n"
+    "image = open_image(sys.argv[1])\n"
+    "faces = Predictor().predict(image)\n"
+    "print(len(faces), int((draw_faces(image, faces) != image).sum()))\n"
+)
+"""Prints how many faces a photo has, and how many of its values change when they are drawn onto it."""
+
+
+def check_drawn(printed: str) -> None:
+    faces, changed = map(int, printed.split())
+    assert faces == 1 and changed > 1000
+
+
+def test_all_names_and_drawing_need_nothing_heavy(photos):
+    check_drawn(light(DRAW, photos / "astronaut.png").stdout)
+
+
 def test_the_predictor_needs_nothing_heavy():
     code = (
         "import numpy as np, fer_demo\n"
@@ -154,7 +174,13 @@ def test_a_real_environment(photos, tmp_path):
     python = tmp_path / "venv" / "bin" / "python"
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "fer_demo", "checkpoints"):  # no build folders in the checkout
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "fer_demo",
+        "checkpoints",
+    ):  # no build folders in the checkout
         (source / name).symlink_to(ROOT / name)
     install = [python, "-m", "pip", "install", "--quiet", "--retries", "1", f"{source}[runtime]"]
     done = subprocess.run(list(map(str, install)), capture_output=True, text=True, cwd=tmp_path)
@@ -162,10 +188,14 @@ def test_a_real_environment(photos, tmp_path):
         pytest.skip("the packages cannot be fetched: no network")
     assert done.returncode == 0, done.stderr
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    command = [python, "-m", "fer_demo", "predict", photos, "--json"]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment)
-    assert done.returncode == 0, done.stderr
-    check_same_answers(answers(done.stdout), photos)
+
+    def printed(*command) -> str:
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=tmp_path, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    check_same_answers(answers(printed(python.with_name("fer-demo"), "predict", photos, "--json")), photos)
+    check_drawn(printed(python, "-c", DRAW, photos / "astronaut.png"))
     files = [p for p in (tmp_path / "venv").rglob("*") if p.is_file() and not p.is_symlink()]
     assert not any(p.parts[-2] == "torch" for p in files)
     megabytes = sum(p.stat().st_size for p in files) / 1e6

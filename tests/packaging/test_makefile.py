@@ -1,0 +1,84 @@
+"""`make` with a Python that writes down what it is asked to do instead of doing it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+INDEX = "https://download.pytorch.org/whl/cpu"
+
+FAKE = """#!/bin/sh
+echo "$@" >> "$LOG"
+case "$1 $2" in
+    "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    "-c "*"import sys, torch"*) exit "${HAS_CUDA:-0}" ;;
+esac
+"""
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Runs make on a copy of what it reads; the result also has `asked`, the arguments of each call of Python."""
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    for name in ("Makefile", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    python, log = tmp_path / "python", tmp_path / "log"
+    python.write_text(FAKE)
+    python.chmod(0o755)
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        log.write_text("")
+        clean = {k: v for k, v in os.environ.items() if k not in ("TORCH", "MAKEFLAGS")}
+        clean |= {"LOG": str(log), **environment}
+        command = ["make", f"PYTHON={python}", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True)
+        done.asked = log.read_text().splitlines()
+        return done
+
+    return run
+
+
+def install(asked: list[str]) -> str:
+    (line,) = [line for line in asked if line.startswith("-m pip install")]
+    return line
+
+
+def test_plain_make_asks_no_other_index(make):
+    done = make("test")
+    assert done.returncode == 0, done.stderr
+    assert install(done.asked).endswith("-r requirements.txt") and "index-url" not in install(done.asked)
+    assert "7 GB" in done.stdout and done.asked[-1] == "-m pytest"
+    assert not [line for line in make("test").asked if "pip" in line]  # the second time it is installed
+
+
+def test_torch_cpu_reaches_pip(make):
+    done = make("TORCH=cpu", "test")
+    assert done.returncode == 0, done.stderr
+    assert f"--extra-index-url {INDEX}" in install(done.asked) and "7 GB" not in done.stdout
+    assert not [line for line in make("TORCH=cpu", "test").asked if "pip" in line]
+
+
+def test_an_install_with_the_other_build_is_looked_at_again(make):
+    make("test")
+    assert f"--extra-index-url {INDEX}" in install(make("TORCH=cpu", "test").asked)
+
+
+def test_cuda_where_the_cpu_build_was_asked_for_is_an_error(make):
+    done = make("TORCH=cpu", "test", HAS_CUDA="1")
+    assert done.returncode != 0 and "make clean" in done.stdout and "-m pytest" not in done.asked
+
+
+def test_other_builds_are_unknown(make):
+    done = make("TORCH=cuda", "test")
+    assert done.returncode != 0 and "TORCH=cpu" in done.stderr and done.asked == []
+
+
+def test_dist_builds_the_wheel_from_the_source_archive_and_checks_both(make):
+    """`python -m build` without --wheel or --sdist does so."""
+    asked = make("dist").asked
+    assert "-m build" in asked and "-m twine check --strict dist/*" in asked
