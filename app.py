@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from fer_demo.web.shared import USER_ERRORS
+from pages.common.look import plain
 
 # A file, since browsers would fetch a named icon from a font server.
 ICON = Path(__file__).parent / "pages" / "common" / "icon.svg"
@@ -40,8 +41,8 @@ def main() -> None:
     page = st.navigation(pages)
     try:
         page.run()
-    except USER_ERRORS as error:  # a damaged checkpoint, say, whatever page met it
-        st.error(str(error), icon=":material/error:")
+    except USER_ERRORS as error:  # what a page did not expect, such as a checkpoint that was damaged meanwhile
+        st.error(plain(str(error)), icon=":material/error:")
 
 
 if __name__ == "__main__":

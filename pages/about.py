@@ -5,7 +5,7 @@ import streamlit as st
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
 from fer_demo.web.shared import USER_ERRORS
-from pages.common import state
+from pages.common import look, state
 from pages.common.card import card_text, headline_figures
 
 NOTES = {
@@ -49,12 +49,12 @@ with st.container(border=True, horizontal=True, vertical_alignment="center"):
 
 try:
     name = state.predictor().name
+    figures, card = headline_figures(name), card_text(name)
 except USER_ERRORS as error:
-    st.error(str(error), icon=":material/error:")
+    st.error(look.plain(str(error)), icon=":material/error:")
 else:
     st.header(f"The model: {name}", anchor=False)
-    figures = headline_figures(name)
     for column, (label, value, note) in zip(st.columns(max(1, len(figures))), figures, strict=False):
         column.metric(label, value)
         column.caption(note)
-    st.markdown(card_text(name) or "This checkpoint comes without a model card.")
+    st.markdown(card or "This checkpoint comes without a model card.")

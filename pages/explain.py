@@ -12,7 +12,7 @@ try:
     predictor = state.predictor()
     state.work_off()
 except USER_ERRORS as error:
-    st.error(str(error), icon=":material/error:")
+    st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
 if problem := st.session_state.get("problem"):
     st.error(look.plain(problem), icon=":material/error:")

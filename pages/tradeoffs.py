@@ -5,13 +5,18 @@ import streamlit as st
 from fer_demo.tradeoffs import tradeoff_rows
 from fer_demo.tradeoffs.published import data_sets
 from fer_demo.tradeoffs.words import what_it_buys, what_it_does_not_buy
-from pages.common import side_by_side, tradeoff_answers, tradeoff_chart
+from fer_demo.web.shared import USER_ERRORS
+from pages.common import look, side_by_side, tradeoff_answers, tradeoff_chart
 from pages.common.downloads import downloads
 
 st.title("What do 0.48 million parameters buy?", anchor=False)
-with st.spinner("Counting what each network costs …"):
-    benchmark = tradeoff_chart.known_benchmark()
-    rows = tradeoff_rows(benchmark)
+try:
+    with st.spinner("Counting what each network costs …"):
+        benchmark = tradeoff_chart.known_benchmark()
+        rows = tradeoff_rows(benchmark)
+except USER_ERRORS as error:
+    st.error(look.plain(str(error)), icon=":material/error:")
+    st.stop()
 for data in data_sets():
     st.markdown(what_it_buys(rows, data))
 st.markdown(what_it_does_not_buy(rows))

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from fer_demo.web.shared import USER_ERRORS
 from pages.common import look
 from training.report import figures
 from training.report.compare import differing_settings, overview
@@ -136,6 +137,11 @@ if runs:
     side_by_side(choose_runs(runs))
 else:
     st.info("No runs are recorded yet. `python -m training train RECIPE` writes one to training/runs/.")
-if answers := answers_to_show(runs):
+try:
+    answers = answers_to_show(runs)
+except USER_ERRORS as error:
+    st.error(look.plain(str(error)), icon=":material/error:")
+    st.stop()
+if answers:
     st.header("What the answers are worth", anchor=False)
     worth(answers)
