@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from training.run import distributed
 from training.run.distributed import World
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -34,8 +35,8 @@ def free_port():
         return s.getsockname()[1]
 
 
-def train(data, run_dir, program, processes):
-    arguments = ["train", "--data", str(data), "--run-dir", str(run_dir), "--quiet", "--no-record", "--set", *SETTINGS]
+def start(data, run_dir, program, processes, options):
+    arguments = ["train", "--data", str(data), "--run-dir", str(run_dir), "--quiet", "--no-record", *options]
     launcher = [sys.executable]
     if processes > 1:
         launcher += ["-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-addr=127.0.0.1"]
@@ -46,7 +47,11 @@ def train(data, run_dir, program, processes):
         "CUDA_VISIBLE_DEVICES": "",
         "PYTHONPATH": str(ROOT),  # a program elsewhere has its own folder on the path, not this one
     }
-    done = subprocess.run([*launcher, *program, *arguments], capture_output=True, text=True, env=environment)
+    return subprocess.run([*launcher, *program, *arguments], capture_output=True, text=True, env=environment)
+
+
+def train(data, run_dir, program, processes):
+    done = start(data, run_dir, program, processes, ["--set", *SETTINGS])
     assert done.returncode == 0, done.stderr[-3000:]
     with open(run_dir / "log.csv", newline="") as f:
         log = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(f)]
@@ -71,6 +76,28 @@ def test_two_processes_with_batch_normalisation(data, tmp_path):
     one, _, _ = train(data, tmp_path / "one", ["-m", "training"], 1)
     two, _, _ = train(data, tmp_path / "two", ["-m", "training"], 2)
     assert two[-1]["train_loss"] == pytest.approx(one[-1]["train_loss"], rel=0.1)
+
+
+@pytest.mark.slow
+def test_two_processes_stop_together_and_go_on(data, tmp_path):
+    """Each looks at its own clock, and a process that stopped alone would leave the other waiting for it."""
+    run, program = tmp_path / "run", ["-m", "training"]
+    done = start(data, run, program, 2, ["--minutes", "0.0001", "--set", *SETTINGS])
+    assert done.returncode != 0 and done.stdout.count("time is up in epoch 1 of 2") == 1, done.stderr[-3000:]
+    assert torch.load(run / "last.pt", weights_only=True)["step"] == 1
+    done = start(data, run, program, 2, ["--resume"])
+    assert done.returncode == 0 and done.stdout.count("best on PublicTest") == 1, done.stderr[-3000:]
+    whole, _, _ = train(data, tmp_path / "whole", program, 2)
+    with open(run / "log.csv", newline="") as f:
+        found = [float(row["train_loss"]) for row in csv.DictReader(f)]
+    assert found == pytest.approx([row["train_loss"] for row in whole], abs=2e-4)
+
+
+def test_one_process_that_is_late_stops_all(monkeypatch):
+    asked = []
+    monkeypatch.setattr(distributed.dist, "all_reduce", lambda value, op: asked.append(op) or value.fill_(1.0))
+    assert World(torch.device("cpu"), 0, 2).any(False) and asked == [torch.distributed.ReduceOp.MAX]
+    assert [World(torch.device("cpu")).any(flag) for flag in (True, False)] == [True, False] and len(asked) == 1
 
 
 def test_a_batch_that_cannot_be_shared(faces, config, tmp_path, monkeypatch):
