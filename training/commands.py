@@ -192,17 +192,16 @@ def faithfulness(args: argparse.Namespace) -> None:
 def reproduce(args: argparse.Namespace) -> None:
     """Computes every published figure again; fails if one differs."""
     from training.eval.reproduce import reproduce as run
-    from training.eval.reproduce import results_table
+    from training.eval.reproduce import results_table, table_hint
 
     _prepare_cpu(args.threads)
     figures, problems = run(_load(args), args.names or None)
     print(results_table(figures))
-    readme = Path(__file__).parent.parent / "README.md"
     if problems:
         raise ValueError("not reproduced: " + "; ".join(problems))
     print("every figure is the one published")
-    if not args.names and readme.is_file() and results_table(figures) not in readme.read_text(encoding="utf-8"):
-        print("README.md has another table, since other checkpoints are here: put the one above there")
+    if not args.names and (hint := table_hint(figures)):
+        print(hint)
 
 
 def systems(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ SPLIT = "PrivateTest"
 
 def add_arguments(parser: argparse._ArgumentGroup) -> None:
     """Adds the comparison's own options to those of ``benchmark``."""
-    parser.add_argument("--data", metavar="DATA", help="fer2013.csv, or another layout that training/README.md names")
+    parser.add_argument("--data", metavar="DATA", help="fer2013.csv, or another layout that docs/training.md names")
     parser.add_argument(
         "--without",
         nargs="+",
