@@ -1,7 +1,6 @@
 """``python -m training reproduce``: every published figure, computed again."""
 
 import argparse
-from pathlib import Path
 
 from training.cli.options import add_data, add_threads, load, prepare_cpu
 
@@ -17,14 +16,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the README's table; fails if a figure differs from the one published."""
-    from training.eval.reproduce import reproduce, results_table
+    from training.eval.reproduce import reproduce, results_table, table_hint
 
     prepare_cpu(args.threads)
     figures, problems = reproduce(load(args), args.names or None)
     print(results_table(figures))
-    readme = Path(__file__).parents[2] / "README.md"
     if problems:
         raise ValueError("not reproduced: " + "; ".join(problems))
     print("every figure is the one published")
-    if not args.names and readme.is_file() and results_table(figures) not in readme.read_text(encoding="utf-8"):
-        print("README.md has another table, since other checkpoints are here: put the one above there")
+    if not args.names and (hint := table_hint(figures)):
+        print(hint)

@@ -1,6 +1,7 @@
 """Every published figure, computed again from the bundled weights."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import timm
@@ -10,6 +11,9 @@ from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from training.data import Faces
 from training.eval.evaluate import TEST_SPLITS, evaluate
 from training.eval.tta import NO_TTA, TTA_TITLES
+
+TABLE_FILE = Path(__file__).parents[2] / "docs" / "accuracy.md"
+"""Where the table of all checkpoints stands."""
 
 
 def percent(part: dict[str, Any]) -> str:
@@ -24,7 +28,7 @@ def by_tta(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def results_table(figures: dict[str, dict[str, Any]]) -> str:
-    """The README's table.
+    """The table of `TABLE_FILE`.
 
     Args:
         figures: Checkpoint name to the content of its ``metrics.json``.
@@ -43,6 +47,13 @@ def results_table(figures: dict[str, dict[str, Any]]) -> str:
             cells += [percent(private), percent(private["without_duplicates"])]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def table_hint(figures: dict[str, dict[str, Any]], file: Path = TABLE_FILE) -> str | None:
+    """One sentence if a file shows another table than `results_table`; None if it shows this one or is not there."""
+    if not file.is_file() or results_table(figures) in file.read_text(encoding="utf-8"):
+        return None
+    return f"{file} has another table, since other checkpoints are here: put the one above there."
 
 
 def differences(stated: Any, found: Any, path: str = "") -> Iterator[str]:

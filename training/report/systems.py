@@ -1,4 +1,4 @@
-"""The README's table of the compared systems: what is printed of each, what was built, what was reached here."""
+"""The compared systems as docs/models.md has them: what is printed of each, what was built, what was reached here."""
 
 import inspect
 import itertools
@@ -69,7 +69,14 @@ def schedule(training: dict[str, Any]) -> str:
 
 
 def systems_table(runs: Path = RUNS) -> str:
-    """The README's table, one row for each system and data set, as Markdown."""
+    """The table, one row for each system and data set.
+
+    Args:
+        runs: The folder of records.
+
+    Returns:
+        Markdown, with links as they lead from a file in ``docs/``.
+    """
     titles = (
         "system",
         "built in",
@@ -93,7 +100,7 @@ def systems_table(runs: Path = RUNS) -> str:
             table = f" (table {result.table})" if result and result.table else ""
             cells = [
                 f"{name}: {system.what}",
-                f"[`{system.model}`]({file})",
+                f"[`{system.model}`](../{file})",
                 f"{printed / 1e6:.3g} M" if printed else "–",
                 f"{parameters:,}",
                 f"{macs:.1f}",

@@ -8,18 +8,27 @@ import pytest
 
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from training.__main__ import main
-from training.eval.reproduce import differences, results_table
+from training.eval.reproduce import TABLE_FILE, differences, results_table, table_hint
 from training.report.card import model_card
 
-README = Path(__file__).parents[3] / "README.md"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def bundled():
     return {name: checkpoint_metrics(name) for name in bundled_checkpoints()}
 
 
-def test_readme_shows_what_the_checkpoints_state():
-    assert results_table(bundled()) in README.read_text(encoding="utf-8")
+def test_the_docs_show_what_the_checkpoints_state():
+    assert TABLE_FILE == DOCS / "accuracy.md"
+    assert results_table(bundled()) in TABLE_FILE.read_text(encoding="utf-8")
+    assert table_hint(bundled()) is None
+
+
+def test_another_table_in_the_docs_is_noticed(tmp_path):
+    file = tmp_path / "accuracy.md"
+    assert table_hint(bundled(), file) is None  # an install has no docs
+    file.write_text(results_table(dict(list(bundled().items())[1:])), encoding="utf-8")
+    assert str(file) in table_hint(bundled(), file)
 
 
 @pytest.mark.parametrize("name", bundled_checkpoints())
@@ -92,20 +101,29 @@ def test_another_data_set_is_not_reproduced(data, capsys):
     )
 
 
-def test_readme_shows_the_measured_faithfulness():
-    from fer_demo.checkpoints import checkpoint_file
+def test_the_docs_show_the_measured_faithfulness():
+    from fer_demo.checkpoints import DEFAULT, checkpoint_file
     from training.eval.faithfulness import table
 
-    measured = [checkpoint_file(name, "faithfulness.json") for name in bundled_checkpoints()]
-    assert any(table(result) in README.read_text(encoding="utf-8") for result in measured if result)
+    text = (DOCS / "explanations.md").read_text(encoding="utf-8")
+    assert table(checkpoint_file(DEFAULT, "faithfulness.json")) in text
 
 
 def test_the_ablation_table_shows_the_records():
-    from training.run.runlog import RUNS, read_runs
+    from training.run.runlog import read_runs
 
-    text = (RUNS.parent / "README.md").read_text(encoding="utf-8")
+    text = (DOCS / "training-diary.md").read_text(encoding="utf-8")
     rows = [run for run in read_runs() if run.name.startswith(("ablation-", "arch-"))]
     assert len(rows) >= 10
     for run in rows:
         figure = f"{run.record['public']['accuracy']:.1%}".replace("%", " %")
         assert figure in text, f"{run.name}: {figure}"
+
+
+def test_the_diary_lists_every_release():
+    from training.run.provenance import releases
+
+    text = (DOCS / "training-diary.md").read_text(encoding="utf-8")
+    for release in releases():
+        private = "–" if release.private is None else f"{release.private:.2%}"
+        assert f"| `{release.name}` | {release.epochs} | {release.public:.2%} | {private} |" in text, release.name
