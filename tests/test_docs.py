@@ -169,4 +169,4 @@ def test_a_wrong_command_is_noticed(parsers):
         with pytest.raises((WrongUseError, AssertionError)):
             check_command(wrong.split(), True, parsers)
     with pytest.raises(AssertionError, match=r"fer_sedense\.fer2013"):
-        check_command(shlex.split("python -m training train fer_sedense.restart_fer2013 --run-dir x"), True, parsers)
+        check_command(shlex.split("python -m training train fer_sedense.fer2013 --run-dir x"), True, parsers)
