@@ -106,10 +106,6 @@ def check_drawn(printed: str) -> None:
     assert faces == 1 and changed > 1000
 
 
-def test_all_names_and_drawing_need_nothing_heavy(photos):
-    check_drawn(light(DRAW, photos / "astronaut.png").stdout)
-
-
 def test_the_predictor_needs_nothing_heavy():
     code = (
         "import numpy as np, fer_demo\n"
