@@ -38,6 +38,11 @@ class StagedNet(nn.Module):
     own_pooling: ClassVar[str] = ""
     """Name, as ``global_pool``, of a head that `pooling` builds; networks without one pool globally."""
 
+    pretrained_cfg: dict[str, Any]
+    """What timm knows of the weights; timm sets it, and `default_cfg` is another name of it."""
+
+    default_cfg: dict[str, Any]
+
     takes_twins: ClassVar[bool] = False
     """Whether a face's twins may be given, such as the picture and the same face aligned, one behind the other."""
 
@@ -281,7 +286,7 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         _verify(
             resolve_pretrained_cfg(variant, kwargs.get("pretrained_cfg"), kwargs.get("pretrained_cfg_overlay")).file
         )
-    return build_model_with_cfg(
+    model = build_model_with_cfg(
         cls,
         variant,
         pretrained,
@@ -289,6 +294,9 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         feature_cfg={"out_indices": tuple(range(stages)), "flatten_sequential": True},
         **kwargs,
     )
+    if not pretrained:  # the temperature belongs to the weights, which are random here
+        model.pretrained_cfg = model.default_cfg = with_temperature(model.pretrained_cfg, None)
+    return model
 
 
 def _verify(source: str | None) -> None:

@@ -153,15 +153,17 @@ def temperature(cfg: Mapping[str, Any]) -> float:
         ) from None
 
 
-def with_temperature(cfg: Mapping[str, Any], value: float) -> dict[str, Any]:
+def with_temperature(cfg: Mapping[str, Any], value: float | None) -> dict[str, Any]:
     """A ``pretrained_cfg`` that states another temperature.
 
     Args:
         cfg: A timm model's ``pretrained_cfg``.
-        value: Greater than 0.
+        value: Greater than 0; None for weights of which none is known.
     """
     others = [note for note in cfg.get("notes") or () if not str(note).startswith(TEMPERATURE_NOTE)]
-    return {**cfg, "notes": (*others, f"{TEMPERATURE_NOTE}{check_temperature(value):g}")}
+    stated = [] if value is None else [f"{TEMPERATURE_NOTE}{check_temperature(value):g}"]
+    notes = tuple(others + stated)
+    return {**cfg, "notes": notes} if notes else {key: v for key, v in cfg.items() if key != "notes"}
 
 
 def model_info(model: Any, name: str) -> ModelInfo:

@@ -14,6 +14,8 @@ from PIL import Image
 from fer_demo import Predictor
 from fer_demo.vision.samples import SAMPLES
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 
 HEAVY = (
@@ -40,8 +42,6 @@ HEAVY = (
 
 BLOCK = f"""
 import importlib.abc, runpy, sys
-
-pytestmark = pytest.mark.processes
 
 class Absent(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
