@@ -13,9 +13,9 @@ import torch
 
 import fer_demo.classifier
 from fer_demo import FacePrediction, ModelError, Predictor
+from fer_demo.checkpoints import DEFAULT
 from fer_demo.explain.face import face_map
 from fer_demo.export import export_model
-from fer_demo.runtime.engines import best_checkpoint
 from fer_demo.runtime.model_info import model_info
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +40,7 @@ def predictor() -> Predictor:
 def test_repr(predictor):
     assert repr(predictor) == "Predictor('SEDense', engine='torch', device='cpu', temperature=1.5)"
     default = Predictor()
-    assert repr(default).startswith(f"Predictor('{best_checkpoint()}', engine='onnx', device='cpu', temperature=")
+    assert repr(default).startswith(f"Predictor('{DEFAULT}', engine='onnx', device='cpu', temperature=")
 
 
 class TestCopies:
@@ -65,7 +65,7 @@ class TestCopies:
         predictor.note = "mine"
         data = pickle.dumps(predictor)
         assert len(data) < 10_000  # no weights, no session
-        monkeypatch.setattr("fer_demo.runtime.engines.best_checkpoint", lambda: 1 / 0)
+        monkeypatch.setattr("fer_demo.checkpoints.resolve", lambda model=None: 1 / 0)
         other = pickle.loads(data)
         assert (other.name, other.temperature, other.note) == (predictor.name, 2.0, "mine")
 

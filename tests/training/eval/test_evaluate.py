@@ -88,6 +88,7 @@ def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
         "metrics.json",
         "model.onnx",
         "model.safetensors",
+        "manifest.json",
     }
     written = json.loads((folder / "metrics.json").read_text())
     assert written["PrivateTest"]["correct"] == metrics["PrivateTest"]["correct"]

@@ -14,6 +14,8 @@ import torch
 from training.run import distributed
 from training.run.distributed import World
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = ["epochs=2", "batch_size=16", "sizes=[[0,24]]", "lr=0.02", "bf16=off", "device=cpu", "threads=1"]
 
@@ -23,8 +25,6 @@ import sys
 import torch.nn as nn
 nn.BatchNorm2d.forward = lambda self, x: x * self.weight.view(1, -1, 1, 1) * 0.5 + self.bias.view(1, -1, 1, 1)
 from training.__main__ import main
-
-pytestmark = pytest.mark.processes
 sys.exit(main(sys.argv[1:]))
 """
 
