@@ -3,8 +3,11 @@
 import json
 import shutil
 
+import numpy as np
+import onnx
 import pytest
 import timm
+import torch
 
 import fer_demo.checkpoints as checkpoints
 from fer_demo import ModelError, Predictor
@@ -152,3 +155,30 @@ def test_the_temperature_stands_in_the_timm_config(name):
     folder = timm.create_model(f"local-dir:{checkpoint_dir(name)}", pretrained=True)
     assert temperature(folder.pretrained_cfg) == stated == Predictor(name).temperature
     assert folder.pretrained_cfg["tag"] == name.partition(".")[2]
+
+
+class TestNotFinite:
+    """No answer is made of numbers that are none, whatever ran the network."""
+
+    CROP = np.full((48, 48), 90, np.uint8)
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = shutil.copytree(checkpoint_dir(OTHER), tmp_path / "mine")
+        (folder / MANIFEST_FILE).unlink()
+        return folder
+
+    def test_in_onnx_runtime(self, folder):
+        model = onnx.load(folder / ONNX_FILE)
+        weights = max(model.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+        broken = np.full_like(onnx.numpy_helper.to_array(weights), np.nan)
+        weights.CopyFrom(onnx.numpy_helper.from_array(broken, weights.name))
+        onnx.save(model, folder / ONNX_FILE)
+        with pytest.raises(ModelError, match="answered with numbers that are not finite"):
+            Predictor(folder, engine="onnx").classify([self.CROP])
+
+    def test_in_pytorch(self):
+        model = timm.create_model(OTHER, pretrained=True)
+        torch.nn.init.constant_(model.get_classifier().bias, float("inf"))
+        with pytest.raises(ModelError, match="answered with numbers that are not finite"):
+            Predictor(model).classify([self.CROP])
