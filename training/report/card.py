@@ -5,7 +5,7 @@ from typing import Any
 
 from fer_demo.checkpoints import recipe_chain
 from fer_demo.emotions import DISCLAIMER, LABELS
-from fer_demo.tradeoffs.published import systems
+from fer_demo.tradeoffs.published import data_sets, human, systems
 from training.eval.reproduce import by_tta, percent
 from training.eval.tta import TTA_TITLES
 from training.run.config import TrainConfig
@@ -17,15 +17,11 @@ class DataSet:
     """What a card says about the data behind the weights.
 
     Attributes:
-        title: The data set's name.
-        paper: What the SE-Dense paper prints of its network.
-        compare: What others reach on it; ``{paper}`` is a published figure of the same network.
+        compare: What others reach on it, beside what is published of the network.
         limits: What its pictures and labels cannot support.
         licence: Under what terms it is given out.
     """
 
-    title: str
-    paper: str
     compare: str
     limits: str
     licence: str
@@ -33,18 +29,14 @@ class DataSet:
 
 DATA_SETS = {
     "fer2013": DataSet(
-        title="FER2013",
-        paper="70.69%",
-        compare="{paper}; people reach 65 ± 5 % on these pictures (Goodfellow et al. 2013).",
+        compare=f"People reach {human()} on these pictures (Goodfellow et al. 2013).",
         limits="FER2013 comes from a web image search of 2013, its labels are noisy, and it says nothing about age, "
         "gender or skin colour, so no statement about fairness can be made.",
         licence="FER2013 was published for research and education without a clear licence for the pictures",
     ),
     "raf_single": DataSet(
-        title="RAF-DB's single-label set",
-        paper="85.4%",
-        compare="{paper}. RAF-DB has no validation split: PublicTest is every tenth "
-        "training picture of a class, and PrivateTest is the official test set.",
+        compare="RAF-DB has no validation split: PublicTest is every tenth training picture of a class, and "
+        "PrivateTest is the official test set.",
         limits="RAF-DB comes from web photo albums; its labels are the majority of some forty annotators each.",
         licence="RAF-DB is given out on request, for research that is not commercial",
     ),
@@ -114,7 +106,7 @@ tags: [facial-expression-recognition, timm]
 Seven expressions from a grey {height}×{width} face crop, with {metrics["parameters"]:,} parameters. {DISCLAIMER}
 
 {_origin(name)} These weights were trained here, {_start(training | {"recipe": recipe})},
-on the Training split of {data.title} alone.
+on the Training split of {data_sets()[_data_key(name)]["title"]} alone.
 
 ## Figures
 
@@ -126,7 +118,7 @@ leaves them out.
 |---|---|---|---|
 {table}
 
-Macro-F1 on PrivateTest: {private["macro_f1"]:.4f}. {data.compare.format(paper=_published(name, data))}
+Macro-F1 on PrivateTest: {private["macro_f1"]:.4f}. {_published(name)}. {data.compare}
 
 | expression | PrivateTest pictures | recall |
 |---|---|---|
@@ -159,15 +151,16 @@ Licence: {data.licence}; treat the weights likewise.
 """
 
 
-def _published(name: str, data: DataSet) -> str:
+def _published(name: str) -> str:
     """What is published of a checkpoint's network on its data."""
     model, data_key = name.partition(".")[0], _data_key(name)
-    if model in ("fer_sedense", "fer_sedense_s2"):
-        return f"The paper prints {data.paper} for its network"
+    this_paper = model in ("fer_sedense", "fer_sedense_s2")  # its network, with either of its stems
     for system in systems():
-        for result in system.results if system.model == model else ():
-            if result.data == data_key:
-                return f"{result.accuracy:.2%} are published for this network"
+        if system.model == model or (this_paper and system.source == systems()[0].source):
+            for result in system.results:
+                if result.data == data_key:
+                    who = "The paper prints {} for its network" if this_paper else "{} are published for this network"
+                    return who.format(f"{result.accuracy:.2%}")
     return "Nothing is published of this network"
 
 
