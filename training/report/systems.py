@@ -42,8 +42,8 @@ def reached(system: System, data: str, runs: Path = RUNS) -> str:
     """
     found = []
     for name in bundled_checkpoints():
-        if name.partition(".")[0] == system.model and name.endswith(f"_{data}"):
-            checkpoint = checkpoint_metrics(name)
+        own = name.partition(".")[0] == system.model and name.endswith(f"_{data}")
+        if own and (checkpoint := checkpoint_metrics(name)):
             found.append((checkpoint, checkpoint["training"]))
     record = runs / f"systems-{system.model}"
     if data == "fer2013" and (record / METRICS).is_file():
