@@ -2,20 +2,41 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fer_demo.classifier import FaceClassifier
 from fer_demo.explain.attribution import attribute
 from fer_demo.explain.channels import channel_map, channel_weights, with_channel
 from fer_demo.explain.faithfulness import centre_map, curves, random_map
 from fer_demo.prediction import FacePrediction
 from fer_demo.vision.align import crop_matrix, needed_part
 from fer_demo.vision.preprocess import data_config, prepare
+
+
+class Explainable(Protocol):
+    """What is explained, such as a `fer_demo.Predictor`.
+
+    Attributes:
+        temperature: What the logits are divided by.
+    """
+
+    temperature: float
+
+    @property
+    def model(self) -> torch.nn.Module:
+        """The network, in evaluation mode."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The class names in the order of its outputs."""
+
+    @property
+    def device(self) -> str | torch.device:
+        """Where it runs, as ``torch.device`` takes it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,7 @@ class FaceCurves(TypedDict):
 
 
 def face_map(
-    predictor: FaceClassifier,
+    predictor: Explainable,
     crop: NDArray[np.uint8],
     label: str,
     *,
@@ -79,14 +100,14 @@ def face_map(
     return FaceMap(found.maps[0].cpu().numpy(), found.raw.shape[-1], delta)
 
 
-def face_channels(predictor: FaceClassifier, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+def face_channels(predictor: Explainable, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     """The channel weights on one face: gate name to float32 (C,), from 0 to 1; empty for a network without gates."""
     weights = channel_weights(predictor.model, _input(predictor, crop))
     return {name: values[0].cpu().numpy() for name, values in weights.items()}
 
 
 def channel_effect(
-    predictor: FaceClassifier, crop: NDArray[np.uint8], gate: str, channel: int, values: Mapping[str, float]
+    predictor: Explainable, crop: NDArray[np.uint8], gate: str, channel: int, values: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
     """The answer while a channel's weight is held at other values.
 
@@ -109,15 +130,13 @@ def channel_effect(
     return answers
 
 
-def face_channel_map(
-    predictor: FaceClassifier, crop: NDArray[np.uint8], gate: str, channel: int
-) -> NDArray[np.float32]:
+def face_channel_map(predictor: Explainable, crop: NDArray[np.uint8], gate: str, channel: int) -> NDArray[np.float32]:
     """Where a channel responds on one face: float32 (h, w), not negative."""
     return channel_map(predictor.model, _input(predictor, crop), gate, channel)[0].cpu().numpy()
 
 
 def face_curves(
-    predictor: FaceClassifier, crop: NDArray[np.uint8], label: str, found: FaceMap, title: str = "this map"
+    predictor: Explainable, crop: NDArray[np.uint8], label: str, found: FaceMap, title: str = "this map"
 ) -> dict[str, FaceCurves]:
     """Deletion and insertion for a face's map, for chance of the same coarseness, and for a map of the middle.
 
@@ -188,11 +207,11 @@ def on_photo(
     return part, np.where(inside, laid, 0).astype(np.float32), inside
 
 
-def _input(predictor: FaceClassifier, crop: NDArray[np.uint8]) -> torch.Tensor:
+def _input(predictor: Explainable, crop: NDArray[np.uint8]) -> torch.Tensor:
     return prepare([crop], **data_config(predictor.model)).to(predictor.device)
 
 
-def _class_id(predictor: FaceClassifier, label: str) -> int:
+def _class_id(predictor: Explainable, label: str) -> int:
     if label not in predictor.labels:
         raise ValueError(f"Unknown expression {label!r}; choose one of {', '.join(predictor.labels)}.")
     return predictor.labels.index(label)

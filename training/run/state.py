@@ -2,18 +2,33 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import torch
 from tqdm import tqdm
 
 from training.run.storage import atomic_write
 
-if TYPE_CHECKING:
-    from training.run.train import Trainer
+
+class Resumable(Protocol):
+    """A run that can be stopped and go on: a `training.run.train.Trainer`, whose attributes these are."""
+
+    data: str
+    how: dict[str, Any]
+    epoch: int
+    step: int
+    seconds: float
+    history: list[dict[str, Any]]
+    loss_sum: torch.Tensor
+    model: torch.nn.Module
+    optimizer: torch.optim.Optimizer
+    ema: Any
+    selector: Any
+    world: Any
+    device: torch.device
 
 
-def save_state(trainer: "Trainer", path: Path) -> None:
+def save_state(trainer: Resumable, path: Path) -> None:
     """Writes where a run stands.
 
     Raises:
@@ -27,7 +42,7 @@ def save_state(trainer: "Trainer", path: Path) -> None:
         "loss_sum": trainer.loss_sum,
         "seconds": trainer.seconds,
         "history": json.dumps(trainer.history),
-        "best": json.dumps(trainer.best),
+        "best": json.dumps(trainer.selector.best),
         "model": trainer.model.state_dict(),
         "optimizer": trainer.optimizer.state_dict(),
         "ema": trainer.ema.module.state_dict() if trainer.ema is not None else None,
@@ -35,7 +50,7 @@ def save_state(trainer: "Trainer", path: Path) -> None:
     atomic_write(path, lambda f: torch.save(state, f))
 
 
-def load_state(trainer: "Trainer", path: Path) -> None:
+def load_state(trainer: Resumable, path: Path) -> None:
     """Takes up what `save_state` wrote; says so if it was computed in another way than it goes on.
 
     Raises:
