@@ -1,6 +1,7 @@
 """What the package may import: it stands alone, and each room keeps to what it is for."""
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,3 +39,26 @@ def test_a_module_imports_what_it_may(module):
 def test_there_is_something_to_look_at():
     assert {"predictor.py", "export.py", "upload.py"} <= {path.name for path in MODULES}
     assert "gradio" in set(imported((PACKAGE / "web" / "upload.py").read_text(encoding="utf-8")))
+
+
+def project_imports(file: Path, root: Path) -> Iterator[Path]:
+    """The project's own files that a file imports, inside functions and for type checkers too."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            path = root.joinpath(*name.split("."))
+            yield from (found for found in (path.with_suffix(".py"), path / "__init__.py") if found.is_file())
+
+
+def test_no_circle():
+    """Imports point downwards only; `fer_demo` itself hands names on, and is above all that it names."""
+    root = PACKAGE.parent
+    files = [f for folder in ("fer_demo", "training", "pages") for f in (root / folder).rglob("*.py")]
+    arrows = {file: set(project_imports(file, root)) - {file, PACKAGE / "__init__.py"} for file in files}
+    assert sum(map(len, arrows.values())) > 200
+    graphlib.TopologicalSorter(arrows).prepare()  # CycleError names the circle
