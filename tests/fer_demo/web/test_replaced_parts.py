@@ -6,6 +6,9 @@ These fail after an update of either; each says what it looked for, where that s
 import asyncio
 import inspect
 import re
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -17,6 +20,12 @@ from fastapi import FastAPI
 
 STREAMLIT = f"Streamlit {streamlit.__version__}"
 GRADIO = f"Gradio {gr.__version__}"
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine in a thread: a browser that earlier tests drove keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, coroutine).result()
 
 
 def test_streamlit_finds_a_pages_folder_unless_the_flag_is_set(tmp_path, monkeypatch):
@@ -68,7 +77,7 @@ def test_gradio_moves_payloads_through_the_component():
     setattr(photo, name, move)
     link = "http://127.0.0.1/x.png"
     payload = {"path": link, "meta": {"_type": "gradio.FileData"}}
-    asyncio.run(async_move_files_to_cache(payload, photo, check_in_upload_folder=True))
+    run(async_move_files_to_cache(payload, photo, check_in_upload_folder=True))
     assert moved == [link], why
 
 

@@ -46,7 +46,7 @@ def test_raf_single_from_pictures_to_checkpoint(rafdb, tmp_path, capsys):
     assert metrics["size"] == [100, 100]
     assert (metrics["PublicTest"]["n"], metrics["PrivateTest"]["n"]) == (7, 21)
     card = (out / "README.md").read_text()
-    assert "RAF-DB" in card and "85.4%" in card and "FER2013" not in card
+    assert "RAF-DB" in card and "85.40%" in card and "FER2013" not in card
     capsys.readouterr()
     assert main(["evaluate", f"local-dir:{out}", *common]) == 0
     assert f"({metrics['PrivateTest']['correct']}/21)" in capsys.readouterr().out
