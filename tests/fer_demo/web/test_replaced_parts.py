@@ -22,10 +22,10 @@ STREAMLIT = f"Streamlit {streamlit.__version__}"
 GRADIO = f"Gradio {gr.__version__}"
 
 
-def run(coroutine: Coroutine[Any, Any, None]) -> None:
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """Runs a coroutine in a thread: a browser that earlier tests drove keeps a loop running in this one."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, coroutine).result()
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 def test_streamlit_finds_a_pages_folder_unless_the_flag_is_set(tmp_path, monkeypatch):
@@ -119,7 +119,7 @@ def test_gradio_starts_its_queue_with_the_lifespan_of_the_router(monkeypatch, tm
         async with upload.router.lifespan_context(upload):
             return len(started) - before
 
-    assert asyncio.run(enter()) > 0, (
+    assert run(enter()) > 0, (
         f"{GRADIO}: the queue no longer starts with router.lifespan_context, which app.py enters for the mounted "
         "widget; look in mount_gradio_app of gradio/routes.py what has to be entered now."
     )
