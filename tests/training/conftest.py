@@ -35,6 +35,12 @@ def faces() -> Faces:
 
 
 @pytest.fixture
+def pytorch_teachers(monkeypatch):
+    """Teachers answer with PyTorch, without being exported; `test_teachers` looks at how they answer otherwise."""
+    monkeypatch.setattr("training.run.teachers.installed", lambda *_: False)
+
+
+@pytest.fixture
 def data(faces, tmp_path) -> Path:
     """The same as a file that ``--data`` takes."""
     file = tmp_path / "data.npz"

@@ -16,6 +16,8 @@ from training.run.recipes import load_config
 from training.run.run_folder import is_named_network
 from training.run.train import Trainer
 
+pytestmark = pytest.mark.usefixtures("pytorch_teachers")
+
 CPU = torch.device("cpu")
 
 

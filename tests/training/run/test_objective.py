@@ -98,6 +98,7 @@ def test_a_perfect_student_has_nothing_to_learn(faces, config, teacher):
     assert not any(p.requires_grad for p in objective.teachers[0].model.parameters())
 
 
+@pytest.mark.usefixtures("pytorch_teachers")
 def test_several_teachers_are_averaged(faces, config, teacher, tmp_path):
     torch.manual_seed(10)
     file = tmp_path / "second.safetensors"
@@ -172,6 +173,7 @@ def test_wrong_levers(config, override, message):
         config(**override)
 
 
+@pytest.mark.usefixtures("pytorch_teachers")
 def test_teachers_answer_once_for_a_cycle(faces, config, teacher, tmp_path, monkeypatch):
     asked, seen = [], []
     teach, loss = Objective.teach, Objective.loss
@@ -190,6 +192,7 @@ def test_teachers_answer_once_for_a_cycle(faces, config, teacher, tmp_path, monk
     assert not torch.equal(seen[0], seen[steps])
 
 
+@pytest.mark.usefixtures("pytorch_teachers")
 def test_a_cycle_as_long_as_the_run_changes_nothing(faces, config, teacher, tmp_path):
     losses = []
     for cycle in (0, 3):

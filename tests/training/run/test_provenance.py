@@ -23,6 +23,8 @@ from training.run.run_folder import BEST
 from training.run.runlog import RUNS
 from training.run.train import Trainer
 
+pytestmark = pytest.mark.usefixtures("pytorch_teachers")
+
 BUNDLED = "fer_sedense_s2.tune_fer2013"
 
 
