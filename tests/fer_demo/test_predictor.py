@@ -1,6 +1,5 @@
 """From a photo to answers, with a network of random weights: every step but its skill."""
 
-import gc
 import io
 import json
 import pickle
@@ -205,7 +204,6 @@ class TestStream:
 
     def test_one_picture_is_held_at_a_time(self, predictor):
         def photo() -> np.ndarray:
-            gc.collect()
             assert not [ref for ref in alive if ref() is not None]
             image = np.full((300, 200, 3), len(alive), np.uint8)
             alive.append(weakref.ref(image))

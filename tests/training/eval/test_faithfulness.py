@@ -13,7 +13,7 @@ def taught(faces, tmp_path_factory):
 
     config = from_dict(
         {
-            "model": "fer_sedense_s2.tune_fer2013",
+            "model": "fer_sedense_nano",
             "epochs": 6,
             "batch_size": 16,
             "sizes": [[0, 48]],
