@@ -135,12 +135,21 @@ def _resize(x: Pixels, rows: Pixels, columns: Pixels) -> Pixels:
 
 
 def _weights_for(shape: Sequence[int], size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return _resize_weights(shape[-2], size[0]), _resize_weights(shape[-1], size[1]).T.copy()
+    return resize_weights(shape[-2], size[0]), resize_weights(shape[-1], size[1]).T.copy()
 
 
 @lru_cache(maxsize=64)
-def _resize_weights(old: int, new: int) -> NDArray[np.float64]:
-    """float64 (new, old): each new pixel's weights of the old ones, a triangle as wide as the reduction; sums are 1."""
+def resize_weights(old: int, new: int) -> NDArray[np.float64]:
+    """How pictures are resized along one side: antialiased and bilinear.
+
+    Args:
+        old: Pixels before.
+        new: Pixels after.
+
+    Returns:
+        float64 (new, old): each new pixel's weights of the old ones, a triangle as wide as the reduction; sums are 1.
+        Shared between calls: do not change it.
+    """
     scale = old / new
     support = max(scale, 1.0)
     centres = (np.arange(new) + 0.5) * scale

@@ -104,13 +104,14 @@ class Faces:
         parts += [self.labels.numpy().tobytes(), " ".join(self.splits.tolist()).encode(), *votes]
         return hashlib.blake2b(b"".join(hashlib.blake2b(part).digest() for part in parts), digest_size=16).hexdigest()
 
-    def targets(self, kind: str = "labels") -> torch.Tensor:
+    def targets(self, kind: str = "labels", vote_share: float = 0.5) -> torch.Tensor:
         """Training targets as class probabilities.
 
         Args:
             kind: ``"labels"``: one-hot labels; ``"votes"``: the annotators' distribution over the seven classes;
                 ``"majority"``: one-hot majority of their votes for these. Where no vote fell on one of the seven,
-                the label stands.
+                the label stands. ``"mixture"``: labels and votes, weighted.
+            vote_share: Of the votes in a mixture, 0 to 1.
 
         Returns:
             float32 (N, 7), rows add up to 1.
@@ -126,7 +127,8 @@ class Faces:
         seven = self.votes[:, FERPLUS_ORDER]
         total = seven.sum(1, keepdim=True)
         soft = F.one_hot(seven.argmax(1), NUM_CLASSES).float() if kind == "majority" else seven / total.clamp(min=1)
-        return torch.where(total > 0, soft, hard)
+        soft = torch.where(total > 0, soft, hard)
+        return (1 - vote_share) * hard + vote_share * soft if kind == "mixture" else soft
 
 
 def stack(images: list[np.ndarray], labels: list[int], splits: list[str], source: object) -> Faces:

@@ -10,6 +10,7 @@ from training.data import DataError, Faces
 from training.data.twins import prepare_twins
 from training.run.augment import Draws, augment, draw
 from training.run.config import TrainConfig
+from training.run.corruptions import corrupt, draw_corruptions
 from training.run.distributed import World
 from training.run.objective import Objective
 
@@ -64,7 +65,11 @@ class Batches:
         draws = draw(len(batch), config.augment, generator)[part]
         images, targets = self.images[batch[part]], self.objective.targets[batch[part]]
         twins = prepare_twins(images, size=(side, side)).split(1, dim=1)
-        x = normalize(torch.cat([augment(twin, draws) for twin in twins], 1), self.data["mean"], self.data["std"])
+        seen = [augment(twin, draws) for twin in twins]
+        if config.corruption.share:
+            damages = draw_corruptions(len(batch), side, config.corruption, generator)[part]
+            seen = [corrupt(twin, damages) for twin in seen]
+        x = normalize(torch.cat(seen, 1), self.data["mean"], self.data["std"])
         taught = self._taught(images, draws, epoch, step)
         x, targets = self.objective.mix(x, targets if taught is None else torch.cat([targets, taught], 1))
         return (x.contiguous(memory_format=torch.channels_last) if config.channels_last else x), targets

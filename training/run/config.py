@@ -9,14 +9,18 @@ import torch
 from timm.optim import get_optimizer_info
 
 from training.run.augment import AugmentConfig
+from training.run.corruptions import CorruptionConfig
 from training.run.ranges import Range, check_ranges
 
 EXECUTION = ("device", "threads", "compile", "save_minutes")
 """Settings that say where and how a run computes, not what: they may change when it goes on, and do not tell runs from
 each other."""
 
+GROUPS = {"augment": AugmentConfig, "corruption": CorruptionConfig}
+"""Settings that hold settings of their own."""
+
 CHOICES = {
-    "targets": ("labels", "votes", "majority"),
+    "targets": ("labels", "votes", "majority", "mixture"),
     "loss": ("cross_entropy", "l2_svm"),
     "bf16": ("auto", "on", "off"),
 }
@@ -24,7 +28,7 @@ CHOICES = {
 RANGES = (
     {"epochs": Range(1), "batch_size": Range(2), "locality_neighbors": Range(1), "seed": Range(0, (1 << 24) - 1)}
     | dict.fromkeys(("lr", "distill_temperature"), Range(0, above=True))
-    | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight"), Range(0, 1))
+    | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight", "vote_share"), Range(0, 1))
     | dict.fromkeys(("momentum", "drop_rate", "ema_decay"), Range(0, 1, below=True))
     | dict.fromkeys(("weight_decay", "warmup_epochs", "min_lr", "clip_grad", "class_weight_power"), Range(0))
     | dict.fromkeys(("triplet_weight", "locality_weight", "mixup", "cutmix", "teacher_cycle", "bn_pictures"), Range(0))
@@ -57,8 +61,9 @@ class TrainConfig:
         locality_neighbors: Its number of neighbours.
         aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
         label_smoothing: Of the targets.
-        targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; or ``"majority"``, its most
-            frequent class (Barsoum et al. 2016, arXiv:1608.01041).
+        targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; ``"majority"``, its most
+            frequent class (Barsoum et al. 2016, arXiv:1608.01041); or ``"mixture"`` of labels and votes.
+        vote_share: Of the votes in that mixture.
         drop_duplicates: Train without copies: see `training.data.audit.without_duplicates`.
         class_weight_power: The loss weights a class by its count to minus this power: 0 all alike, 1 fully balanced.
         mixup: Alpha of mixup (Zhang et al. 2018, arXiv:1710.09412), or 0 for none.
@@ -78,6 +83,7 @@ class TrainConfig:
             not augmented; 0 for the running ones of training. See `training.run.batch_norm`.
         seed: Decides initial weights, order and augmentation.
         augment: Augmentation strengths.
+        corruption: Damages to the pictures that the network learns from; its teachers see them whole.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
         bf16: bfloat16 autocast: ``"on"``, ``"off"``, or ``"auto"`` for wherever the hardware computes in it. A CPU
             that does not is tens of times slower with it.
@@ -106,6 +112,7 @@ class TrainConfig:
     aligned: bool = False
     label_smoothing: float = 0.1
     targets: str = "labels"
+    vote_share: float = 0.5
     drop_duplicates: bool = False
     class_weight_power: float = 0.0
     mixup: float = 0.0
@@ -121,6 +128,7 @@ class TrainConfig:
     bn_pictures: int = 0
     seed: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    corruption: CorruptionConfig = field(default_factory=CorruptionConfig)
     device: str = "auto"
     bf16: str = "auto"
     compile: bool = False
@@ -198,18 +206,20 @@ def from_dict(values: dict[str, Any], source: str = "settings") -> TrainConfig:
     """Builds a config.
 
     Args:
-        values: Field names to values; ``augment`` is a dict of its own.
+        values: Field names to values; ``augment`` and ``corruption`` are dicts of their own.
         source: Named in error messages.
 
     Raises:
         ValueError: For an unknown field, a value of the wrong type or out of range.
     """
     values = dict(values)
-    augment = values.pop("augment", None)
-    if not isinstance(augment, dict | None):
-        raise ValueError(f"{source}: augment holds settings of its own, such as augment.erase=0; got {augment!r}.")
-    augment = _build(AugmentConfig, augment or {}, f"{source}: augment")
-    return _build(TrainConfig, {**values, "augment": augment}, source)
+    for name, cls in GROUPS.items():
+        group = values.pop(name, None)
+        if not isinstance(group, dict | None):
+            example = f"{name}.{dataclasses.fields(cls)[0].name}=0"
+            raise ValueError(f"{source}: {name} holds settings of its own, such as {example}; got {group!r}.")
+        values[name] = _build(cls, group or {}, f"{source}: {name}")
+    return _build(TrainConfig, values, source)
 
 
 def _build(cls: type, values: dict[str, Any], source: str) -> Any:

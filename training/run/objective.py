@@ -31,7 +31,7 @@ class Objective:
 
     def __init__(self, config: TrainConfig, faces: Faces, device: torch.device, bf16: bool = False) -> None:
         self.config = config
-        self.targets = faces.targets(config.targets).to(device)
+        self.targets = faces.targets(config.targets, config.vote_share).to(device)
         counts = self.targets.sum(0).clamp(min=1)
         weight = counts**-config.class_weight_power
         # The mean over the training pictures is 1, so that lr means the same with and without weights.

@@ -8,8 +8,7 @@ from typing import Any
 
 import yaml
 
-from training.run.augment import AugmentConfig
-from training.run.config import EXECUTION, TrainConfig, from_dict
+from training.run.config import EXECUTION, GROUPS, TrainConfig, from_dict
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -83,7 +82,8 @@ def describe_settings() -> Iterator[tuple[str, Any, str]]:
         Its name, such as ``"augment.erase"``; its default as a recipe holds it; what it means.
     """
     defaults = TrainConfig().to_dict()
-    for cls, prefix, values in ((TrainConfig, "", defaults), (AugmentConfig, "augment.", defaults.pop("augment"))):
+    groups = [(cls, f"{name}.", defaults.pop(name)) for name, cls in GROUPS.items()]
+    for cls, prefix, values in ((TrainConfig, "", defaults), *groups):
         _, _, attributes = inspect.getdoc(cls).partition("Attributes:\n")
         # A line that is indented once begins an entry; deeper ones go on with it.
         entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", attributes, flags=re.MULTILINE)
