@@ -9,6 +9,7 @@ from fer_demo.tradeoffs.published import data_sets, human, systems
 from training.eval.reproduce import by_tta, percent
 from training.eval.tta import TTA_TITLES
 from training.run.config import TrainConfig
+from training.run.corruptions import KINDS
 from training.run.provenance import releases
 
 
@@ -189,7 +190,11 @@ def _levers(recipe: dict[str, Any]) -> str:
         "dropout": f"dropout {recipe['drop_rate']:g}" if recipe["drop_rate"] else None,
         "clip": f"gradients clipped to {recipe['clip_grad']:g}" if recipe["clip_grad"] else None,
         "options": f"the options {recipe['model_args']}" if recipe["model_args"] else None,
-        "targets": {"votes": "FER+ votes as targets", "majority": "FER+ majority as target"}.get(recipe["targets"]),
+        "targets": {
+            "votes": "FER+ votes as targets",
+            "majority": "FER+ majority as target",
+            "mixture": f"targets of {recipe['vote_share']:.0%} FER+ votes, the rest labels",
+        }.get(recipe["targets"]),
         "duplicates": "copies left out of Training" if recipe["drop_duplicates"] else None,
         "weights": f"class weights of power {recipe['class_weight_power']:g}" if recipe["class_weight_power"] else None,
         "mixup": f"mixup {recipe['mixup']:g}" if recipe["mixup"] else None,
@@ -210,7 +215,7 @@ def _levers(recipe: dict[str, Any]) -> str:
 
 def _augmentation(recipe: dict[str, Any]) -> str:
     """What is done to the pictures, in words."""
-    a = TrainConfig().to_dict()["augment"] | recipe["augment"]
+    a, c = (TrainConfig().to_dict()[group] | recipe[group] for group in ("augment", "corruption"))
     words = {
         f"rotation up to {a['rotation']:g} degrees": a["rotation"],
         f"shift up to {a['shift']:.0%}": a["shift"],
@@ -218,6 +223,7 @@ def _augmentation(recipe: dict[str, Any]) -> str:
         "horizontal flip": a["flip"],
         "light": a["contrast"] or a["brightness"],
         f"erasing in {a['erase']:.0%} of the pictures": a["erase"],
+        f"damages in {c['share']:.0%} of them ({', '.join(KINDS)})": c["share"],
     }
     return ", ".join(word for word, strength in words.items() if strength) or "none"
 

@@ -126,6 +126,12 @@ class TestInWords:
         card = model_card(BUNDLED, metrics | {"training": plain}, plain["recipe"], best)
         assert "from scratch" in card and "SHA-256" not in card
 
+    def test_card_names_votes_and_damages(self):
+        metrics = checkpoint_metrics(BUNDLED)
+        recipe = metrics["training"]["recipe"] | {"targets": "mixture", "vote_share": 0.4, "corruption": {"share": 0.5}}
+        card = model_card(BUNDLED, metrics, recipe, {"epoch": 3, "weights": "model"})
+        assert "targets of 40% FER+ votes, the rest labels" in card and "damages in 50% of them (light, " in card
+
     def test_card_counts_the_looks_at_private_test(self):
         name = "fer_sedense.restart_fer2013"
         metrics = checkpoint_metrics(name)
