@@ -11,12 +11,22 @@ from fer_demo.tradeoffs.table import Row, pareto_front
 WIDTH, HEIGHT = 285, 270
 """The plot that labels are placed for: that of a phone. On a wider one they only get further apart."""
 
-LETTER, LINE, POINT, MARGIN = 7, 16, 9, 20
+LETTER, LINE, POINT, MARGIN = 7, 18, 9, 20
 """Width of a letter, height of a line, distance of a label from its point, and what Plotly leaves free at the end of an
 axis, in pixels."""
 
-PLACES = {"middle right": (1, 0), "middle left": (-1, 0), "top center": (0, 1), "bottom center": (0, -1)}
-"""Plotly's name of a place to the direction from the point, up being positive."""
+PLACES = {
+    "top right": (1, 0.9),
+    "top left": (-1, 0.9),
+    "bottom right": (1, -0.9),
+    "bottom left": (-1, -0.9),
+    "middle right": (1, 0),
+    "middle left": (-1, 0),
+    "top center": (0, 1),
+    "bottom center": (0, -1),
+}
+"""Plotly's name of a place to the direction from the point, up being positive; first what is clear of the bars, which
+stand upright on the points, and of the Pareto front, which leaves them sideways."""
 
 
 def short_title(row: Row) -> str:
