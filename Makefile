@@ -26,7 +26,7 @@ app: $(STAMP)          ## install if needed, then serve everything on http://loc
 	$(BIN)/streamlit run app.py --server.port $(PORT)
 
 test: lint             ## install if needed, then check the code and run the fast tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
 
 slow: $(STAMP)         ## the tests that take minutes or need data
 	$(BIN)/python -m pytest -m slow

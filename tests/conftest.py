@@ -6,13 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-LONGEST = ("tests/browser/", "tests/training/", "tests/app_pages/", "tests/packaging/")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long comes first, so that test processes side by side end at about the same time."""
-    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
-
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():

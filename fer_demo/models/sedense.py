@@ -19,9 +19,10 @@ from typing import Any
 import torch
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.base import StagedNet
 from fer_demo.models.dense_block import Stage
 from fer_demo.models.layers import ConvNormAct, TensorOptions
+from fer_demo.models.pretrained import cfg, create
 
 __all__ = ["SEDense"]
 

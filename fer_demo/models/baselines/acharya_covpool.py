@@ -21,9 +21,10 @@ import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.base import StagedNet
 from fer_demo.models.baselines.li_dlp import dlp_stages
 from fer_demo.models.layers import ConvNormAct, TensorOptions
+from fer_demo.models.pretrained import cfg, create
 
 __all__ = ["AcharyaCovPool", "BiMap", "covariance", "rectify", "symmetric_log"]
 

@@ -20,8 +20,9 @@ import torch
 import torch.nn as nn
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import StagedNet, cfg, create
+from fer_demo.models.base import StagedNet
 from fer_demo.models.layers import ConvAct, HiddenLayer, TensorOptions
+from fer_demo.models.pretrained import cfg, create
 
 __all__ = ["KimFusion"]
 

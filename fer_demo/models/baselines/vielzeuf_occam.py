@@ -13,8 +13,8 @@ from typing import Any
 
 from timm.models import generate_default_cfgs, register_model
 
-from fer_demo.models.base import cfg, create
 from fer_demo.models.baselines.residual import ResidualNet
+from fer_demo.models.pretrained import cfg, create
 
 __all__ = ["VielzeufOccam"]
 
