@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_demo.runtime.model_info import ModelError
+from fer_demo.vision.sources import one_line
 
 WEIGHTS_FILE = "model.safetensors"
 ONNX_FILE = "model.onnx"
@@ -51,6 +52,11 @@ class Checkpoint:
     name: str
     folder: Path
     bundled: bool
+
+    @classmethod
+    def at(cls, folder: Path) -> "Checkpoint":
+        """The checkpoint in a folder."""
+        return cls(folder.resolve().name, folder, is_bundled(folder))
 
     def path(self, file: str) -> Path | None:
         """One of its files, after all files were compared with the manifest.
@@ -144,17 +150,16 @@ def resolve(model: str | os.PathLike[str] | None = None) -> Checkpoint:
         raise ModelError(f"The bundled checkpoint {tagged} is missing from {checkpoints_dir()}; install fer-demo anew.")
     folder = Path(name)
     if os.path.isdir(folder):  # unlike Path.is_dir, false for a name that is too long for any path
-        inside = folder.resolve().parent == checkpoints_dir().resolve()
-        return Checkpoint(folder.resolve().name, folder, inside)
+        return Checkpoint.at(folder)
     known = ", ".join(bundled) or "none"
     raise UnknownModelError(
-        f"There is no model {shortened(name)!r}; give a checkpoint's folder, an ONNX file or a bundled name ({known})."
+        f"There is no model {one_line(name)!r}; give a checkpoint's folder, an ONNX file or a bundled name ({known})."
     )
 
 
-def shortened(text: str, most: int = 120) -> str:
-    """A text that somebody gave, for a message: its start and end if it is longer than `most` characters."""
-    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 2 :]}"
+def is_bundled(folder: Path) -> bool:
+    """Whether a checkpoint's folder is one of those that come with the package; it need not exist."""
+    return folder.resolve().parent == checkpoints_dir().resolve()
 
 
 def checkpoint_dir(name: str) -> Path:

@@ -48,9 +48,10 @@ class Predictor(FaceClassifier):
     opened anew from the same files, and a model that was given as an object goes along.
 
     Args:
-        model: A bundled checkpoint's name, ``<architecture>.<tag>``; or the folder of a timm ``local-dir`` checkpoint;
-            or an ONNX file of ``python -m fer_demo export``; or a timm model, which is put into evaluation mode and
-            moved to `device`. None is the bundled checkpoint of the highest validation accuracy (FER2013 PublicTest).
+        model: A bundled checkpoint's name, ``<architecture>.<tag>``, or an architecture, which stands for its default
+            tag; or the folder of a timm ``local-dir`` checkpoint; or an ONNX file of ``python -m fer_demo export``; or
+            a timm model, which is put into evaluation mode and moved to `device`. None is
+            `fer_demo.checkpoints.DEFAULT`.
         engine: What runs the network: "onnx" for ONNX Runtime, which needs no PyTorch and is the faster one on a CPU,
             or "torch". None is "onnx" where it can be: on the CPU, for a checkpoint that has an ONNX file.
         detector: None is a `FaceDetector` with its defaults, made when it is first needed.

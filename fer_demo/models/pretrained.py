@@ -8,7 +8,7 @@ import torch
 import torch.nn as nn
 from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 
-from fer_demo.checkpoints import Checkpoint, checkpoints_dir, weights_file
+from fer_demo.checkpoints import Checkpoint, weights_file
 from fer_demo.emotions import LABELS
 from fer_demo.models.base import StagedNet
 from fer_demo.runtime.model_info import ModelError, with_temperature
@@ -101,7 +101,5 @@ def _verify(source: str | None) -> None:
     """Compares the checkpoint that timm is about to read with its manifest."""
     if source:
         path = Path(source)
-        folder = (
-            path if path.is_dir() else path.parent
-        )  # a local-dir is named by its folder, registered weights by file
-        Checkpoint(folder.name, folder, folder.resolve().parent == checkpoints_dir().resolve()).verify()
+        # A local-dir is named by its folder, registered weights by their file.
+        Checkpoint.at(path if path.is_dir() else path.parent).verify()

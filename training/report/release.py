@@ -15,7 +15,7 @@ import timm
 import torch
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FILE, checkpoints_dir, write_manifest
+from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FILE, is_bundled, write_manifest
 from fer_demo.runtime.model_info import ModelError, model_info, with_temperature
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
@@ -102,11 +102,6 @@ def export(
         today = datetime.date.today().isoformat()
         record_release(Release(out.name, digest, run_dir.resolve().name, state["epoch"], today, **figures))
     return metrics
-
-
-def is_bundled(folder: Path) -> bool:
-    """Whether a checkpoint's folder is one of those that come with the package."""
-    return folder.resolve().parent == checkpoints_dir().resolve()
 
 
 def check_new(folder: Path, run: str) -> None:
