@@ -10,17 +10,32 @@ from fer_demo.models.layers import ConvNormAct, TensorOptions
 
 
 class SeparableConvNormAct(nn.Module):
-    """Depthwise 3x3 convolution, pointwise 1x1 convolution, batch normalisation, ReLU."""
+    """Depthwise 3x3 convolution, pointwise 1x1 convolution, batch normalisation, ReLU.
+
+    A GPU trains it as the one dense convolution that both make: nothing stands between them, and tensor cores compute
+    eight times the arithmetic sooner than they read and write the map between the two.
+    """
 
     def __init__(self, in_chs: int, out_chs: int, groups: int = 1, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
+        self.groups = groups
         self.conv_dw = nn.Conv2d(in_chs, in_chs, 3, padding=1, groups=in_chs, bias=False, **dd)
         self.conv_pw = nn.Conv2d(in_chs, out_chs, 1, groups=groups, bias=False, **dd)
         self.bn = nn.BatchNorm2d(out_chs, **dd)
         self.act = nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.act(self.bn(self.conv_pw(self.conv_dw(x))))
+        if self.training and x.is_cuda:
+            x = nn.functional.conv2d(x, self.dense_weight(), padding=1, groups=self.groups)
+        else:
+            x = self.conv_pw(self.conv_dw(x))
+        return self.act(self.bn(x))
+
+    def dense_weight(self) -> torch.Tensor:
+        """The kernel of the dense convolution that computes the same: (out_chs, in_chs / groups, 3, 3)."""
+        pointwise, depthwise = self.conv_pw.weight, self.conv_dw.weight
+        spatial = depthwise.view(self.groups, 1, pointwise.shape[1], 3, 3)
+        return (pointwise.view(self.groups, -1, pointwise.shape[1], 1, 1) * spatial).flatten(0, 1)
 
 
 class DenseBlock(nn.Module):

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from fer_demo.emotions import LABELS, NUM_CLASSES
-from training.data.faces import FERPLUS_ORDER, SPLITS, Faces
+from training.data.faces import SPLITS, Faces
+from training.data.ferplus import OUR_ORDER
 
 
 def digests(images: torch.Tensor) -> list[bytes]:
@@ -62,7 +63,7 @@ def audit(faces: Faces) -> dict[str, Any]:
     if faces.votes is not None:
         # Over all ten columns: a picture that most took for contempt, or for no face, does not agree.
         majority = faces.votes.argmax(1)
-        agree = (majority == torch.tensor(FERPLUS_ORDER)[faces.labels]) & (faces.votes.sum(1) > 0)
+        agree = (majority == torch.tensor(OUR_ORDER)[faces.labels]) & (faces.votes.sum(1) > 0)
         result["votes_agree"] = {"all": round(float(agree.float().mean()), 4)} | {
             name: round(float(agree[faces.labels == i].float().mean()), 4) for i, name in enumerate(LABELS)
         }

@@ -10,27 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from fer_demo.emotions import LABELS, NUM_CLASSES
+from training.data.ferplus import OUR_ORDER, distribution
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 """FER2013's splits: for training, for every choice, and for the one final figure."""
-
-
-FERPLUS_COLUMNS = (
-    "neutral",
-    "happiness",
-    "surprise",
-    "sadness",
-    "anger",
-    "disgust",
-    "fear",
-    "contempt",
-    "unknown",
-    "NF",
-)
-"""FER+'s columns (Barsoum et al. 2016, arXiv:1608.01041); NF is "not a face"."""
-
-FERPLUS_ORDER = (4, 5, 6, 1, 3, 2, 0)
-"""For each of our classes its column among FER+'s; contempt, unknown and NF have no class."""
 
 
 class DataError(ValueError):
@@ -69,7 +52,8 @@ class Faces:
             `training.data.aligned`.
         labels: int64 tensor (N,), ids 0 to 6 in the order of `fer_demo.emotions.LABELS`.
         splits: array (N,) of names from `SPLITS`.
-        votes: Optional float32 tensor (N, 10): FER+'s counts of votes, columns as `FERPLUS_COLUMNS`.
+        votes: Optional float32 tensor (N, 10): FER+'s counts of votes, columns as
+            `training.data.ferplus.FERPLUS_COLUMNS`.
     """
 
     images: torch.Tensor
@@ -110,11 +94,12 @@ class Faces:
         Args:
             kind: ``"labels"``: one-hot labels; ``"votes"``: the annotators' distribution over the seven classes;
                 ``"majority"``: one-hot majority of their votes for these. Where no vote fell on one of the seven,
-                the label stands. ``"mixture"``: labels and votes, weighted.
+                the label stands. ``"mixture"``: labels and votes, weighted. ``"both"``: labels, and behind them
+                FER+'s eight classes as `training.data.ferplus.distribution` gives them.
             vote_share: Of the votes in a mixture, 0 to 1.
 
         Returns:
-            float32 (N, 7), rows add up to 1.
+            float32 (N, 7), rows add up to 1; (N, 15) for both.
 
         Raises:
             DataError: If votes are asked for and there are none.
@@ -124,7 +109,9 @@ class Faces:
             return hard
         if self.votes is None:
             raise DataError("The data hold no annotators' votes; put FER+'s fer2013new.csv beside fer2013.csv.")
-        seven = self.votes[:, FERPLUS_ORDER]
+        if kind == "both":
+            return torch.cat([hard, distribution(self.votes)], 1)
+        seven = self.votes[:, OUR_ORDER]
         total = seven.sum(1, keepdim=True)
         soft = F.one_hot(seven.argmax(1), NUM_CLASSES).float() if kind == "majority" else seven / total.clamp(min=1)
         soft = torch.where(total > 0, soft, hard)

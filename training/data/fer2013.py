@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from fer_demo.emotions import LABELS, NUM_CLASSES
-from training.data.faces import FERPLUS_COLUMNS, SPLITS, BadRows, DataError, Faces, stack
+from training.data.faces import SPLITS, BadRows, DataError, Faces, stack
+from training.data.ferplus import FERPLUS_COLUMNS
 
 SIDE = 48
 FERPLUS_FILE = "fer2013new.csv"

@@ -1,4 +1,7 @@
-"""Checkpoint selection: the weights that are best on PublicTest at the size the network is used at."""
+"""Checkpoint selection: the weights that are best on PublicTest at the size the network is used at.
+
+With two heads, best is the mean of two accuracies: against the labels, and against FER+'s majority.
+"""
 
 import copy
 from pathlib import Path
@@ -9,6 +12,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from training.data import Faces
 from training.eval.metrics import classification_metrics
+from training.eval.ferplus import majority_accuracy
 from training.eval.tta import predict_logits
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig
@@ -46,7 +50,8 @@ class CheckpointSelector:
             epoch: From 0.
 
         Returns:
-            ``public_loss`` and ``public_accuracy`` of "model"; ``public_ema_loss``, ``public_ema_accuracy`` of "ema".
+            ``public_loss`` and ``public_accuracy`` of "model"; ``public_ema_loss``, ``public_ema_accuracy`` of "ema";
+            with two heads also ``public_votes_accuracy`` and ``public_ema_votes_accuracy``.
         """
         side, row = self.config.size_at(epoch), {}
         for name, model in candidates.items():
@@ -57,9 +62,13 @@ class CheckpointSelector:
             metrics = self._metrics(model.eval(), side)
             prefix = "public" if name == "model" else "public_ema"
             row |= {f"{prefix}_loss": metrics["loss"], f"{prefix}_accuracy": round(metrics["accuracy"], 6)}
+            score = metrics["accuracy"]
+            if "votes" in metrics:
+                row[f"{prefix}_votes_accuracy"] = round(metrics["votes"]["accuracy"], 6)
+                score = (score + metrics["votes"]["accuracy"]) / 2
             # Weights trained at an earlier, smaller size are no candidates: they are not used at that size.
-            if side == self.config.sizes[-1][1] and metrics["accuracy"] > self.best["accuracy"]:
-                self.best = {"accuracy": metrics["accuracy"], "epoch": epoch + 1, "weights": name}
+            if side == self.config.sizes[-1][1] and score > self.best["accuracy"]:
+                self.best = {"accuracy": score, "epoch": epoch + 1, "weights": name}
                 weights = {k: v.cpu().contiguous() for k, v in model.state_dict().items()}
                 atomic_write(self.run_dir / BEST, lambda f, w=weights: f.write(safetensors_bytes(w)))
         return row
@@ -72,4 +81,8 @@ class CheckpointSelector:
 
     def _metrics(self, model: torch.nn.Module, side: int) -> dict[str, Any]:
         logits = predict_logits(model, self.public.images, size=(side, side))
-        return classification_metrics(logits, self.public.labels)
+        labels, *votes = logits.split(self.config.heads, dim=1)
+        metrics = classification_metrics(labels, self.public.labels)
+        if votes and self.public.votes is not None:
+            metrics["votes"] = majority_accuracy(votes[0], self.public.votes)
+        return metrics

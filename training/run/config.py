@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from timm.optim import get_optimizer_info
 
+from fer_demo.emotions import NUM_CLASSES
+from training.data.ferplus import CLASSES as FERPLUS_CLASSES
 from training.run.augment import AugmentConfig
 from training.run.corruptions import CorruptionConfig
 from training.run.ranges import Range, check_ranges
@@ -20,7 +22,7 @@ GROUPS = {"augment": AugmentConfig, "corruption": CorruptionConfig}
 """Settings that hold settings of their own."""
 
 CHOICES = {
-    "targets": ("labels", "votes", "majority", "mixture"),
+    "targets": ("labels", "votes", "majority", "mixture", "both"),
     "loss": ("cross_entropy", "l2_svm"),
     "bf16": ("auto", "on", "off"),
 }
@@ -62,8 +64,9 @@ class TrainConfig:
         aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
         label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; ``"majority"``, its most
-            frequent class (Barsoum et al. 2016, arXiv:1608.01041); or ``"mixture"`` of labels and votes.
-        vote_share: Of the votes in that mixture.
+            frequent class (Barsoum et al. 2016, arXiv:1608.01041); ``"mixture"`` of labels and votes; or ``"both"``,
+            two heads on one body, one for the labels' seven classes, one for FER+'s eight.
+        vote_share: Of the votes in that mixture, or of their head in the loss.
         drop_duplicates: Train without copies: see `training.data.audit.without_duplicates`.
         class_weight_power: The loss weights a class by its count to minus this power: 0 all alike, 1 fully balanced.
         mixup: Alpha of mixup (Zhang et al. 2018, arXiv:1710.09412), or 0 for none.
@@ -182,6 +185,11 @@ class TrainConfig:
     def needs_features(self) -> bool:
         """Whether the loss looks at the classifier's input."""
         return self.triplet_weight > 0 or self.locality_weight > 0
+
+    @property
+    def heads(self) -> tuple[int, ...]:
+        """The classes of each head; the network's outputs are these, one behind the other."""
+        return (NUM_CLASSES, len(FERPLUS_CLASSES)) if self.targets == "both" else (NUM_CLASSES,)
 
     def size_at(self, epoch: int) -> int:
         """The side in pixels used in an epoch (from 0)."""

@@ -151,6 +151,9 @@ def corrupt(x: torch.Tensor, draws: CorruptionDraws) -> torch.Tensor:
         A tensor like `x`, pixels in [0, 1]; pictures that nothing applies to are untouched.
     """
     for i, kind in enumerate(KINDS):
+        if x.is_cuda:  # asking which pictures are chosen would let the GPU wait for the answer
+            x = torch.where(_column(draws.applied[:, i]), _APPLY[kind](x, draws).clamp(0, 1), x)
+            continue
         chosen = draws.applied[:, i].nonzero().flatten()
         if len(chosen):
             x = x.index_copy(0, chosen, _APPLY[kind](x[chosen], draws[chosen]).clamp(0, 1))
@@ -182,19 +185,24 @@ def _blur(x: torch.Tensor, d: CorruptionDraws) -> torch.Tensor:
 def _pixels(x: torch.Tensor, d: CorruptionDraws) -> torch.Tensor:
     side = x.shape[-1]
     fewer = (d.pixels * side / 48).round().long().clamp(1, side)
-    weights = _reductions(side).to(x.device)[fewer][:, None]
+    weights = _reductions(side, x.device)[fewer][:, None]
     return weights @ x @ weights.mT
 
 
 @lru_cache(maxsize=8)
-def _reductions(side: int) -> torch.Tensor:
+def _reductions(side: int, device: torch.device) -> torch.Tensor:
     """float32 (side + 1, side, side): for each number of pixels, reducing to it and enlarging again, as one matrix."""
     both = [resize_weights(fewer, side) @ resize_weights(side, fewer) for fewer in range(1, side + 1)]
-    return torch.from_numpy(np.stack([both[0], *both])).float()
+    return torch.from_numpy(np.stack([both[0], *both])).float().to(device)
 
 
 def _noise(x: torch.Tensor, d: CorruptionDraws) -> torch.Tensor:
     return x + _column(d.noise) * d.grain
+
+
+@lru_cache(maxsize=8)
+def _luminance(device: torch.device) -> torch.Tensor:
+    return torch.tensor(_LUMINANCE, device=device, dtype=torch.float32)
 
 
 def _jpeg(x: torch.Tensor, d: CorruptionDraws) -> torch.Tensor:
@@ -207,7 +215,7 @@ def _jpeg(x: torch.Tensor, d: CorruptionDraws) -> torch.Tensor:
     k = torch.arange(8, device=x.device, dtype=x.dtype)
     dct = torch.cos((2 * k + 1) * k[:, None] * (math.pi / 16)) * torch.where(k[:, None] == 0, math.sqrt(1 / 8), 0.5)
     factor = torch.where(d.jpeg < 50, 5000 / d.jpeg, 200 - 2 * d.jpeg).view(-1, 1, 1)
-    table = torch.floor((torch.tensor(_LUMINANCE, device=x.device, dtype=x.dtype) * factor + 50) / 100).clamp(1, 255)
+    table = torch.floor((_luminance(x.device) * factor + 50) / 100).clamp(1, 255)
     table = table[:, None, None]
     blocks = dct.T @ ((dct @ blocks @ dct.T / table).round() * table) @ dct
     return (blocks.transpose(2, 3).reshape(n, 1, side + more, side + more)[..., :side, :side] + 128).round() / 255

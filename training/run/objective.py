@@ -22,23 +22,31 @@ class Objective:
         bf16: Whether the teachers answer in bfloat16.
 
     Attributes:
-        targets: float32 (N, 7), class probabilities for each picture; rows add up to 1.
+        targets: float32 (N, 7), class probabilities for each picture; rows add up to 1. With two heads (N, 15), the
+            second head's behind the first's.
 
     Raises:
         DataError: If votes are asked for and there are none.
-        ValueError: If a teacher cannot be loaded.
+        ValueError: If a teacher cannot be loaded, or lacks a head.
     """
 
     def __init__(self, config: TrainConfig, faces: Faces, device: torch.device, bf16: bool = False) -> None:
         self.config = config
         self.targets = faces.targets(config.targets, config.vote_share).to(device)
-        counts = self.targets.sum(0).clamp(min=1)
+        counts = self.targets[:, :NUM_CLASSES].sum(0).clamp(min=1)
         weight = counts**-config.class_weight_power
         # The mean over the training pictures is 1, so that lr means the same with and without weights.
         self.class_weight = weight * len(faces) / (weight * counts).sum()
         mixers = [mix(alpha=a) for mix, a in ((v2.MixUp, config.mixup), (v2.CutMix, config.cutmix)) if a]
         self.mixer = v2.RandomApply([v2.RandomChoice(mixers)], p=config.mix_prob) if mixers else None
+        self.outputs = sum(config.heads)
         self.teachers = [Teacher(spec, device, bf16) for spec in config.teachers]
+        for spec, teacher in zip(config.teachers, self.teachers, strict=True):
+            if teacher.outputs < self.outputs:
+                raise ValueError(
+                    f"The teacher {spec!r} answers for {teacher.outputs} classes and cannot teach {self.outputs}: "
+                    "name one that was trained with targets=both."
+                )
 
     def mix(self, x: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mixes pictures and their targets alike, drawing from PyTorch's global generator.
@@ -51,38 +59,52 @@ class Objective:
 
     @torch.no_grad()
     def teach(self, images: torch.Tensor, draws: Draws) -> torch.Tensor | None:
-        """The teachers' mean softened probabilities for augmented pictures.
+        """The teachers' mean softened probabilities for augmented pictures, of each head.
 
         Args:
             images: uint8 (N, T, H, W); a teacher sees the first of each face's twins.
             draws: The student's augmentation.
 
         Returns:
-            float32 (N, 7), or None without teachers.
+            float32 like `targets`, or None without teachers.
         """
         if not self.teachers:
             return None
-        temperature = self.config.distill_temperature
-        answers = [(t.logits(images[:, :1], draws) / temperature).softmax(1) for t in self.teachers]
-        return torch.stack(answers).mean(0)
+        answers = [t.logits(images[:, :1], draws)[:, : self.outputs] for t in self.teachers]
+        # A two-headed teacher of a student with one head: the labels' head comes first.
+        heads = (torch.stack(answers) / self.config.distill_temperature).split(self.config.heads, dim=2)
+        return torch.cat([head.softmax(2).mean(0) for head in heads], 1)
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor, features: torch.Tensor | None = None) -> torch.Tensor:
         """Mean loss of a batch.
 
         Args:
-            logits: float (N, 7).
-            targets: float (N, 7), or (N, 14) where the last seven columns are the teachers' probabilities.
+            logits: float (N, C), C being 7, or 15 with two heads.
+            targets: float (N, C), or (N, 2 C) where the last C columns are the teachers' probabilities.
             features: float (N, d), the classifier's input, for the losses that look at it.
         """
-        own = self._own_loss(logits, targets[:, :NUM_CLASSES])
+        heads = self.config.heads
+        own_targets, *taught = targets.split(self.outputs, dim=1)
+        answers, truths = logits.split(heads, dim=1), own_targets.split(heads, dim=1)
+        own = self._own_loss(answers[0], truths[0])
         if features is not None:
-            own = own + self._feature_loss(features, targets[:, :NUM_CLASSES].argmax(1))
-        if targets.shape[1] == NUM_CLASSES:
+            own = own + self._feature_loss(features, truths[0].argmax(1))
+        # A picture without votes has zeros for a target and adds nothing.
+        own = self._weighted([own, *map(F.cross_entropy, answers[1:], truths[1:])])
+        if not taught:
             return own
         t, share = self.config.distill_temperature, self.config.distill_weight
+        pairs = zip(answers, taught[0].split(heads, dim=1), strict=True)
+        divergences = [F.kl_div((z / t).log_softmax(1), p, reduction="batchmean") for z, p in pairs]
         # The factor t^2 keeps the gradient's size when t changes (Hinton et al. 2015, section 2).
-        taught = t * t * F.kl_div((logits / t).log_softmax(1), targets[:, NUM_CLASSES:], reduction="batchmean")
-        return (1 - share) * own + share * taught
+        return (1 - share) * own + share * t * t * self._weighted(divergences)
+
+    def _weighted(self, losses: list[torch.Tensor]) -> torch.Tensor:
+        """The heads' losses, weighted."""
+        if len(losses) == 1:
+            return losses[0]
+        labels, votes = losses
+        return (1 - self.config.vote_share) * labels + self.config.vote_share * votes
 
     def _own_loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         weight = self.class_weight if self.config.class_weight_power else None

@@ -35,9 +35,14 @@ def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
         ValueError: If the model has no such option.
     """
     try:
-        return timm.create_model(config.model, **config.model_args, **kwargs)
+        return timm.create_model(config.model, **config.model_args, **_outputs(config), **kwargs)
     except TypeError as error:
         raise ValueError(f"model_args {config.model_args} do not fit {config.model}: {error}.") from error
+
+
+def _outputs(config: TrainConfig) -> dict[str, int]:
+    """The number of outputs, where it is another than the model's own."""
+    return {"num_classes": sum(config.heads)} if len(config.heads) > 1 else {}
 
 
 def is_named_network(config: TrainConfig) -> bool:
@@ -58,9 +63,12 @@ def is_named_network(config: TrainConfig) -> bool:
 
 
 def run_options(weights: str | Path) -> dict[str, Any]:
-    """The model's own options in the run that wrote a file of weights; none where no run's settings lie beside it."""
+    """The model's options in the run that wrote a file of weights; none where no run's settings lie beside it."""
     settings = Path(weights).parent / "config.json"
-    return json.loads(settings.read_text(encoding="utf-8")).get("model_args", {}) if settings.is_file() else {}
+    if not settings.is_file():
+        return {}
+    config = from_dict(json.loads(settings.read_text(encoding="utf-8")), str(settings))
+    return config.model_args | _outputs(config)
 
 
 def weights_file(name: str) -> Path:

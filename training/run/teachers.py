@@ -27,6 +27,9 @@ class Teacher:
         device: Where it runs.
         bf16: Whether it answers in bfloat16.
 
+    Attributes:
+        outputs: How many classes it answers for, those of two heads together.
+
     Raises:
         ValueError: If it cannot be loaded.
     """
@@ -35,6 +38,7 @@ class Teacher:
         self.model = _load(spec).to(device)
         self.bf16 = bf16
         self.data = data_config(self.model)
+        self.outputs: int = self.model.num_classes
         on_cpu = device.type == "cpu" and not bf16
         self.engine = _onnx_engine(self.model, spec) if on_cpu and installed("onnxruntime", "onnxscript") else None
 
@@ -47,7 +51,7 @@ class Teacher:
             draws: The augmentation, at whatever size the network takes.
 
         Returns:
-            float32 (N, 7).
+            float32 (N, outputs).
         """
         x = augment(prepare(images, size=self.data["size"]), draws)
         x = normalize(x, self.data["mean"], self.data["std"])

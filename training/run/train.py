@@ -66,6 +66,7 @@ class Trainer:
         self.device = self.world.device
         if self.device.type == "cpu":
             keep_freed_memory()
+        torch.backends.cudnn.benchmark = True  # all batches have one shape
         self.quiet = quiet or not self.world.main
         folders = [self.run_dir, *([Path(record_dir)] if record_dir else [])]
         self.log = RunLog(folders if self.world.main else [], self.quiet)
@@ -102,7 +103,7 @@ class Trainer:
             "processes": self.world.size,
         }
         # Shares the model's parameters, which therefore stay free of wrappers' names.
-        self.network = self.world.wrap(torch.compile(self.model) if config.compile else self.model)
+        self.network = self.world.wrap(torch.compile(self.model, dynamic=False) if config.compile else self.model)
         self.optimizer, self.scheduler = build_optimizer(config, self.model, self.steps_per_epoch)
         self.ema = ModelEmaV3(self.model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
         self.epoch, self.step = 0, 0

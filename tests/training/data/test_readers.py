@@ -10,7 +10,7 @@ from PIL import Image
 
 from fer_demo.emotions import LABELS
 from training.data import SPLITS, BadRows, DataError, load_faces
-from training.data.faces import FERPLUS_COLUMNS
+from training.data.ferplus import FERPLUS_COLUMNS
 
 
 @pytest.fixture(scope="module")
