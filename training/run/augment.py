@@ -58,6 +58,10 @@ class AugmentConfig:
             )
 
 
+RANDOM_NUMBERS = 13
+"""That a picture's augmentation takes."""
+
+
 @dataclass(frozen=True)
 class Draws:
     """What is done to each picture of a batch: float tensors (N,), free of any size in pixels.
@@ -91,7 +95,16 @@ def draw(n: int, config: AugmentConfig, generator: torch.Generator) -> Draws:
         config: Strengths.
         generator: The only source of randomness: same state, same result. Its device is that of the result.
     """
-    r = torch.rand(13, n, device=generator.device, generator=generator)
+    return interpret(torch.rand(RANDOM_NUMBERS, n, device=generator.device, generator=generator), config)
+
+
+def interpret(r: torch.Tensor, config: AugmentConfig) -> Draws:
+    """What random numbers mean.
+
+    Args:
+        r: float (`RANDOM_NUMBERS`, N), uniform in [0, 1).
+        config: Strengths.
+    """
 
     def between(i: int, low: float, high: float) -> torch.Tensor:
         return r[i] * (high - low) + low

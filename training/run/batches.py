@@ -8,9 +8,8 @@ import torch
 from fer_demo.vision.preprocess import normalize
 from training.data import DataError, Faces
 from training.data.twins import prepare_twins
-from training.run.augment import Draws, augment, draw
+from training.run import augment, corruptions
 from training.run.config import TrainConfig
-from training.run.corruptions import corrupt, draw_corruptions
 from training.run.distributed import World
 from training.run.objective import Objective
 
@@ -39,7 +38,7 @@ class Batches:
         if self.steps_per_epoch == 0:
             raise DataError(f"{len(faces)} Training pictures do not fill a batch of {config.batch_size}.")
         self.images = faces.images.to(world.device)
-        self._answers: dict[tuple[int, int], torch.Tensor] = {}
+        self._answers: dict[tuple[int, int] | None, torch.Tensor] = {}
 
     def order(self, epoch: int) -> torch.Tensor:
         """The order in which an epoch takes the pictures: int64 (N,)."""
@@ -56,36 +55,79 @@ class Batches:
 
         Returns:
             Augmented and normalised pictures, float32 (n, T, side, side), and their targets, float32 (n, 7) or, with
-            teachers, (n, 14).
+            teachers, (n, 14); with two heads 15 and 30.
         """
-        config, device, part, side = self.config, self.world.device, self.world.part, self.config.size_at(epoch)
+        chosen, *random = self.draw(batch, epoch, step)
+        key = (self._drawn(epoch), step) if self.config.teacher_cycle else None
+        x, targets, taught = self.compute(
+            chosen, *random, side=self.config.size_at(epoch), taught=self._answers.get(key)
+        )
+        if key and taught is not None:
+            self._answers[key] = taught
+        return self.objective.mix(x, targets)
+
+    def draw(self, batch: torch.Tensor, epoch: int, step: int) -> tuple[torch.Tensor, ...]:
+        """Chooses this process's part of a batch, and draws all that is random about it.
+
+        Args:
+            batch: As for `make`.
+            epoch: As for `make`.
+            step: As for `make`.
+
+        Returns:
+            What `compute` takes: int64 (n,), float (moves, n), and where pictures are damaged float (damages, n) and
+            (n, 1, side, side).
+        """
+        config, device, part, n = self.config, self.world.device, self.world.part, len(batch)
         # Mixing and dropout take no generator.
         torch.manual_seed(_generator(device, config.seed, epoch, step + 1).initial_seed())
         generator = _generator(device, config.seed, self._drawn(epoch), step + 1)
-        draws = draw(len(batch), config.augment, generator)[part]
-        images, targets = self.images[batch[part]], self.objective.targets[batch[part]]
-        twins = prepare_twins(images, size=(side, side)).split(1, dim=1)
-        seen = [augment(twin, draws) for twin in twins]
+        drawn = [batch[part], torch.rand(augment.RANDOM_NUMBERS, n, device=device, generator=generator)[:, part]]
         if config.corruption.share:
-            damages = draw_corruptions(len(batch), side, config.corruption, generator)[part]
-            seen = [corrupt(twin, damages) for twin in seen]
+            side = config.size_at(epoch)
+            drawn.append(torch.rand(corruptions.RANDOM_NUMBERS, n, device=device, generator=generator)[:, part])
+            drawn.append(torch.randn(n, 1, side, side, device=device, generator=generator)[part])
+        return tuple(drawn)
+
+    def compute(
+        self,
+        chosen: torch.Tensor,
+        moves: torch.Tensor,
+        damages: torch.Tensor | None = None,
+        grain: torch.Tensor | None = None,
+        *,
+        side: int,
+        taught: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Makes a batch of what was drawn for it, without looking at any value.
+
+        Args:
+            chosen: int64 (n,), which pictures.
+            moves: Random numbers for `training.run.augment.interpret`.
+            damages: Random numbers for `training.run.corruptions.interpret`, or None for whole pictures.
+            grain: Likewise.
+            side: Of the pictures, pixels.
+            taught: The teachers' answers where they are known.
+
+        Returns:
+            Pictures and targets as `make` gives them, neither mixed; and the teachers' answers, None without teachers.
+        """
+        config = self.config
+        draws = augment.interpret(moves, config.augment)
+        images, targets = self.images[chosen], self.objective.targets[chosen]
+        twins = prepare_twins(images, size=(side, side)).split(1, dim=1)
+        seen = [augment.augment(twin, draws) for twin in twins]
+        if damages is not None and grain is not None:
+            damage = corruptions.interpret(damages, grain, config.corruption)
+            seen = [corruptions.corrupt(twin, damage) for twin in seen]
         x = normalize(torch.cat(seen, 1), self.data["mean"], self.data["std"])
-        taught = self._taught(images, draws, epoch, step)
-        x, targets = self.objective.mix(x, targets if taught is None else torch.cat([targets, taught], 1))
-        return (x.contiguous(memory_format=torch.channels_last) if config.channels_last else x), targets
+        taught = self.objective.teach(images, draws) if taught is None else taught
+        targets = targets if taught is None else torch.cat([targets, taught], 1)
+        return (x.contiguous(memory_format=torch.channels_last) if config.channels_last else x), targets, taught
 
     def _drawn(self, epoch: int) -> int:
         """The epoch whose order and augmentation are used."""
         return epoch % self.config.teacher_cycle if self.config.teacher_cycle else epoch
-
-    def _taught(self, images: torch.Tensor, draws: Draws, epoch: int, step: int) -> torch.Tensor | None:
-        """The teachers' answers, as `Objective.teach` gives them, kept for as long as they are asked for again."""
-        if not self.config.teacher_cycle:
-            return self.objective.teach(images, draws)
-        key = self._drawn(epoch), step
-        if key not in self._answers:
-            self._answers[key] = self.objective.teach(images, draws)
-        return self._answers[key]
 
 
 def _generator(device: torch.device | str, seed: int, epoch: int, step: int) -> torch.Generator:

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 
 from training.data import Faces
-from training.eval.metrics import classification_metrics
 from training.eval.ferplus import majority_accuracy
+from training.eval.metrics import classification_metrics
 from training.eval.tta import predict_logits
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig

@@ -14,7 +14,7 @@ from training.run.augment import AugmentConfig
 from training.run.corruptions import CorruptionConfig
 from training.run.ranges import Range, check_ranges
 
-EXECUTION = ("device", "threads", "compile", "save_minutes")
+EXECUTION = ("device", "threads", "compile", "cuda_graph", "save_minutes")
 """Settings that say where and how a run computes, not what: they may change when it goes on, and do not tell runs from
 each other."""
 
@@ -28,7 +28,13 @@ CHOICES = {
 }
 
 RANGES = (
-    {"epochs": Range(1), "batch_size": Range(2), "locality_neighbors": Range(1), "seed": Range(0, (1 << 24) - 1)}
+    {
+        "epochs": Range(1),
+        "batch_size": Range(2),
+        "locality_neighbors": Range(1),
+        "evaluate_every": Range(1),
+        "seed": Range(0, (1 << 24) - 1),
+    }
     | dict.fromkeys(("lr", "distill_temperature"), Range(0, above=True))
     | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight", "vote_share"), Range(0, 1))
     | dict.fromkeys(("momentum", "drop_rate", "ema_decay"), Range(0, 1, below=True))
@@ -84,6 +90,8 @@ class TrainConfig:
         ema_decay: Decay of the averaged weights, or 0 for none.
         bn_pictures: Evaluate and save weights with statistics of batch normalisation from so many Training pictures,
             not augmented; 0 for the running ones of training. See `training.run.batch_norm`.
+        evaluate_every: Epochs from one evaluation, and the state saved with it, to the next; the last is evaluated
+            anyway.
         seed: Decides initial weights, order and augmentation.
         augment: Augmentation strengths.
         corruption: Damages to the pictures that the network learns from; its teachers see them whole.
@@ -91,6 +99,8 @@ class TrainConfig:
         bf16: bfloat16 autocast: ``"on"``, ``"off"``, or ``"auto"`` for wherever the hardware computes in it. A CPU
             that does not is tens of times slower with it.
         compile: `torch.compile` the network.
+        cuda_graph: On a GPU record a step once and replay it, where nothing in it needs the CPU: one process, no
+            mixing, no `teacher_cycle`, no loss on features, pictures at their own size.
         channels_last: NHWC memory format.
         threads: CPU threads, or 0 for PyTorch's choice.
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
@@ -129,12 +139,14 @@ class TrainConfig:
     clip_grad: float = 0.0
     ema_decay: float = 0.0
     bn_pictures: int = 0
+    evaluate_every: int = 1
     seed: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     corruption: CorruptionConfig = field(default_factory=CorruptionConfig)
     device: str = "auto"
     bf16: str = "auto"
     compile: bool = False
+    cuda_graph: bool = True
     channels_last: bool = True
     threads: int = 0
     save_minutes: float = 5.0

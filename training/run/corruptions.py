@@ -31,6 +31,9 @@ _LUMINANCE = (
 )
 
 
+RANDOM_NUMBERS = 14
+"""That a picture's damages take, besides its grain."""
+
 RANGES = (
     dict.fromkeys(("share", "second", "light", "contrast", "cover"), Range(0, 1))
     | dict.fromkeys(("blur", "noise"), Range(0))
@@ -113,8 +116,18 @@ def draw_corruptions(n: int, side: int, config: CorruptionConfig, generator: tor
         generator: The only source of randomness; its device is that of the result.
     """
     device = generator.device
-    r = torch.rand(14, n, device=device, generator=generator)
-    grain = torch.randn(n, 1, side, side, device=device, generator=generator)
+    r = torch.rand(RANDOM_NUMBERS, n, device=device, generator=generator)
+    return interpret(r, torch.randn(n, 1, side, side, device=device, generator=generator), config)
+
+
+def interpret(r: torch.Tensor, grain: torch.Tensor, config: CorruptionConfig) -> CorruptionDraws:
+    """What random numbers mean.
+
+    Args:
+        r: float (`RANDOM_NUMBERS`, N), uniform in [0, 1).
+        grain: float (N, 1, side, side), standard normal.
+        config: Strengths.
+    """
     kinds = len(KINDS)
     first = (r[0] * kinds).long().clamp(max=kinds - 1)
     other = (first + 1 + (r[1] * (kinds - 1)).long().clamp(max=kinds - 2)) % kinds

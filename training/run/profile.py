@@ -1,5 +1,6 @@
 """Where an epoch's time goes: the parts of a training step, measured with PyTorch's profiler."""
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +32,8 @@ def profile_steps(config: TrainConfig, faces: Faces, steps: int = 50, epoch: int
         table of the dearest.
     """
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(config, faces, folder, quiet=True)
+        # Inside a CUDA graph a profile could not tell the parts of a step from each other.
+        trainer = Trainer(dataclasses.replace(config, cuda_graph=False), faces, folder, quiet=True)
     trainer.epoch = epoch
     trainer.network.train()
     order = torch.randperm(len(trainer.batches.images), device=trainer.device)

@@ -22,6 +22,7 @@ from training.run.checkpoint_selection import CheckpointSelector
 from training.run.config import TrainConfig
 from training.run.devices import keep_freed_memory, pick_device, use_bf16
 from training.run.distributed import World, join
+from training.run.graph import CapturedStep
 from training.run.objective import Objective
 from training.run.optimization import build_optimizer
 from training.run.provenance import check_teachers, write_sources
@@ -104,6 +105,10 @@ class Trainer:
         }
         # Shares the model's parameters, which therefore stay free of wrappers' names.
         self.network = self.world.wrap(torch.compile(self.model, dynamic=False) if config.compile else self.model)
+        # Mixing draws on the CPU, answers that are kept are looked up there, and features are kept there.
+        plain = self.objective.mixer is None and not config.teacher_cycle and not config.needs_features
+        self.captures = config.cuda_graph and self.device.type == "cuda" and self.world.size == 1 and plain
+        self.captured: CapturedStep | None = None
         self.optimizer, self.scheduler = build_optimizer(config, self.model, self.steps_per_epoch)
         self.ema = ModelEmaV3(self.model, decay=config.ema_decay, use_warmup=True) if config.ema_decay else None
         self.epoch, self.step = 0, 0
@@ -188,28 +193,51 @@ class Trainer:
 
     def _train_step(self, batch: torch.Tensor) -> None:
         self.scheduler.step_update(self.epoch * self.steps_per_epoch + self.step)
-        with record_function("input"):
-            x, targets = self.batches.make(batch, self.epoch, self.step)
-        autocast = torch.autocast(self.device.type, torch.bfloat16) if self.bf16 else nullcontext()
+        side = self.config.size_at(self.epoch)
+        if self.captures and side == self.batches.images.shape[-1]:  # resizing takes its weights from the CPU
+            drawn = self.batches.draw(batch, self.epoch, self.step)
+            if self.captured is None:
+                self.captured = CapturedStep(self._gradients, drawn, self.model.parameters())
+            loss = self.captured(drawn)
+        else:
+            with record_function("input"):
+                x, targets = self.batches.make(batch, self.epoch, self.step)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self._backward(x, targets)
+        with record_function("optimizer"):
+            if self.config.clip_grad:
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad)
+            self.optimizer.step()
+        self.loss_sum += self.world.mean(loss)
+        self.step += 1
+        if self.ema is not None:
+            self.ema.update(self.model, step=self.epoch * self.steps_per_epoch + self.step)
+
+    def _gradients(self, drawn: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """A step's input, forward and backward pass, for a CUDA graph."""
+        x, targets, _ = self.batches.compute(*drawn, side=self.batches.images.shape[-1])
+        return self._backward(x, targets)
+
+    def _backward(self, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Forward and backward pass of a batch; the loss, without its history."""
+        # A graph may not use weights that were cast outside it; each is used once a step, so a cache gains nothing.
+        autocast = torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False) if self.bf16 else nullcontext()
         with record_function("forward"):
             with autocast:
                 logits = self.network(x)
             features = self.features.pop().float().flatten(1) if self.config.needs_features else None
             loss = self.objective.loss(logits.float(), targets, features)
         with record_function("backward"):
-            self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-        with record_function("optimizer"):
-            if self.config.clip_grad:
-                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad)
-            self.optimizer.step()
-        self.loss_sum += self.world.mean(loss.detach())
-        self.step += 1
-        if self.ema is not None:
-            self.ema.update(self.model, step=self.epoch * self.steps_per_epoch + self.step)
+        return loss.detach()
 
     def _finish_epoch(self) -> None:
         self._check_loss()
+        every, last = self.config.evaluate_every, self.epoch + 1 == self.config.epochs
+        if not last and (self.epoch + 1) % every:
+            self.epoch, self.step = self.epoch + 1, 0
+            self.loss_sum.zero_()
+            return
         if self.world.main:
             with self.world.all_threads():
                 self._evaluate(float(self.loss_sum) / self.steps_per_epoch)
@@ -234,7 +262,8 @@ class Trainer:
         }
         candidates = {"model": self.model} | ({"ema": self.ema.module} if self.ema is not None else {})
         row |= self.selector.update(candidates, self.epoch)
-        images = self.steps_per_epoch * self.config.batch_size
+        before = self.history[-1]["epoch"] if self.history else 0
+        images = (self.epoch + 1 - before) * self.steps_per_epoch * self.config.batch_size
         row |= {"seconds": round(self.seconds, 1), "images_per_second": round(images / max(self.seconds, 1e-9), 1)}
         self.history.append(row)
 
