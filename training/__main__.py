@@ -15,6 +15,8 @@ COMMANDS = (
     "reproduce",
     "systems",
     "faithfulness",
+    "ferplus",
+    "photos",
     "benchmark",
     "audit",
     "export",

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from training.cli.options import add_data, add_threads, add_tta, load, prepare_cpu, tta_kinds
+from training.cli.photos import add_photos
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -21,6 +22,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="N",
         help="statistics of batch normalisation from N Training pictures as they are, if the run has not done so",
     )
+    parser.add_argument(
+        "--votes-share",
+        type=float,
+        metavar="S",
+        help="for a run with two heads: how much FER+'s votes count beside the labels, 0 to 1",
+    )
+    parser.add_argument("--mirror", action="store_true", help="answer with the mean of a face and its mirror image")
+    parser.add_argument(
+        "--trained-on", default="", metavar="TEXT", help="what the run was trained on, if those were not --data"
+    )
+    add_photos(parser)
     parser.set_defaults(run=run)
 
 
@@ -29,5 +41,15 @@ def run(args: argparse.Namespace) -> None:
     from training.report.release import export
 
     prepare_cpu(args.threads)
-    metrics = export(args.run_dir, args.out, load(args), tta_kinds(args.tta), bn_pictures=args.bn_pictures)
+    metrics = export(
+        args.run_dir,
+        args.out,
+        load(args),
+        tta_kinds(args.tta),
+        bn_pictures=args.bn_pictures,
+        votes_share=args.votes_share,
+        photos=args.photos,
+        mirror=args.mirror,
+        trained_on=args.trained_on,
+    )
     print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")

@@ -5,11 +5,13 @@ from typing import Any
 
 import torch
 
+from fer_demo.emotions import NUM_CLASSES
 from fer_demo.runtime.engines import OnnxEngine
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.data.audit import duplicates_of_training
-from training.eval.metrics import classification_metrics, fit_temperature
+from training.eval.ferplus import agreement
+from training.eval.metrics import classification_metrics, expected_calibration_error_of_draws, fit_temperature
 from training.eval.tta import NO_TTA, predict_logits
 
 TEST_SPLITS = ("PublicTest", "PrivateTest")
@@ -18,9 +20,15 @@ TEST_SPLITS = ("PublicTest", "PrivateTest")
 # In full float32 on a GPU too: its figures are compared with those that a CPU computes.
 @torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
 def evaluate(
-    model: torch.nn.Module | OnnxEngine, faces: Faces, *, tta: Sequence[str] = (), progress: bool = False
+    model: torch.nn.Module | OnnxEngine,
+    faces: Faces,
+    *,
+    tta: Sequence[str] = (),
+    progress: bool = False,
+    votes_share: float = 0.0,
+    mirror: bool = False,
 ) -> dict[str, Any]:
-    """Evaluates on PublicTest and PrivateTest.
+    """Evaluates on PublicTest and PrivateTest, against the labels and, where the data have them, FER+'s votes.
 
     The temperature is fitted on PublicTest without test-time augmentation and applied to PrivateTest as it is.
 
@@ -29,12 +37,20 @@ def evaluate(
         faces: Data holding all three splits.
         tta: Some of `training.eval.tta.TTA`, to be evaluated besides.
         progress: Show progress bars.
+        votes_share: For a network that answers for labels and votes: how much the votes count. Its confidence is to
+            be right about a draw from the label and the annotators, in that proportion.
+        mirror: The temperature belongs to the mean with the mirror image, which is how the checkpoint answers; that
+            view is then evaluated in any case.
 
     Returns:
         ``parameters`` (for a timm model), ``size`` (height, width), ``temperature``, for each of the two splits the
         figures of `classification_metrics` with a further entry ``without_duplicates`` (the same figures without the
-        pictures that also occur in Training), and ``tta``: kind to split to figures for the test-time augmentation
+        pictures that also occur in Training), ``votes`` (see `training.eval.ferplus.agreement`) and, with a
+        `votes_share`, ``ece_of_draws``; and ``tta``: kind to split to figures for the test-time augmentation
         asked for.
+
+    Raises:
+        ValueError: If the network answers for other than seven classes.
     """
     result: dict[str, Any] = {}
     if isinstance(model, OnnxEngine):
@@ -46,19 +62,33 @@ def evaluate(
     result["temperature"] = 1.0
     copies = duplicates_of_training(faces, TEST_SPLITS)
     parts = {split: (faces.split(split), ~copies[split]) for split in TEST_SPLITS}
-    for kind in dict.fromkeys((NO_TTA, *tta)):
-        figures = {}
-        for split, (part, unique) in parts.items():
+    used = "flip" if mirror else NO_TTA
+    answers = {}
+    for kind in dict.fromkeys((NO_TTA, used, *tta)):
+        for split, (part, _) in parts.items():
             title = split if kind == NO_TTA else f"{split}, {kind}"
-            logits = predict_logits(model, part.images, tta=kind, progress=title if progress else "")
-            if split == "PublicTest" and kind == NO_TTA:
-                result["temperature"] = fit_temperature(logits, part.labels)
-            figures[split] = classification_metrics(logits, part.labels, result["temperature"])
-            figures[split]["without_duplicates"] = classification_metrics(
-                logits[unique], part.labels[unique], result["temperature"]
-            )
-        if kind == NO_TTA:
-            result |= figures
-        else:
-            result.setdefault("tta", {})[kind] = figures
+            answers[kind, split] = predict_logits(model, part.images, tta=kind, progress=title if progress else "")
+            if answers[kind, split].shape[1] != NUM_CLASSES:
+                raise ValueError(
+                    f"The network has {answers[kind, split].shape[1]} outputs instead of {NUM_CLASSES}; a run with two "
+                    "heads becomes a network with one by `python -m training export RUN --votes-share S`."
+                )
+    truths = {
+        split: part.targets("mixture", votes_share) if votes_share else part.labels
+        for split, (part, _) in parts.items()
+    }
+    result["temperature"] = fit_temperature(answers[used, "PublicTest"], truths["PublicTest"])
+    for (kind, split), logits in answers.items():
+        part, unique = parts[split]
+        figures = classification_metrics(logits, part.labels, result["temperature"])
+        figures["without_duplicates"] = classification_metrics(
+            logits[unique], part.labels[unique], result["temperature"]
+        )
+        if part.votes is not None:
+            figures["votes"] = agreement(logits, part.votes)
+        if votes_share:
+            scaled = logits / result["temperature"]
+            figures["ece_of_draws"] = expected_calibration_error_of_draws(scaled, truths[split])
+        place = result if kind == NO_TTA else result.setdefault("tta", {}).setdefault(kind, {})
+        place[split] = figures
     return result

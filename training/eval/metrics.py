@@ -57,6 +57,23 @@ def expected_calibration_error(logits: torch.Tensor, labels: torch.Tensor) -> fl
     return round(float(error), 4)
 
 
+def expected_calibration_error_of_draws(logits: torch.Tensor, truth: torch.Tensor) -> float:
+    """ECE of the top answer where the truth is a draw: from the label and the annotators' votes, say.
+
+    Args:
+        logits: float (N, C).
+        truth: float (N, C), class probabilities.
+
+    Returns:
+        In [0, 1], over 15 equal bins; for one-hot `truth` the same as `expected_calibration_error`.
+    """
+    confidence, predicted = logits.softmax(1).max(1)
+    right = truth.gather(1, predicted[:, None])[:, 0]
+    bins = (confidence * ECE_BINS).long().clamp(max=ECE_BINS - 1)
+    gap = torch.zeros(ECE_BINS).index_add_(0, bins, confidence - right)
+    return round(float(gap.abs().sum()) / len(logits), 4)
+
+
 def reliability(logits: torch.Tensor, labels: torch.Tensor) -> list[list[float]]:
     """How often the top answer was right, by how sure it was (Guo et al. 2017, arXiv:1706.04599, figure 1).
 
@@ -73,17 +90,18 @@ def reliability(logits: torch.Tensor, labels: torch.Tensor) -> list[list[float]]
     return rows
 
 
-def fit_temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
+def fit_temperature(logits: torch.Tensor, truth: torch.Tensor) -> float:
     """The one number that divides the logits so that their cross-entropy is least.
 
     Args:
-        logits: float (N, 7) on pictures that were not trained on.
-        labels: int64 (N,).
+        logits: float (N, C) on pictures that were not trained on.
+        truth: int64 (N,), or class probabilities, float (N, C).
 
     Returns:
         The temperature, between 0.1 and 10; above 1 means that the network is too sure of itself.
     """
+    truth = truth.double() if truth.is_floating_point() else truth
     result = minimize_scalar(
-        lambda log_t: float(F.cross_entropy(logits.double() / 10**log_t, labels)), bounds=(-1, 1), method="bounded"
+        lambda log_t: float(F.cross_entropy(logits.double() / 10**log_t, truth)), bounds=(-1, 1), method="bounded"
     )
     return round(float(10**result.x), 4)

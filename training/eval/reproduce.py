@@ -90,7 +90,9 @@ def reproduce(faces: Faces, names: list[str] | None = None) -> tuple[dict[str, d
     for name in names or bundled_checkpoints():
         stated = checkpoint_metrics(name)
         tta = tuple(stated.get("tta", {}))
-        found[name] = evaluate(timm.create_model(name, pretrained=True), faces, tta=tta, progress=True)
-        compared = {key: value for key, value in stated.items() if key != "training"}
+        point = stated.get("training", {}).get("operating_point", {})
+        model = timm.create_model(name, pretrained=True)
+        found[name] = evaluate(model, faces, tta=tta, progress=True, **point)
+        compared = {key: value for key, value in stated.items() if key not in ("training", "photos")}
         problems += [f"{name}: {line}" for line in differences(compared, found[name])]
     return found, problems

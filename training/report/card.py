@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fer_demo.checkpoints import recipe_chain
 from fer_demo.emotions import DISCLAIMER, LABELS
 from fer_demo.tradeoffs.published import data_sets, human, systems
 from training.eval.reproduce import by_tta, percent
 from training.eval.tta import TTA_TITLES
+from training.report.card_text import augmentation, evaluated, levers, photographs, seeds, sources, start
 from training.run.config import TrainConfig
-from training.run.corruptions import KINDS
-from training.run.provenance import releases
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,8 @@ def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best:
     sizes = ", ".join(f"{side} pixels from epoch {start + 1}" for start, side in recipe["sizes"])
     training = metrics.get("training", {})
     stopped = f" It was stopped after epoch {training['stopped_after']}." if "stopped_after" in training else ""
+    trained_on = data_sets()[_data_key(name)]["title"] + (" and FER+'s votes" if recipe["targets"] != "labels" else "")
+    pictures = f" ({training['data']})" if "data" in training else ""
     return f"""---
 library_name: timm
 pipeline_tag: image-classification
@@ -106,12 +106,12 @@ tags: [facial-expression-recognition, timm]
 
 Seven expressions from a grey {height}×{width} face crop, with {metrics["parameters"]:,} parameters. {DISCLAIMER}
 
-{_origin(name)} These weights were trained here, {_start(training | {"recipe": recipe})},
-on the Training split of {data_sets()[_data_key(name)]["title"]} alone.
+{_origin(name)} These weights were trained here, {start(training | {"recipe": recipe})},
+on the Training split of {trained_on} alone{pictures}.
 
 ## Figures
 
-Epoch and settings were chosen on PublicTest. {_evaluated(name, training)} Brackets give
+Epoch and settings were chosen on PublicTest. {evaluated(name, training)} Brackets give
 the 95 % Wilson interval. {removed} PrivateTest pictures also occur, pixel for pixel, in Training; the last column
 leaves them out.
 
@@ -125,7 +125,7 @@ Macro-F1 on PrivateTest: {private["macro_f1"]:.4f}. {_published(name)}. {data.co
 |---|---|---|
 {recall}
 
-**Confidence.** Expected calibration error on PrivateTest: {private["ece"]:.3f} as trained,
+{photographs(metrics)}**Confidence.** Expected calibration error on PrivateTest: {private["ece"]:.3f} as trained,
 {private["ece_calibrated"]:.3f} after dividing the logits by the temperature {metrics["temperature"]}, fitted on
 PublicTest. The temperature stands in `config.json` (`pretrained_cfg`, `notes`), and the predictor applies it.
 
@@ -135,9 +135,9 @@ PublicTest. The temperature stands in `config.json` (`pretrained_cfg`, `notes`),
 
 The whole recipe stands in `metrics.json`: {recipe["epochs"]} epochs, batch {recipe["batch_size"]}, {recipe["opt"]} with
 peak learning rate {recipe["lr"]:g} and a cosine to {recipe["min_lr"]:g}, weight decay {recipe["weight_decay"]:g}, label
-smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: {_augmentation(recipe)}.
-{_levers(recipe)}Weights of epoch {best["epoch"]}.{stopped} {_seeds(training)}
-{_sources(training)}
+smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: {augmentation(recipe)}.
+{levers(recipe)}Weights of epoch {best["epoch"]}.{stopped} {seeds(training)}
+{sources(training)}
 ## Use
 
 Intended: research, teaching, and demonstrations to people who know that they are looked at.
@@ -174,97 +174,3 @@ def _origin(name: str) -> str:
             "the authors'\npublic demo; the module `fer_demo.models.sedense` states the evidence."
         )
     return f"The network is {system.name}, rebuilt after {system.source}; its module in\n`fer_demo.models` states how."
-
-
-def _levers(recipe: dict[str, Any]) -> str:
-    """The further switches that were on, as a sentence; empty if none was."""
-    words = {
-        "loss": "the squared hinge loss of an L2-SVM" if recipe["loss"] == "l2_svm" else None,
-        "triplet": f"triplet loss of weight {recipe['triplet_weight']:g}" if recipe["triplet_weight"] else None,
-        "locality": f"locality-preserving loss of weight {recipe['locality_weight']:g}"
-        if recipe["locality_weight"]
-        else None,
-        "aligned": "each picture beside its aligned twin (the figures are for single pictures)"
-        if recipe["aligned"]
-        else None,
-        "dropout": f"dropout {recipe['drop_rate']:g}" if recipe["drop_rate"] else None,
-        "clip": f"gradients clipped to {recipe['clip_grad']:g}" if recipe["clip_grad"] else None,
-        "options": f"the options {recipe['model_args']}" if recipe["model_args"] else None,
-        "targets": {
-            "votes": "FER+ votes as targets",
-            "majority": "FER+ majority as target",
-            "mixture": f"targets of {recipe['vote_share']:.0%} FER+ votes, the rest labels",
-        }.get(recipe["targets"]),
-        "duplicates": "copies left out of Training" if recipe["drop_duplicates"] else None,
-        "weights": f"class weights of power {recipe['class_weight_power']:g}" if recipe["class_weight_power"] else None,
-        "mixup": f"mixup {recipe['mixup']:g}" if recipe["mixup"] else None,
-        "cutmix": f"CutMix {recipe['cutmix']:g}" if recipe["cutmix"] else None,
-        "teachers": f"distilled with weight {recipe['distill_weight']:g} and temperature "
-        f"{recipe['distill_temperature']:g} from {', '.join(t.partition('@')[0] for t in recipe['teachers'])}, trained "
-        "on the same split"
-        if recipe["teachers"]
-        else None,
-        "statistics": f"statistics of batch normalisation from {recipe['bn_pictures']:,} Training pictures as they are"
-        if recipe["bn_pictures"]
-        else None,
-        "ema": f"averaged weights with decay {recipe['ema_decay']:g}" if recipe["ema_decay"] else None,
-    }
-    found = [word for word in words.values() if word]
-    return f"Further: {'; '.join(found)}. " if found else ""
-
-
-def _augmentation(recipe: dict[str, Any]) -> str:
-    """What is done to the pictures, in words."""
-    a, c = (TrainConfig().to_dict()[group] | recipe[group] for group in ("augment", "corruption"))
-    words = {
-        f"rotation up to {a['rotation']:g} degrees": a["rotation"],
-        f"shift up to {a['shift']:.0%}": a["shift"],
-        f"scale up to {a['scale']:.0%}": a["scale"],
-        "horizontal flip": a["flip"],
-        "light": a["contrast"] or a["brightness"],
-        f"erasing in {a['erase']:.0%} of the pictures": a["erase"],
-        f"damages in {c['share']:.0%} of them ({', '.join(KINDS)})": c["share"],
-    }
-    return ", ".join(word for word, strength in words.items() if strength) or "none"
-
-
-def _start(training: dict[str, Any]) -> str:
-    name, before = training["recipe"]["init_from"], recipe_chain(training)[:-1]
-    if not name:
-        return "from scratch"
-    epochs = f", trained for {' + '.join(str(r['epochs']) for r in before)} epochs" if before else ""
-    return f"starting from the weights {name.partition('@')[0]}{epochs}"
-
-
-def _sources(training: dict[str, Any]) -> str:
-    """Which weights the names in the recipe meant, as a paragraph; empty if it names none."""
-    digests = {step["name"]: step["sha256"] for step in training.get("lineage", [])[-1:]} | training.get("teachers", {})
-    if not digests:
-        return ""
-    lines = [f"- `{name.partition('@')[0]}`: SHA-256 `{digest}`" for name, digest in digests.items()]
-    return "\nThe weights that it started from or learned from:\n\n" + "\n".join(lines) + "\n"
-
-
-def _evaluated(name: str, training: dict[str, Any]) -> str:
-    once = "PrivateTest was evaluated once, for the chosen weights."
-    if "seeds" in training:
-        once = "PrivateTest was evaluated once for each run, and decided nothing."
-    architecture = name.partition(".")[0]
-    looked = [r.name for r in releases() if r.private is not None and r.name.partition(".")[0] == architecture]
-    if name not in looked:
-        return once
-    place = looked.index(name)
-    before = f"after {', '.join(f'`{earlier}`' for earlier in looked[:place])}" if place else "the first one"
-    return f"{once} Of {architecture} this is set of weights number {place + 1} for which it was seen, {before}."
-
-
-def _seeds(training: dict[str, Any]) -> str:
-    """How far the figure depends on chance, if that was measured."""
-    if "seeds" not in training:
-        return "One run, one seed; the spread\nbetween seeds has not been measured yet."
-    runs, private = training["seeds"]["runs"], training["seeds"]["PrivateTest"]
-    spread = private["standard_deviation"]
-    deviation = f", standard deviation {100 * spread:.2f} points" if spread is not None else ""
-    return (
-        f"The best of {len(runs)} seeds\non PublicTest; their mean on PrivateTest is {private['mean']:.2%}{deviation}."
-    )

@@ -13,6 +13,7 @@ from typing import Any
 
 import timm
 import torch
+from safetensors.torch import save_file
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FILE, is_bundled, write_manifest
@@ -25,8 +26,10 @@ from training.report.card import data_set, model_card
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig
 from training.run.devices import pick_device
+from training.run.heads import HEADS_FILE, one_head
 from training.run.provenance import Release, lineage, read_sources, record_release, releases
-from training.run.run_folder import BEST, LAST, build_model, is_named_network, resume_config
+from training.run.run_folder import BEST, LAST, build_model, is_named_network, run_config
+from training.run.runlog import CONFIG, RUNS, read_run
 from training.run.storage import atomic_write_text
 
 
@@ -37,6 +40,10 @@ def export(
     tta: Sequence[str] = TTA,
     seeds: dict[str, Any] | None = None,
     bn_pictures: int = 0,
+    votes_share: float | None = None,
+    photos: str | Path | None = None,
+    mirror: bool = False,
+    trained_on: str = "",
 ) -> dict[str, Any]:
     """Writes weights, ONNX file, config.json, metrics.json, channels.json, the model card and the manifest.
 
@@ -50,19 +57,27 @@ def export(
         tta: Some of `training.eval.tta.TTA`.
         seeds: The run and its twins of other seeds, as `training.run.full.full` compares them; None for a single run.
         bn_pictures: For a run that was trained without: the recipe's setting of that name, applied now.
+        votes_share: For a run with two heads: the operating point, see `training.run.heads`.
+        photos: Labelled photographs to evaluate on, see `training.eval.photos`; None for none.
+        mirror: The checkpoint's answer is the mean with that for the mirror image.
+        trained_on: What the run was trained on, if that was not `faces`, such as the same pictures compressed.
 
     Returns:
         The metrics.
 
     Raises:
-        ValueError: If the run has no best weights yet, was trained on other data, ended at another size than its model
-            is used at, or if `out` is named after no known data set or was released with other weights.
+        ValueError: If the run has no best weights yet, has two heads and no share or the other way round, was trained
+            on other data, ended at another size than its model is used at, or if `out` is named after no known data set
+            or was released with other weights.
     """
     run_dir, out = Path(run_dir), Path(out)
-    config = resume_config(run_dir)
+    config = run_config(run_dir)
     if not (run_dir / BEST).is_file():
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
     data_set(out.name)  # before the long evaluation, which looks at PrivateTest
+    if (votes_share is None) == (len(config.heads) > 1):
+        missing = "has two heads: give" if votes_share is None else "has one head: leave out"
+        raise ValueError(f"{run_dir} {missing} the share of the votes (--votes-share).")
     check_new(out, run_dir.resolve().name)
     if config.model_args and is_named_network(config):
         config = dataclasses.replace(config, model_args={})
@@ -71,11 +86,13 @@ def export(
             f"{out.name} names a network without the options {config.model_args}: name the folder otherwise, such as "
             f"{out.name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
         )
-    state = torch.load(run_dir / LAST, map_location="cpu", weights_only=True)
-    best = json.loads(state["best"])
-    data = faces.fingerprint()
-    if state.get("data", data) != data:
-        raise ValueError(f"{run_dir} was trained on other data: give the same --data as for training.")
+    best, epochs, data = _outcome(run_dir)
+    trained = config.epochs if epochs is None else epochs
+    if data not in (None, faces.fingerprint()) and not trained_on:
+        raise ValueError(
+            f"{run_dir} was trained on other data: give the same --data as for training, or say with --trained-on what "
+            "it was trained on."
+        )
     model = build_model(config, checkpoint_path=str(run_dir / BEST))
     side, used = config.sizes[-1][1], data_config(model)["size"]
     if (side, side) != used:
@@ -91,17 +108,38 @@ def export(
         training["lineage"] = before
     if taught := {name: digest for name, digest in sources.items() if name in config.teachers}:
         training["teachers"] = taught
-    if state["epoch"] < config.epochs:
-        training["stopped_after"] = state["epoch"]
+    if trained < config.epochs:
+        training["stopped_after"] = trained
+    if trained_on:
+        training["data"] = trained_on
     if seeds:
         training["seeds"] = seeds
-    metrics = _write(model, out, faces, tta, training)
+    heads = None
+    if votes_share is not None:
+        training["operating_point"] = {"votes_share": votes_share, "mirror": mirror}
+        heads, model = model.get_classifier().state_dict(), one_head(model, config, votes_share)
+    metrics = _write(model, out, faces, tta, training, heads, photos)
     if is_bundled(out):
         figures = {"public": metrics["PublicTest"]["accuracy"], "private": metrics["PrivateTest"]["accuracy"]}
         digest = hashlib.sha256((out / WEIGHTS_FILE).read_bytes()).hexdigest()
         today = datetime.date.today().isoformat()
-        record_release(Release(out.name, digest, run_dir.resolve().name, state["epoch"], today, **figures))
+        record_release(Release(out.name, digest, run_dir.resolve().name, trained, today, **figures))
     return metrics
+
+
+def _outcome(run_dir: Path) -> tuple[dict[str, Any], int | None, str | None]:
+    """The trainer's note on its best weights, the epochs that it trained (None for all) and its data's fingerprint.
+
+    A finished run may have lost its state, as one that came back from another machine has: its record says the same.
+    """
+    if (run_dir / LAST).is_file():
+        state = torch.load(run_dir / LAST, map_location="cpu", weights_only=True)
+        return json.loads(state["best"]), state["epoch"], state.get("data")
+    place = RUNS / run_dir.resolve().name
+    record = read_run(place).record if (place / CONFIG).is_file() else {}
+    if record.get("status") != "finished":
+        raise ValueError(f"{run_dir} has neither {LAST} nor a record of a finished run; finish it first.")
+    return record["best"], None, record.get("data")
 
 
 def check_new(folder: Path, run: str) -> None:
@@ -156,11 +194,18 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
 
 
 def _write(
-    model: torch.nn.Module, out: Path, faces: Faces, tta: Sequence[str], training: dict[str, Any]
+    model: torch.nn.Module,
+    out: Path,
+    faces: Faces,
+    tta: Sequence[str],
+    training: dict[str, Any],
+    heads: dict[str, torch.Tensor] | None = None,
+    photos: str | Path | None = None,
 ) -> dict[str, Any]:
     """Evaluates a network, writes its folder, and returns the metrics."""
     device = pick_device(training["recipe"]["device"])
-    metrics = evaluate(model.eval().to(device), faces, tta=tta, progress=True)
+    point = training.get("operating_point", {})
+    metrics = evaluate(model.eval().to(device), faces, tta=tta, progress=True, **point)
     model.to("cpu")
     metrics["training"] = training
     model.pretrained_cfg = with_temperature(model.pretrained_cfg, metrics["temperature"])
@@ -175,9 +220,17 @@ def _write(
         made = Path(temporary) / out.name
         timm.models.save_for_hf(model, made, model_config=names | options, safe_serialization=True)
         (made / WEIGHTS_FILE).chmod(0o644)  # safetensors writes files that only their owner can read
+        if heads:
+            save_file(heads, made / HEADS_FILE)
+            (made / HEADS_FILE).chmod(0o644)
+        _extras(model, made, faces)
+        if photos:
+            from fer_demo.predictor import Predictor  # needs OpenCV, which training does without
+            from training.eval.photos import photo_metrics, read_photos
+
+            metrics["photos"] = photo_metrics(Predictor(made), read_photos(photos), progress="photographs")
         atomic_write_text(made / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
         atomic_write_text(made / CARD_FILE, model_card(out.name, metrics, recipe, best))
-        _extras(model, made, faces)
         write_manifest(made)
         if out.is_dir():
             shutil.rmtree(out)

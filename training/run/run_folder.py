@@ -110,6 +110,18 @@ def load_initial_weights(model: torch.nn.Module, source: str) -> None:
         raise ValueError(f"init_from: the weights of {source} do not fit this network ({reason}).") from error
 
 
+def run_config(run_dir: str | Path) -> TrainConfig:
+    """The settings with which a run was started, whether or not it can go on.
+
+    Raises:
+        ValueError: If the folder holds no run.
+    """
+    path = Path(run_dir) / "config.json"
+    if not path.is_file():
+        raise ValueError(f"{run_dir} holds no run ({path.name}); give the --run-dir of one.")
+    return from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))
+
+
 def resume_config(run_dir: str | Path) -> TrainConfig:
     """The settings with which a run was started.
 
@@ -119,4 +131,4 @@ def resume_config(run_dir: str | Path) -> TrainConfig:
     path = Path(run_dir) / "config.json"
     if not path.is_file() or not (Path(run_dir) / LAST).is_file():
         raise ValueError(f"{run_dir} holds no run to resume ({path.name} and {LAST}); start one without --resume.")
-    return from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))
+    return run_config(run_dir)

@@ -9,7 +9,7 @@ from torch import fx
 
 import fer_demo  # noqa: F401
 from fer_demo.emotions import LABELS
-from fer_demo.models.dense_block import DenseBlock, HalvingPool, Transition
+from fer_demo.models.dense_block import DenseBlock, HalvingPool, SeparableConvNormAct, Transition
 
 MODELS = timm.list_models("fer_*")
 
@@ -267,3 +267,12 @@ def test_pooling_is_the_same_in_training(size):
     pool, x = HalvingPool(), torch.rand(2, 3, *size)
     assert torch.equal(pool.train()(x), pool.eval()(x))
     assert torch.equal(pool(x), torch.nn.functional.avg_pool2d(x, 2))
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_separable_convolution_is_a_dense_one(groups):
+    """As which a GPU trains it."""
+    layer = SeparableConvNormAct(12, 8, groups).double().eval()
+    x = torch.rand(2, 12, 9, 7, dtype=torch.float64)
+    dense = torch.nn.functional.conv2d(x, layer.dense_weight(), padding=1, groups=groups)
+    torch.testing.assert_close(dense, layer.conv_pw(layer.conv_dw(x)))

@@ -115,7 +115,9 @@ def test_minutes_on_the_command_line(data, tmp_path, capsys):
     assert main([*run, "--set", *settings, "--minutes", "0.0001"]) == UNFINISHED
     assert "time is up in epoch 1 of 2; --resume --run-dir" in capsys.readouterr().out
     assert main([*run, "--resume", "--set", "lr=0.3"]) == 2
-    assert "Only device, threads, compile, save_minutes can be changed on --resume" in capsys.readouterr().err
+    assert (
+        "Only device, threads, compile, cuda_graph, save_minutes can be changed on --resume" in capsys.readouterr().err
+    )
     assert main([*run, "--resume", "--set", "save_minutes=1"]) == 0
     assert "best on PublicTest" in capsys.readouterr().out
     for wrong in ("0", "-1", "nan", "soon"):
@@ -329,7 +331,7 @@ class TestConfig:
     def test_what_may_change_when_a_run_goes_on(self):
         begun = TrainConfig(lr=0.3, compile=True)
         assert change_execution(begun, ["threads=2", "compile=false"]) == TrainConfig(lr=0.3, threads=2)
-        with pytest.raises(ValueError, match="Only device, threads, compile, save_minutes can be changed on --resume"):
+        with pytest.raises(ValueError, match="Only device, threads, compile, cuda_graph, save_minutes can be changed"):
             change_execution(begun, ["threads=2", "lr=0.1"])
         with pytest.raises(ValueError, match="threads must be int"):
             change_execution(begun, ["threads="])
@@ -341,3 +343,15 @@ class TestConfig:
     def test_size_schedule(self):
         config = TrainConfig(sizes=((0, 24), (10, 32), (20, 48)))
         assert [config.size_at(e) for e in (0, 9, 10, 19, 20, 99)] == [24, 24, 32, 32, 48, 48]
+
+
+def test_evaluated_every_other_epoch_and_at_the_end(faces, config, tmp_path):
+    every = Trainer(config(epochs=5, seed=3), faces, tmp_path / "a", quiet=True)
+    seldom = Trainer(config(epochs=5, seed=3, evaluate_every=2), faces, tmp_path / "b", quiet=True)
+    every.fit()
+    seldom.fit()
+    assert [row["epoch"] for row in seldom.history] == [2, 4, 5]
+    assert torch.equal(weights(every), weights(seldom))
+    kept = ("epoch", "train_loss", "public_accuracy", "lr")
+    rows = {row["epoch"]: row for row in every.history}
+    assert all({k: row[k] for k in kept} == {k: rows[row["epoch"]][k] for k in kept} for row in seldom.history)

@@ -1,0 +1,106 @@
+"""Accuracy on a folder of photographs, from photo to answer: what a user sees, detector and crop included."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from fer_demo.emotions import LABELS
+from fer_demo.predictor import Predictor
+from fer_demo.stats import wilson
+from training.data import DataError
+from training.data.faces import label_id
+from training.eval.metrics import expected_calibration_error
+
+LABELS_FILE = "labels.csv"
+"""Columns ``image``, a file in ``images/`` beside it, and ``label``."""
+
+NATURAL_SHARES = {"neutral": 6864, "happy": 5693, "surprise": 367, "sad": 267, "angry": 252, "fear": 21}
+"""How often photographs of people show each class: counts in the collection github.com/muxspace/facial_expressions."""
+
+
+def read_photos(folder: str | Path) -> list[tuple[Path, str]]:
+    """The photographs of a folder and their classes.
+
+    Args:
+        folder: It holds `LABELS_FILE` and ``images/``.
+
+    Raises:
+        DataError: If there is no such file, or it names an unknown class or a picture that is not there.
+    """
+    file = Path(folder) / LABELS_FILE
+    if not file.is_file():
+        raise DataError(f"{folder} has no {LABELS_FILE} with the columns image and label.")
+    photos = []
+    with open(file, newline="", encoding="utf-8") as f:
+        reader = csv.DictReader(f)
+        if not {"image", "label"} <= set(reader.fieldnames or ()):
+            raise DataError(f"{file} needs the columns image and label, but has {', '.join(reader.fieldnames or ())}.")
+        for row in reader:
+            path = file.parent / "images" / row["image"]
+            if not path.is_file():
+                raise DataError(f"{file}, line {reader.line_num}: there is no {path}.")
+            photos.append((path, LABELS[label_id(row["label"], f"{file}, line {reader.line_num}")]))
+    if not photos:
+        raise DataError(f"{file} lists no photographs.")
+    return photos
+
+
+def photo_metrics(predictor: Predictor, photos: list[tuple[Path, str]], progress: str = "") -> dict[str, Any]:
+    """Reads each photograph's largest face; one without a face counts as wrong.
+
+    Args:
+        predictor: What answers.
+        photos: From `read_photos`.
+        progress: Title of a progress bar; none if empty.
+
+    Returns:
+        ``n``, ``correct``, ``accuracy``, ``interval`` (95 %, Wilson), ``macro_recall``, ``natural_mix`` (recall of each
+        class weighted by `NATURAL_SHARES`, of those that occur), ``no_face``, ``recall`` (class name to value) and
+        ``ece`` (of the faces found, 15 bins). Fractions in [0, 1].
+    """
+    seen, right, rows, missed = Counter(), Counter(), [], 0
+    for path, label in tqdm(photos, desc=progress, disable=not progress, leave=False):
+        faces = predictor.predict(path)
+        seen[label] += 1
+        missed += not faces
+        if faces:
+            right[label] += faces[0].label == label
+            rows.append(([faces[0].probabilities[name] for name in LABELS], LABELS.index(label)))
+    recall = {name: right[name] / seen[name] for name in LABELS if seen[name]}
+    shares = {name: NATURAL_SHARES.get(name, 0) for name in recall}
+    correct = sum(right.values())
+    probabilities = torch.tensor([row[0] for row in rows]).reshape(-1, len(LABELS))
+    return {
+        "n": len(photos),
+        "correct": correct,
+        "accuracy": correct / len(photos),
+        "interval": [round(end, 6) for end in wilson(correct / len(photos), len(photos))],
+        "macro_recall": round(sum(recall.values()) / len(recall), 5),
+        "natural_mix": round(sum(recall[n] * s for n, s in shares.items()) / max(1, sum(shares.values())), 5),
+        "no_face": missed,
+        "recall": {name: round(value, 5) for name, value in recall.items()},
+        "ece": expected_calibration_error(probabilities.log(), torch.tensor([row[1] for row in rows])) if rows else 0.0,
+    }
+
+
+def table(figures: dict[str, dict[str, Any]]) -> str:
+    """Markdown, a row a model.
+
+    Args:
+        figures: Name to what `photo_metrics` gave.
+    """
+    lines = [
+        "| model | photographs | accuracy | macro recall | natural mix | ECE | no face | recall |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, m in figures.items():
+        low, high = m["interval"]
+        recall = ", ".join(f"{label} {value:.0%}" for label, value in m["recall"].items())
+        cells = [f"`{name}`", str(m["n"]), f"{m['accuracy']:.1%} ({low:.1%}–{high:.1%})", f"{m['macro_recall']:.1%}"]
+        cells += [f"{m['natural_mix']:.1%}", f"{m['ece']:.3f}", str(m["no_face"]), recall]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
