@@ -114,6 +114,15 @@ class FaceClassifier:
             return self._explainable.model
 
     @property
+    def set_threshold(self) -> float | None:
+        """From which probability on a class is among an answer's candidates; None if the model states none.
+
+        It was fitted with the model's own temperature, and so is None with any other.
+        """
+        info = self._engine.info
+        return info.set_threshold if self.temperature == info.temperature else None
+
+    @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the crops that the network takes, in pixels."""
         return self._engine.info.size

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
+from numpy.typing import ArrayLike
 
+from fer_demo.emotions import NUM_CLASSES
 from fer_demo.runtime.engines import OnnxEngine
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.data.audit import duplicates_of_training
+from training.eval.conformal import fit_set_threshold, selective_accuracy, set_figures
 from training.eval.metrics import classification_metrics, fit_temperature
 from training.eval.tta import NO_TTA, predict_logits
 
@@ -22,7 +26,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluates on PublicTest and PrivateTest.
 
-    The temperature is fitted on PublicTest without test-time augmentation and applied to PrivateTest as it is.
+    Temperature and threshold of the conformal sets are fitted on PublicTest without test-time augmentation and applied
+    to PrivateTest as they are.
 
     Args:
         model: A timm model, which is put into evaluation mode, or an exported file.
@@ -31,7 +36,8 @@ def evaluate(
         progress: Show progress bars.
 
     Returns:
-        ``parameters`` (for a timm model), ``size`` (height, width), ``temperature``, for each of the two splits the
+        ``parameters`` (for a timm model), ``size`` (height, width), ``temperature``, ``set_threshold``, ``sets`` (split
+        to the figures of `training.eval.conformal.set_figures`, and ``accuracy_at_80``), for each of the two splits the
         figures of `classification_metrics` with a further entry ``without_duplicates`` (the same figures without the
         pictures that also occur in Training), and ``tta``: kind to split to figures for the test-time augmentation
         asked for.
@@ -53,6 +59,13 @@ def evaluate(
             logits = predict_logits(model, part.images, tta=kind, progress=title if progress else "")
             if split == "PublicTest" and kind == NO_TTA:
                 result["temperature"] = fit_temperature(logits, part.labels)
+                result["set_threshold"] = fit_set_threshold(*_calibrated(logits, part.labels, result["temperature"]))
+            if kind == NO_TTA:
+                calibrated = _calibrated(logits, part.labels, result["temperature"])
+                result.setdefault("sets", {})[split] = {
+                    **set_figures(*calibrated, result["set_threshold"]),
+                    "accuracy_at_80": selective_accuracy(*calibrated, 0.8),
+                }
             figures[split] = classification_metrics(logits, part.labels, result["temperature"])
             figures[split]["without_duplicates"] = classification_metrics(
                 logits[unique], part.labels[unique], result["temperature"]
@@ -62,3 +75,8 @@ def evaluate(
         else:
             result.setdefault("tta", {})[kind] = figures
     return result
+
+
+def _calibrated(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> tuple[ArrayLike, ArrayLike]:
+    """Probabilities and the labels as distributions, float64 (N, 7) both."""
+    return (logits.double() / temperature).softmax(1).numpy(), F.one_hot(labels, NUM_CLASSES).numpy()

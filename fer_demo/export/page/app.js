@@ -4,6 +4,7 @@ import * as ort from "./ort/ort.wasm.min.mjs";
 import { Detector } from "./detect.js";
 import { drawBox } from "./draw.js";
 import { crop, similarity, squareMatrix } from "./geometry.js";
+import { cropQuality } from "./quality.js";
 
 const MOST_PIXELS = 4096 * 4096; // what a canvas holds on every phone; larger photos are reduced once
 const byId = (id) => document.getElementById(id);
@@ -29,18 +30,23 @@ const percent = (p) => `${Math.round(100 * p)}\u00a0%`;
 
 const ranked = (probabilities) => [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
 
-/** As fer_demo/wording.py. */
-function isUnsure(probabilities) {
-  const [p, q] = ranked(probabilities).map((i) => probabilities[i]);
-  return p < model.sureFrom || p - q < model.clearLead;
+/** The classes that an answer may mean, as fer_demo/wording.py: a conformal set if the model has a threshold. */
+function candidates(probabilities) {
+  const order = ranked(probabilities);
+  if (model.setThreshold !== null) return order.filter((i, n) => n === 0 || probabilities[i] >= model.setThreshold);
+  const [p, q] = order.map((i) => probabilities[i]);
+  return order.slice(0, p < model.sureFrom || p - q < model.clearLead ? 2 : 1);
 }
 
-function describe(probabilities) {
-  const [[first, p], [second, q]] = ranked(probabilities).map((i) => [i, probabilities[i]]);
-  if (isUnsure(probabilities)) {
-    return `unsure: ${model.labels[first]} (${percent(p)}) or ${model.labels[second]} (${percent(q)})`;
+/** As fer_demo/wording.py and FacePrediction.sentence. */
+function describe(probabilities, names, { flags, readable }) {
+  if (!readable) return `can't tell: ${model.quality.words[flags[0]]}`;
+  if (names.length === 1) return `${model.looks[names[0]]} (${percent(probabilities[names[0]])})`;
+  const adjectives = names.map((i) => model.looks[i].replace("looks ", ""));
+  if (names.length === 2) {
+    return `unsure: ${adjectives.map((word, n) => `${word} (${percent(probabilities[names[n]])})`).join(" or ")}`;
   }
-  return `${model.looks[first]} (${percent(p)})`;
+  return `can't tell: could be ${adjectives.slice(0, -1).join(", ")} or ${adjectives.at(-1)}`;
 }
 
 /** Probabilities for grey crops, all in one batch. */
@@ -64,11 +70,15 @@ async function read(picture, { whole = false, turned = true } = {}) {
   const size = model.size[0];
   const target = model.detection.template.map(([x, y]) => [x * size, y * size]);
   const all = { x: 0, y: 0, width: picture.width, height: picture.height };
+  const cutOut = (box, matrix, landmarks = null) => {
+    const pixels = crop(picture, matrix, size);
+    return { box, crop: pixels, quality: cropQuality(pixels, size, matrix, landmarks, whole ? null : picture, model) };
+  };
   const faces = whole
-    ? [{ box: all, crop: crop(picture, squareMatrix(all, size), size) }]
-    : (await detector.detect(picture, turned)).map((face) => ({
-        box: face.box, crop: crop(picture, similarity(face.landmarks, target), size),
-      }));
+    ? [cutOut(all, squareMatrix(all, size))]
+    : (await detector.detect(picture, turned)).map((face) =>
+        cutOut(face.box, similarity(face.landmarks, target), face.landmarks),
+      );
   if (faces.length) (await classify(faces.map((f) => f.crop))).forEach((p, i) => (faces[i].probabilities = p));
   return faces;
 }
@@ -93,25 +103,35 @@ function show(picture, faces, whole) {
   Object.assign(canvas, { width: picture.width, height: picture.height, hidden: false });
   context.putImageData(picture, 0, 0);
   answers.replaceChildren();
-  faces.forEach(({ box, crop: pixels, probabilities }, n) => {
-    const best = probabilities.indexOf(Math.max(...probabilities));
+  faces.forEach(({ box, crop: pixels, probabilities, quality }, n) => {
+    const names = candidates(probabilities);
+    const best = names[0];
+    const { flags, readable } = quality;
     if (!whole) {
-      const text = `${n + 1} ${model.labels[best]}${isUnsure(probabilities) ? "?" : ""}`;
-      drawBox(context, box, text, { color: model.colors[best], textColor: model.textColors[best] });
+      const word = !readable || names.length > 2 ? " ?" : ` ${model.labels[best]}${names.length > 1 ? "?" : ""}`;
+      const colors = { color: model.colors[best], textColor: model.textColors[best] };
+      drawBox(context, box, `${n + 1}${word}`, readable ? colors : { color: "#BBBBBB", textColor: "#000000" });
     }
     const item = element("li");
     item.dataset.label = model.labels[best];
     item.dataset.probabilities = JSON.stringify(probabilities);
     item.dataset.box = JSON.stringify(box);
+    item.dataset.candidates = JSON.stringify(names.map((i) => model.labels[i]));
+    item.dataset.quality = JSON.stringify(quality);
     const list = element("dl");
     for (const i of ranked(probabilities)) {
       const bar = element("dd");
       const meter = element("meter", "", { value: probabilities[i], max: 1 });
       meter.style.setProperty("--color", model.colors[i]);
       bar.append(meter);
-      list.append(element("dt", `${model.symbols[i]} ${model.labels[i]}`), bar, element("dd", percent(probabilities[i])));
+      const row = [element("dt", `${model.symbols[i]} ${model.labels[i]}`), bar, element("dd", percent(probabilities[i]))];
+      if (!readable || !names.includes(i)) row.forEach((cell) => cell.classList.add("pale"));
+      list.append(...row);
     }
-    item.append(thumbnail(pixels), element("strong", describe(probabilities)), list);
+    const remarks = flags.slice(readable ? 0 : 1).map((flag) => model.quality.words[flag]).join(", ");
+    const said = element("strong", describe(probabilities, names, quality));
+    if (remarks) said.append(element("small", `The picture: ${remarks}`));
+    item.append(thumbnail(pixels), said, list);
     answers.append(item);
   });
 }
