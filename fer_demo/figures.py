@@ -42,7 +42,7 @@ def blank_figure(height: int, **layout: Any) -> go.Figure:
 
 
 def probability_bars(
-    probabilities: Mapping[str, float], *, candidates: Collection[str] | None = None, height: int = 236
+    probabilities: Mapping[str, float], *, candidates: Collection[str] | None = None, height: int = 262
 ) -> go.Figure:
     """Horizontal bars, the most probable class on top, with the word and the percentage beside each.
 
@@ -90,7 +90,8 @@ def probability_bars(
         bargap=0.38,
         showlegend=False,
         font={"size": 14},
-        margin={"l": 0, "r": 52, "t": 4, "b": 4},
+        # Room on top for the button that a touch screen always shows: it would cover the first percentage.
+        margin={"l": 0, "r": 52, "t": 30, "b": 4},
     )
     fig.add_traces([track, bars])
     # The percentages stand in the right margin, which keeps its width on narrow cards.

@@ -169,15 +169,16 @@ def crop_quality(
         matrix = crop_matrix(box, landmarks, SIDE)
         size = SIDE / math.hypot(matrix[0, 0], matrix[1, 0])
         inside = 1.0 if picture is None else _inside(matrix, picture)
+    light, contrast = (float(v[0, 0]) for v in cv2.meanStdDev(gray))
     eyes, yaw, error = (None, None, None) if landmarks is None else _pose(np.asarray(landmarks, np.float64))
     return CropQuality(
         inside=round(inside, 3),
         eye_distance=None if eyes is None else round(eyes, 1),
         face_size=None if size is None else round(size, 1),
         sharpness=round(_sharpness(gray), 3),
-        noise=round(_noise(gray) / max(float(gray.std()), 0.1), 3),
-        light=round(float(gray.mean()), 1),
-        contrast=round(float(gray.std()), 1),
+        noise=round(_noise(gray) / max(contrast, 0.1), 3),
+        light=round(light, 1),
+        contrast=round(contrast, 1),
         yaw=None if yaw is None else round(yaw, 1),
         landmark_error=None if error is None else round(error, 3),
     )

@@ -5,6 +5,7 @@ import { Detector } from "./detect.js";
 import { drawBox } from "./draw.js";
 import { crop, similarity, squareMatrix } from "./geometry.js";
 import { cropQuality } from "./quality.js";
+import { candidates, describe, percent, ranked } from "./words.js";
 
 const MOST_PIXELS = 4096 * 4096; // what a canvas holds on every phone; larger photos are reduced once
 const byId = (id) => document.getElementById(id);
@@ -25,29 +26,6 @@ byId("about").textContent = `Model: ${model.name}. Runtime: ONNX Runtime Web (MI
 const load = (file) => ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
 const classifier = await load("model.onnx");
 const detector = new Detector(ort, await load("yunet.onnx"), model.detection);
-
-const percent = (p) => `${Math.round(100 * p)}\u00a0%`;
-
-const ranked = (probabilities) => [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-
-/** The classes that an answer may mean, as fer_demo/wording.py: a conformal set if the model has a threshold. */
-function candidates(probabilities) {
-  const order = ranked(probabilities);
-  if (model.setThreshold !== null) return order.filter((i, n) => n === 0 || probabilities[i] >= model.setThreshold);
-  const [p, q] = order.map((i) => probabilities[i]);
-  return order.slice(0, p < model.sureFrom || p - q < model.clearLead ? 2 : 1);
-}
-
-/** As fer_demo/wording.py and FacePrediction.sentence. */
-function describe(probabilities, names, { flags, readable }) {
-  if (!readable) return `can't tell: ${model.quality.words[flags[0]]}`;
-  if (names.length === 1) return `${model.looks[names[0]]} (${percent(probabilities[names[0]])})`;
-  const adjectives = names.map((i) => model.looks[i].replace("looks ", ""));
-  if (names.length === 2) {
-    return `unsure: ${adjectives.map((word, n) => `${word} (${percent(probabilities[names[n]])})`).join(" or ")}`;
-  }
-  return `can't tell: could be ${adjectives.slice(0, -1).join(", ")} or ${adjectives.at(-1)}`;
-}
 
 /** Probabilities for grey crops, all in one batch. */
 async function classify(crops) {
@@ -104,7 +82,7 @@ function show(picture, faces, whole) {
   context.putImageData(picture, 0, 0);
   answers.replaceChildren();
   faces.forEach(({ box, crop: pixels, probabilities, quality }, n) => {
-    const names = candidates(probabilities);
+    const names = candidates(probabilities, model);
     const best = names[0];
     const { flags, readable } = quality;
     if (!whole) {
@@ -129,7 +107,7 @@ function show(picture, faces, whole) {
       list.append(...row);
     }
     const remarks = flags.slice(readable ? 0 : 1).map((flag) => model.quality.words[flag]).join(", ");
-    const said = element("strong", describe(probabilities, names, quality));
+    const said = element("strong", describe(probabilities, names, quality, model));
     if (remarks) said.append(element("small", `The picture: ${remarks}`));
     item.append(thumbnail(pixels), said, list);
     answers.append(item);
