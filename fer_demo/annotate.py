@@ -1,6 +1,6 @@
 """Pictures with what was found drawn onto them: Pillow and NumPy alone, as the light install has them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_demo.emotions import COLORS, text_color
-from fer_demo.wording import is_unsure, ranked
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 """File name endings, in lower case, that `save_picture` writes."""
@@ -29,14 +28,30 @@ class Drawable(Protocol):
         ...
 
     @property
-    def probabilities(self) -> Mapping[str, float]:
-        """Class name to probability in [0, 1]."""
+    def candidates(self) -> Sequence[str]:
+        """The classes that the answer may mean."""
+        ...
+
+    @property
+    def readable(self) -> bool:
+        """Whether the crop can be read at all."""
         ...
 
 
-def face_label(number: int, probabilities: Mapping[str, float]) -> str:
-    """What a box says: ``"1 happy"``, or ``"1 happy?"`` when the answer is unsure."""
-    return f"{number} {ranked(probabilities)[0][0]}{'?' if is_unsure(probabilities) else ''}"
+UNREADABLE_COLOR = "#BBBBBB"
+"""The box of a face that cannot be read, in no emotion's colour."""
+
+
+def face_label(number: int, face: Drawable) -> str:
+    """What a box says: ``"1 happy"``; ``"1 happy?"`` for two candidates; ``"1 ?"`` for more, or if it is unreadable."""
+    if not face.readable or len(face.candidates) > 2:
+        return f"{number} ?"
+    return f"{number} {face.label}{'?' if len(face.candidates) > 1 else ''}"
+
+
+def face_color(face: Drawable) -> str:
+    """The hex colour of a face's box: its label's, or grey if it cannot be read."""
+    return COLORS[face.label] if face.readable else UNREADABLE_COLOR
 
 
 def draw_faces(
@@ -66,7 +81,7 @@ def draw_faces(
     draw = ImageDraw.Draw(picture, "RGBA")  # so that the half-transparent edge is blended
     order = sorted(range(len(faces)), key=lambda i: i == chosen)  # the chosen one last, hence on top
     for i in order:
-        face, color = faces[i], COLORS[faces[i].label]
+        face, color = faces[i], face_color(faces[i])
         x, y, w, h = (scale * float(v) for v in face.box)
         x0, y0 = max(0.0, x), max(0.0, y)
         x1, y1 = max(x0 + 1, min(picture.width - 1, x + w)), max(y0 + 1, min(picture.height - 1, y + h))
@@ -75,7 +90,7 @@ def draw_faces(
         edge = max(1, round(0.8 * unit))
         draw.rectangle((x0 - edge, y0 - edge, x1 + edge, y1 + edge), outline="#00000099", width=width + 2 * edge)
         draw.rectangle((x0, y0, x1, y1), outline=color, width=width)
-        _draw_label(draw, face_label(i + 1, face.probabilities), (x0, y0, x1, y1), color, font, unit, picture.size)
+        _draw_label(draw, face_label(i + 1, face), (x0, y0, x1, y1), color, font, unit, picture.size)
     return np.asarray(picture)
 
 

@@ -114,12 +114,21 @@ class FaceClassifier:
             return self._explainable.model
 
     @property
+    def set_threshold(self) -> float | None:
+        """From which probability on a class is among an answer's candidates; None if the model states none.
+
+        It was fitted with the model's own temperature, and so is None with any other.
+        """
+        info = self._engine.info
+        return info.set_threshold if self.temperature == info.temperature else None
+
+    @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the crops that the network takes, in pixels."""
         return self._engine.info.size
 
     def classify(self, crops: "Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | torch.Tensor") -> NDArray[np.float32]:
-        """Class probabilities of face crops.
+        """Class probabilities of face crops; some checkpoints look at each crop's mirror image too (`ModelInfo.mirror`).
 
         Args:
             crops: uint8 grey pictures (H, W) of any sizes, an array of them (N, H, W), or a tensor (N, 1, H, W).
@@ -134,7 +143,10 @@ class FaceClassifier:
         results = [np.empty((0, len(self.labels)), np.float32)]
         for start in range(0, len(crops), BATCH_SIZE):
             x = prepare_array(crops[start : start + BATCH_SIZE], **self._engine.info.preprocessing)
-            results.append(softmax(self._engine.logits(x) / np.float32(self.temperature)))
+            logits = self._engine.logits(x)
+            if self._engine.info.mirror:
+                logits = (logits + self._engine.logits(np.ascontiguousarray(x[..., ::-1]))) / 2
+            results.append(softmax(logits / np.float32(self.temperature)))
         return np.concatenate(results)
 
     def explain(

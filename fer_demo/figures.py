@@ -1,7 +1,7 @@
 """Plotly figures, as pure functions from data."""
 
 import html
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import plotly.graph_objects as go
@@ -11,6 +11,9 @@ from fer_demo.wording import percent, ranked
 
 TRACK = "rgba(127, 127, 127, 0.16)"
 """The unfilled part of a bar: visible on white and on black."""
+
+PALE = 0.35
+"""Opacity of a bar that is no candidate's."""
 
 GRID = "rgba(127, 127, 127, 0.22)"
 """Lines of a grid, likewise."""
@@ -38,11 +41,15 @@ def blank_figure(height: int, **layout: Any) -> go.Figure:
     return fig
 
 
-def probability_bars(probabilities: Mapping[str, float], *, height: int = 236) -> go.Figure:
+def probability_bars(
+    probabilities: Mapping[str, float], *, candidates: Collection[str] | None = None, height: int = 262
+) -> go.Figure:
     """Horizontal bars, the most probable class on top, with the word and the percentage beside each.
 
     Args:
         probabilities: Class name to probability in [0, 1].
+        candidates: The classes that the answer may mean: their words are bold and the bars of the others pale. None
+            makes the most probable word bold and no bar pale; an empty one, for a face that cannot be read, all pale.
         height: Height of the figure in pixels.
 
     Returns:
@@ -51,9 +58,10 @@ def probability_bars(probabilities: Mapping[str, float], *, height: int = 236) -
     rows = ranked(probabilities)[::-1]  # Plotly draws the first category at the bottom
     names = [name for name, _ in rows]
     values = [value for _, value in rows]
-    best = names[-1]
-    ticks = [f"<b>{name}</b>" if name == best else name for name in names]
-    texts = [f"<b>{percent(v)}</b>" if name == best else percent(v) for name, v in rows]
+    bold = {names[-1]} if candidates is None else set(candidates)
+    pale = set() if candidates is None else set(names) - bold
+    ticks = [f"<b>{name}</b>" if name in bold else name for name in names]
+    texts = [f"<b>{percent(v)}</b>" if name in bold else percent(v) for name, v in rows]
     track = go.Bar(
         y=names,
         x=[1.0] * len(rows),
@@ -69,7 +77,11 @@ def probability_bars(probabilities: Mapping[str, float], *, height: int = 236) -
         x=values,
         orientation="h",
         name="probability",
-        marker={"color": [COLORS[name] for name in names], "cornerradius": 4},
+        marker={
+            "color": [COLORS[name] for name in names],
+            "opacity": [PALE if name in pale else 1.0 for name in names],
+            "cornerradius": 4,
+        },
         hovertemplate="%{y}: %{x:.1%}<extra></extra>",
     )
     fig = blank_figure(
@@ -78,7 +90,8 @@ def probability_bars(probabilities: Mapping[str, float], *, height: int = 236) -
         bargap=0.38,
         showlegend=False,
         font={"size": 14},
-        margin={"l": 0, "r": 52, "t": 4, "b": 4},
+        # Room on top for the button that a touch screen always shows: it would cover the first percentage.
+        margin={"l": 0, "r": 52, "t": 30, "b": 4},
     )
     fig.add_traces([track, bars])
     # The percentages stand in the right margin, which keeps its width on narrow cards.

@@ -1,14 +1,15 @@
 """The answer for one face."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fer_demo.emotions import LABELS
-from fer_demo.wording import describe, is_unsure
+from fer_demo.vision.quality import FLAGS, CropQuality
+from fer_demo.wording import candidates, describe
 
 _SIDES = ("x", "y", "width", "height")
 
@@ -24,6 +25,9 @@ class FacePrediction:
         probabilities: Class name to probability in [0, 1], in the order of the model's outputs; they add up to 1.
         crop: uint8 grey (height, width): the picture that the network saw. None only for a face of `from_dict`, since
             `to_dict` writes no pixels.
+        quality: The measures of the crop; None if nobody took them, as in what an older version wrote.
+        candidates: The classes that the answer may mean, the most probable first; see `fer_demo.wording.candidates`.
+            Left out, they are those of a model that has no threshold.
     """
 
     box: tuple[float, float, float, float]
@@ -31,6 +35,12 @@ class FacePrediction:
     score: float | None
     probabilities: dict[str, float]
     crop: NDArray[np.uint8] | None = field(default=None, repr=False)
+    quality: CropQuality | None = None
+    candidates: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.candidates:
+            object.__setattr__(self, "candidates", candidates(self.probabilities))
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
@@ -49,14 +59,34 @@ class FacePrediction:
         return self.probabilities[self.label]
 
     @property
+    def readable(self) -> bool:
+        """Whether the crop can be read at all; True where it was not measured."""
+        return self.quality is None or self.quality.readable
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What is wrong with the crop, keys of `fer_demo.vision.quality.FLAGS`, the gravest first."""
+        return () if self.quality is None else self.quality.flags
+
+    @property
     def unsure(self) -> bool:
-        """Whether the answer is too close to call; see `fer_demo.wording.is_unsure`."""
-        return is_unsure(self.probabilities)
+        """Whether there is more than one candidate, or the crop cannot be read."""
+        return len(self.candidates) > 1 or not self.readable
 
     @property
     def sentence(self) -> str:
         """The answer in words, e.g. ``"looks happy (82 %)"``; see `fer_demo.wording.describe`."""
-        return describe(self.probabilities)
+        return describe(self.probabilities, self.candidates, None if self.readable else FLAGS[self.flags[0]])
+
+    @property
+    def remarks(self) -> str:
+        """What is wrong with the crop and `sentence` does not say, such as ``"blurred, turned away"``; or empty."""
+        return ", ".join(FLAGS[flag] for flag in self.flags[0 if self.readable else 1 :])
+
+    @property
+    def full_sentence(self) -> str:
+        """`sentence`, and `remarks` if there are any: ``"looks happy (82 %); blurred, turned away"``."""
+        return f"{self.sentence}; {self.remarks}" if self.remarks else self.sentence
 
     def required_crop(self) -> NDArray[np.uint8]:
         """`crop`, for those who cannot do without it.
@@ -77,6 +107,10 @@ class FacePrediction:
             "label": self.label,
             "confidence": round(self.confidence, 4),
             "unsure": self.unsure,
+            "candidates": list(self.candidates),
+            "readable": self.readable,
+            "flags": list(self.flags),
+            "quality": None if self.quality is None else asdict(self.quality),
             "probabilities": {k: round(v, 4) for k, v in self.probabilities.items()},
         }
 
@@ -87,8 +121,9 @@ class FacePrediction:
         `Predictor.predict` takes such faces as its ``faces``, to read them again without looking for them.
 
         Args:
-            data: What `to_dict` gave, or the same from JSON. ``label``, ``confidence`` and ``unsure`` are not read:
-                they follow from the probabilities.
+            data: What `to_dict` gave, or the same from JSON. ``label``, ``confidence``, ``unsure``, ``readable`` and
+                ``flags`` are not read: they follow from the others. ``candidates`` and ``quality`` may be missing, as
+                in what an older version wrote.
 
         Returns:
             The face, with `crop` None.
@@ -107,9 +142,13 @@ class FacePrediction:
             probabilities = {str(name): float(value) for name, value in data["probabilities"].items()}
             if set(probabilities) != set(LABELS):
                 raise ValueError(f"probabilities of {', '.join(probabilities) or 'nothing'}")
+            names = tuple(map(str, data.get("candidates") or ()))
+            if not set(names) <= set(LABELS):
+                raise ValueError(f"candidates {', '.join(names)}")
+            quality = None if data.get("quality") is None else CropQuality.from_dict(data["quality"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
             raise ValueError(
                 f"A face cannot be read from this dictionary ({reason}); give what FacePrediction.to_dict returned."
             ) from error
-        return cls((x, y, width, height), landmarks, score, probabilities)
+        return cls((x, y, width, height), landmarks, score, probabilities, None, quality, names)

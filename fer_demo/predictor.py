@@ -5,13 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_demo.classifier import FaceClassifier
 from fer_demo.prediction import FacePrediction
 from fer_demo.results import FaceResults
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.detector import DetectedFace, FaceDetector, align_face, square_crop, whole_picture
 from fer_demo.vision.images import ImageError, ImageSource, open_image
+from fer_demo.vision.quality import CropQuality, crop_quality
 from fer_demo.vision.sources import is_one_picture, source_name
+from fer_demo.wording import candidates
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +38,7 @@ Channels = Literal["rgb", "bgr"]
 
 @dataclass
 class _Cut:
-    """What is kept of a picture until its faces are read: (box, landmarks, score, crop) of each, and no pixels else."""
+    """What is kept of a picture until its faces are read: (box, landmarks, score, crop, quality) of each."""
 
     file: str | None
     width: int
@@ -240,24 +245,39 @@ class Predictor(FaceClassifier):
         size = self.input_size[0]
         cut = _Cut(source_name(source), width, height, [])
         if whole:
-            cut.faces = [((0.0, 0.0, float(width), float(height)), None, None, whole_picture(image, size))]
+            box, crop = (0.0, 0.0, float(width), float(height)), whole_picture(image, size)
+            cut.faces = [(box, None, None, crop, crop_quality(crop, box=box))]
         elif boxes is not None:
-            cut.faces = [(tuple(map(float, b)), None, None, square_crop(image, b, size)) for b in boxes]
+            for given in boxes:
+                crop, place = square_crop(image, given, size), tuple(map(float, given))
+                cut.faces.append((place, None, None, crop, crop_quality(crop, box=place, picture=(height, width))))
         else:
             for face in self.detector.detect(image, turned=turned) if faces is None else faces:
                 marks = face.landmarks
                 crop = square_crop(image, face.box, size) if marks is None else align_face(image, marks, size)
-                cut.faces.append((face.box, face.landmarks, face.score, crop))
+                quality = crop_quality(crop, box=face.box, landmarks=marks, picture=(height, width))
+                cut.faces.append((face.box, marks, face.score, crop, quality))
         return cut
 
     def _read(self, cuts: list[_Cut]) -> list[FaceResults]:
         """The answers for pictures whose faces were cut out."""
-        rows = iter(self.classify([crop for cut in cuts for *_, crop in cut.faces]))
+        rows = iter(self.classify([crop for cut in cuts for *_, crop, _ in cut.faces]))
         answers = []
         for cut in cuts:
-            faces = (
-                FacePrediction(box, landmarks, score, dict(zip(self.labels, map(float, next(rows)), strict=True)), crop)
-                for box, landmarks, score, crop in cut.faces
-            )
+            faces = [self._face(next(rows), *found) for found in cut.faces]
             answers.append(FaceResults(faces, file=cut.file, width=cut.width, height=cut.height))
         return answers
+
+    def _face(
+        self,
+        row: NDArray[np.float32],
+        box: tuple[float, float, float, float],
+        landmarks: NDArray[np.float32] | None,
+        score: float | None,
+        crop: NDArray[np.uint8],
+        quality: CropQuality,
+    ) -> FacePrediction:
+        """The answer for one crop, of which `row` are the probabilities."""
+        probabilities = dict(zip(self.labels, map(float, row), strict=True))
+        names = candidates(probabilities, self.set_threshold)
+        return FacePrediction(box, landmarks, score, probabilities, crop, quality, names)

@@ -17,12 +17,17 @@ from fer_demo.vision.sources import one_line
 if TYPE_CHECKING:
     import pandas
 
-CSV_COLUMNS = ("file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS, "status")
-"""What `result_rows` holds: box in pixels, the detector's score, confidence and all probabilities from 0 to 1, whether
-the answer is too close to call ("yes" or "no"), and the status: "face" for a face, "no face" for a picture without one,
-whose row has the face number 0 and nothing else."""
+CSV_COLUMNS = (
+    *("file", "face", "x", "y", "width", "height", "score", "label", "confidence"),
+    *("unsure", "candidates", "readable", "flags", *LABELS, "status"),
+)
+"""What `result_rows` holds: box in pixels, the detector's score, confidence and all probabilities from 0 to 1; whether
+the answer is unsure and whether the crop can be read ("yes" or "no"); the candidates and what is wrong with the crop,
+each with a space between them; and the status: "face" for a face, "no face" for a picture without one, whose row has
+the face number 0 and nothing else."""
 
 _NUMBERS = ("x", "y", "width", "height", "score", "confidence", *LABELS)
+_TRUTHS = ("unsure", "readable")
 
 # A spreadsheet takes a cell that begins so for a formula; the apostrophe is among them so that the one that is put
 # before them can always be taken away again.
@@ -98,8 +103,9 @@ class FaceResults(list[FacePrediction]):
         """The rows of `to_csv` with unrounded numbers, NaN or NA where there is nothing.
 
         Returns:
-            Columns as `CSV_COLUMNS`: ``face`` is int64, ``unsure`` boolean, ``file``, ``label`` and ``status`` are
-            text and all others float64, whatever the faces are, so that frames can be put one below the other.
+            Columns as `CSV_COLUMNS`: ``face`` is int64, ``unsure`` and ``readable`` are boolean, ``file``, ``label``,
+            ``candidates``, ``flags`` and ``status`` text and all others float64, whatever the faces are, so that frames
+            can be put one below the other.
 
         Raises:
             ImportError: If pandas is not installed.
@@ -109,7 +115,7 @@ class FaceResults(list[FacePrediction]):
         except ImportError:
             raise ImportError("A data frame needs pandas; run `pip install pandas`.") from None
         rows = [_face_values(self.file, n, face) for n, face in enumerate(self, 1)] or [_no_face(self.file)]
-        types = {"face": "int64", "unsure": "boolean"} | dict.fromkeys(_NUMBERS, "float64")
+        types = {"face": "int64"} | dict.fromkeys(_TRUTHS, "boolean") | dict.fromkeys(_NUMBERS, "float64")
         frame = pandas.DataFrame(rows, columns=list(CSV_COLUMNS))
         return frame.astype({name: types.get(name, "string") for name in CSV_COLUMNS})
 
@@ -195,7 +201,8 @@ def plain_cell(text: str) -> str:
 
 def _face_values(file: str | None, number: int, face: FacePrediction) -> dict[str, Any]:
     probabilities = (face.probabilities[label] for label in LABELS)
-    answer = (face.label, face.confidence, face.unsure, *probabilities, "face")
+    doubts = (face.unsure, " ".join(face.candidates), face.readable, " ".join(face.flags))
+    answer = (face.label, face.confidence, *doubts, *probabilities, "face")
     return dict(zip(CSV_COLUMNS, (file, number, *map(float, face.box), face.score, *answer), strict=True))
 
 
@@ -206,7 +213,7 @@ def _no_face(file: str | None) -> dict[str, Any]:
 def _cell(name: str, value: Any) -> Any:
     if value is None:
         return ""
-    if name == "unsure":
+    if name in _TRUTHS:
         return "yes" if value else "no"
     if name in ("x", "y", "width", "height"):
         return round(value, 1)

@@ -80,5 +80,5 @@ def _explain(
     picture = blend(part, laid, signed=signed, opacity=0.7)
     file = args.out / f"{Path(args.photo).stem}-{number}.png"
     file.write_bytes(png(picture))
-    print(f"{file}: {face.sentence}")
+    print(f"{file}: {face.full_sentence}")
     return section(predictor, face, number, picture, found, label, args.method, args.against, signed)

@@ -166,7 +166,7 @@ class _TextWriter:
         name = one_line(str(faces.file), None)
         for face in faces:
             x, y, w, h = (round(v) for v in face.box)
-            print(f"{name}: face at ({x}, {y}), {w} x {h} pixels: {face.sentence}", file=self.out)
+            print(f"{name}: face at ({x}, {y}), {w} x {h} pixels: {face.full_sentence}", file=self.out)
         if not faces:
             print(f"{name}: no face found", file=self.out)
 

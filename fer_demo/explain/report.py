@@ -52,12 +52,13 @@ def section(
     Returns:
         HTML.
     """
+    bars = probability_bars(face.probabilities, candidates=face.candidates if face.readable else ())
     rather = f" rather than {against}" if against else ""
-    parts = [f"<h2>Face {number}: {html.escape(face.sentence)}</h2>"]
+    parts = [f"<h2>Face {number}: {html.escape(face.full_sentence)}</h2>"]
     parts.append(
         f'<div class="row"><div><img alt="{METHODS[method]} on the photo" src="{_data(picture)}">'
         f"<p><small>{METHODS[method]}: why {html.escape(label + rather)}? {colours_say(signed)}"
-        f"</small></p></div><div>{_figure(probability_bars(face.probabilities))}</div></div>"
+        f"</small></p></div><div>{_figure(bars)}</div></div>"
     )
     if against is None:
         curves = face_curves(predictor, face.required_crop(), label, found)

@@ -2,6 +2,7 @@
 
 import importlib.resources
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from fer_demo.emotions import DISCLAIMER, EMOTIONS, text_color
 from fer_demo.export import export_model
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.runtime.torch_engine import load_model
-from fer_demo.vision import detector
+from fer_demo.vision import detector, quality
 from fer_demo.vision.align import TEMPLATE
 from fer_demo.vision.yunet import plain_yunet
 from fer_demo.wording import CLEAR_LEAD, SURE_FROM
@@ -67,6 +68,9 @@ def export_web(
             "mean": info.mean,
             "std": info.std,
             "temperature": info.temperature,
+            "setThreshold": info.set_threshold,
+            "mirror": info.mirror,
+            "quality": _quality(),
             "disclaimer": DISCLAIMER,
             "sureFrom": SURE_FROM,
             "clearLead": CLEAR_LEAD,
@@ -97,6 +101,15 @@ def _is_export(folder: Path) -> bool:
 def _write(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
+
+
+def _quality() -> dict[str, Any]:
+    """The limits of `fer_demo.vision.quality`, so that both refuse the same crops; null is infinity."""
+    below, above = (
+        {name: [measure, *(v if math.isfinite(v) else None for v in limits)] for name, (measure, *limits) in t.items()}
+        for t in (quality.BELOW, quality.ABOVE)
+    )
+    return {"blank": quality.BLANK, "below": below, "above": above, "words": quality.FLAGS}
 
 
 def _detection() -> dict[str, Any]:

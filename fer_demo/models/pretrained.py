@@ -11,7 +11,7 @@ from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from fer_demo.checkpoints import Checkpoint, weights_file
 from fer_demo.emotions import LABELS
 from fer_demo.models.base import StagedNet
-from fer_demo.runtime.model_info import ModelError, with_temperature
+from fer_demo.runtime.model_info import ModelError, with_mirror, with_set_threshold, with_temperature
 
 Net = TypeVar("Net", bound=StagedNet)
 
@@ -36,7 +36,14 @@ def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dic
 
 
 def cfg(
-    name: str, cls: type[StagedNet], pool_size: int, *, temperature: float | None = None, **kwargs: Any
+    name: str,
+    cls: type[StagedNet],
+    pool_size: int,
+    *,
+    temperature: float | None = None,
+    set_threshold: float | None = None,
+    mirror: bool = False,
+    **kwargs: Any,
 ) -> dict[str, Any]:
     """The pretrained configuration of a network and tag.
 
@@ -45,9 +52,11 @@ def cfg(
         cls: Its class.
         pool_size: Height and width of the last map.
         temperature: Of the weights; see `fer_demo.runtime.model_info.temperature`.
+        set_threshold: Of the weights; see `fer_demo.runtime.model_info.set_threshold`.
+        mirror: Whether the mirror image is looked at too; see `fer_demo.runtime.model_info.mirrors`.
         **kwargs: What differs from a grey picture of 48x48.
     """
-    stated = {} if temperature is None else with_temperature({}, temperature)
+    stated = with_mirror(with_set_threshold(with_temperature({}, temperature), set_threshold), mirror)
     return {
         "file": weights_file(name),
         "num_classes": len(LABELS),
@@ -92,8 +101,9 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         feature_cfg={"out_indices": tuple(range(stages)), "flatten_sequential": True},
         **kwargs,
     )
-    if not pretrained:  # the temperature belongs to the weights, which are random here
-        model.pretrained_cfg = model.default_cfg = with_temperature(model.pretrained_cfg, None)
+    if not pretrained:  # all three belong to the weights, which are random here
+        plain = with_set_threshold(with_temperature(model.pretrained_cfg, None), None)
+        model.pretrained_cfg = model.default_cfg = with_mirror(plain, False)
     return model
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
@@ -45,6 +45,9 @@ class ModelInfo:
         std: Divided by after that.
         temperature: The logits are divided by it before the softmax; greater than 0.
         precision: ``"fp32"``, ``"fp16"`` or ``"int8"``: how the file holds the weights.
+        set_threshold: From which probability on, in [0, 1], a class is among the candidates of an answer; None where
+            none was fitted. See `fer_demo.wording.candidates`.
+        mirror: Whether the model's answer is the mean of its logits for a picture and for the mirror image.
     """
 
     name: str
@@ -54,6 +57,8 @@ class ModelInfo:
     std: float = 1.0
     temperature: float = 1.0
     precision: str = "fp32"
+    set_threshold: float | None = None
+    mirror: bool = False
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -76,13 +81,21 @@ class ModelInfo:
             ModelError: If an entry is missing or makes no sense.
         """
         try:
-            found = {key: json.loads(metadata[PREFIX + key]) for key in cls.__dataclass_fields__}
+            found = {
+                key: json.loads(metadata[PREFIX + key])
+                for key in cls.__dataclass_fields__
+                if key not in ("set_threshold", "mirror") or PREFIX + key in metadata  # older files lack these
+            }
             info = cls(**found | {"labels": tuple(found["labels"]), "size": tuple(found["size"])})
             if set(info.labels) != set(LABELS) or len(info.labels) != len(LABELS):
                 raise ValueError(f"labels {info.labels}")
             if len(info.size) != 2 or not min(info.size) > 0 or not info.std > 0 or not math.isfinite(info.mean):
                 raise ValueError(f"size {info.size}, mean {info.mean}, std {info.std}")
             check_temperature(info.temperature)
+            if info.set_threshold is not None:
+                check_set_threshold(info.set_threshold)
+            if not isinstance(info.mirror, bool):
+                raise ValueError(f"mirror {info.mirror!r}")
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{file} does not state what its model takes and answers ({error}); write it with "
@@ -126,8 +139,25 @@ def check_temperature(temperature: float) -> float:
     return float(temperature)
 
 
+def check_set_threshold(threshold: float) -> float:
+    """Returns a threshold that a probability can be compared with.
+
+    Raises:
+        ModelError: If it is not in [0, 1].
+    """
+    if not 0 <= threshold <= 1:
+        raise ModelError(f"The set_threshold must be from 0 to 1, but is {threshold:g}.")
+    return float(threshold)
+
+
 TEMPERATURE_NOTE = "temperature="
 """How the temperature stands among the ``notes`` of a ``pretrained_cfg``, since timm has no field for it."""
+
+SET_THRESHOLD_NOTE = "set_threshold="
+"""How the threshold of the conformal sets stands there."""
+
+MIRROR_NOTE = "mirror=1"
+"""Stands there for a network whose answer is the mean with that for the mirror image."""
 
 
 def temperature(cfg: Mapping[str, Any]) -> float:
@@ -142,15 +172,23 @@ def temperature(cfg: Mapping[str, Any]) -> float:
     Raises:
         ModelError: If what is stated is no such number.
     """
-    notes = [note for note in cfg.get("notes") or () if str(note).startswith(TEMPERATURE_NOTE)]
-    if not notes:
-        return 1.0
-    try:
-        return check_temperature(float(notes[-1].removeprefix(TEMPERATURE_NOTE)))
-    except ValueError:
-        raise ModelError(
-            f"The pretrained_cfg says {notes[-1]!r}, but a temperature must be a number greater than 0."
-        ) from None
+    stated = _noted(cfg, TEMPERATURE_NOTE, check_temperature, "a temperature must be a number greater than 0")
+    return 1.0 if stated is None else stated
+
+
+def set_threshold(cfg: Mapping[str, Any]) -> float | None:
+    """From which probability on, after the temperature, a class is among the candidates of an answer.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+
+    Returns:
+        In [0, 1]; None if none is stated.
+
+    Raises:
+        ModelError: If what is stated is no such number.
+    """
+    return _noted(cfg, SET_THRESHOLD_NOTE, check_set_threshold, "a set_threshold must be a number from 0 to 1")
 
 
 def with_temperature(cfg: Mapping[str, Any], value: float | None) -> dict[str, Any]:
@@ -160,9 +198,52 @@ def with_temperature(cfg: Mapping[str, Any], value: float | None) -> dict[str, A
         cfg: A timm model's ``pretrained_cfg``.
         value: Greater than 0; None for weights of which none is known.
     """
-    others = [note for note in cfg.get("notes") or () if not str(note).startswith(TEMPERATURE_NOTE)]
-    stated = [] if value is None else [f"{TEMPERATURE_NOTE}{check_temperature(value):g}"]
-    notes = tuple(others + stated)
+    return _with_note(cfg, TEMPERATURE_NOTE, None if value is None else check_temperature(value))
+
+
+def with_set_threshold(cfg: Mapping[str, Any], value: float | None) -> dict[str, Any]:
+    """A ``pretrained_cfg`` that states another threshold of the conformal sets.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+        value: In [0, 1]; None for weights of which none is known.
+    """
+    return _with_note(cfg, SET_THRESHOLD_NOTE, None if value is None else check_set_threshold(value))
+
+
+def mirrors(cfg: Mapping[str, Any]) -> bool:
+    """Whether a network's answer is the mean of its logits for a picture and for the mirror image.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+    """
+    return MIRROR_NOTE in (cfg.get("notes") or ())
+
+
+def with_mirror(cfg: Mapping[str, Any], mirror: bool) -> dict[str, Any]:
+    """A ``pretrained_cfg`` that says whether the mirror image is looked at too.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+        mirror: See `mirrors`.
+    """
+    return _with_note(cfg, "mirror=", 1.0 if mirror else None)
+
+
+def _noted(cfg: Mapping[str, Any], key: str, check: Callable[[float], float], rule: str) -> float | None:
+    """A number among the notes; None if it is not there."""
+    notes = [str(note) for note in cfg.get("notes") or () if str(note).startswith(key)]
+    if not notes:
+        return None
+    try:
+        return check(float(notes[-1].removeprefix(key)))
+    except ValueError:
+        raise ModelError(f"The pretrained_cfg says {notes[-1]!r}, but {rule}.") from None
+
+
+def _with_note(cfg: Mapping[str, Any], key: str, value: float | None) -> dict[str, Any]:
+    others = [note for note in cfg.get("notes") or () if not str(note).startswith(key)]
+    notes = (*others, *([] if value is None else [f"{key}{value:g}"]))
     return {**cfg, "notes": notes} if notes else {key: v for key, v in cfg.items() if key != "notes"}
 
 
@@ -189,7 +270,14 @@ def model_info(model: Any, name: str) -> ModelInfo:
         raise ModelError(
             f"The model {name} must have the outputs {', '.join(LABELS)}, but has {found}; choose another one."
         )
-    return ModelInfo(name, labels, temperature=temperature(cfg), **input_preprocessing(cfg))
+    return ModelInfo(
+        name,
+        labels,
+        temperature=temperature(cfg),
+        set_threshold=set_threshold(cfg),
+        mirror=mirrors(cfg),
+        **input_preprocessing(cfg),
+    )
 
 
 def _answer_shape(model: Any, name: str, size: tuple[int, int]) -> tuple[int, ...]:

@@ -12,7 +12,6 @@ from fer_demo.explain.face import FaceMap, face_map, on_photo
 from fer_demo.explain.figures import blend
 from fer_demo.prediction import FacePrediction
 from fer_demo.predictor import Predictor
-from fer_demo.wording import is_unsure
 
 RUNS = 5
 
@@ -86,7 +85,7 @@ def disagreement(answers: Sequence[ModelAnswer]) -> str:
     else:
         said = "; ".join(f"`{a.name}` says {a.face.label}" for a in answers)
         first = f"They **disagree**: {said}."
-    unsure = [a.name for a in answers if is_unsure(a.face.probabilities)]
+    unsure = [a.name for a in answers if a.face.unsure]
     doubt = f" Unsure: {', '.join(f'`{name}`' for name in unsure)}." if unsure else ""
     return (
         f"{first}{doubt} They are furthest apart on {label}: {100 * gap:.0f} points between "

@@ -198,7 +198,7 @@ def _summary(faces: Sequence[FacePrediction], handed_over: bool) -> str:
     found = f"<b>{count_faces(len(faces))} found</b><br>"
     if handed_over and len(faces) > 1:
         return f'<div class="note" role="status">{found}The page shows what each looks like.</div>'
-    sentences = [f"Face {i} {face.sentence}" for i, face in enumerate(faces, 1)]
+    sentences = [f"Face {i}: {face.sentence}" for i, face in enumerate(faces, 1)]
     more = len(sentences) - _MAX_SENTENCES
     lines = [html.escape(s) for s in sentences[:_MAX_SENTENCES]] + ([f"and {more} more"] if more > 0 else [])
     return f'<div class="note" role="status">{found}{"<br>".join(lines)}</div>'

@@ -4,8 +4,8 @@ import html
 
 import streamlit as st
 
-from fer_demo.annotate import draw_faces, enlarge, fit_width
-from fer_demo.emotions import COLORS, text_color
+from fer_demo.annotate import draw_faces, enlarge, face_color, fit_width
+from fer_demo.emotions import text_color
 from fer_demo.figures import probability_bars
 from fer_demo.wording import count_faces, in_words
 from pages.common import state
@@ -43,7 +43,7 @@ def photo_with_boxes(photo: Photo) -> None:
     """The picture with numbered boxes, and a line about it."""
     chosen = st.session_state["face"] if len(photo.faces) > 1 else None
     picture = draw_faces(photo.image, [] if photo.whole else photo.faces, chosen=chosen, max_side=1280)
-    words = "; ".join(f"face {i} {face.sentence}" for i, face in enumerate(photo.faces, 1))
+    words = "; ".join(f"face {i}: {face.full_sentence}" for i, face in enumerate(photo.faces, 1))
     st.image(
         picture,
         width=fit_width(picture, max_width=1280, max_height=500),
@@ -106,10 +106,12 @@ def _face_card(photo: Photo, index: int, face) -> None:
             st.caption(f"What the network saw:  \n{width} \N{MULTIPLICATION SIGN} {height} grey pixels")
         with bars:
             chart(
-                probability_bars(face.probabilities),
+                probability_bars(face.probabilities, candidates=face.candidates if face.readable else ()),
                 f"Face {index + 1}: {in_words(face.probabilities)}",
                 key=f"bars{index}",
             )
+        if note := _doubt(face):
+            st.caption(note)
         if len(photo.faces) > 1 and not photo.whole:
             is_chosen = st.session_state["face"] == index
             st.button(
@@ -124,9 +126,20 @@ def _face_card(photo: Photo, index: int, face) -> None:
 
 
 def _headline(index: int, face) -> str:
-    color = COLORS[face.label]
+    color = face_color(face)
     chip = f"background:{color};color:{text_color(color)};border-radius:6px;padding:0 .5em;margin-right:.5em"
-    return f'<div><span style="{chip}">{index + 1}</span>{html.escape(face.sentence)}</div>'
+    small = "font-size:.875rem;font-weight:400;opacity:.7"
+    remarks = f'<div style="{small}">The picture: {html.escape(face.remarks)}</div>' if face.remarks else ""
+    return f'<div><span style="{chip}">{index + 1}</span>{html.escape(face.sentence)}{remarks}</div>'
+
+
+def _doubt(face) -> str:
+    """Why the answer is none, or names several classes; empty for a plain one."""
+    if not face.readable:
+        return "The bars are what the network says of such a crop; it cannot be read, so they are no answer."
+    if len(face.candidates) > 1:
+        return "Bold: what it may be."
+    return ""
 
 
 def plain(text: str) -> str:

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from fer_demo import ModelError, Predictor
 from fer_demo.__main__ import main
 from fer_demo.export.web import RUNTIME_PACKAGE, export_web
+from fer_demo.vision.align import TEMPLATE
+from fer_demo.vision.quality import crop_quality
 from fer_demo.vision.samples import SAMPLES
+from fer_demo.wording import candidates, describe
 
 NAME = "fer_sedense_s2.tune_fer2013"
 
@@ -73,7 +76,10 @@ def page(browser, address):
 
 def answers(page) -> list[dict]:
     return [
-        {key: json.loads(item.get_attribute(f"data-{key}")) for key in ("probabilities", "box")}
+        {
+            key: json.loads(item.get_attribute(f"data-{key}"))
+            for key in ("probabilities", "box", "candidates", "quality")
+        }
         | {"label": item.get_attribute("data-label"), "sentence": item.locator("strong").inner_text()}
         for item in page.locator("#answers li").all()
     ]
@@ -98,6 +104,63 @@ def test_the_same_answers_as_in_python(page, tmp_path):
         turned = other.box[0] > 512
         tolerance = 0.1 if turned else 0.03
         assert np.allclose(one["probabilities"], list(other.probabilities.values()), atol=tolerance)
+        # The rule and the words are the same, whatever the last digits of the probabilities are.
+        own = dict(zip(other.probabilities, one["probabilities"], strict=True))
+        names = candidates(own, Predictor(NAME).set_threshold)
+        assert tuple(one["candidates"]) == names and one["sentence"] == describe(own, names)
+        assert one["quality"]["flags"] == list(other.flags) and one["quality"]["readable"]
+        for measure in ("inside", "face_size", "light", "contrast"):
+            assert one["quality"][measure] == pytest.approx(getattr(other.quality, measure), rel=0.05), measure
+
+
+def test_what_cannot_be_read_and_what_may_be_several(page, tmp_path):
+    blurred = Image.fromarray(SAMPLES[0].load()[:300, 50:400]).filter(ImageFilter.GaussianBlur(8))
+    blurred.save(tmp_path / "blurred.png")
+    page.locator("#file").set_input_files(tmp_path / "blurred.png")
+    page.get_by_text("1 face found.").wait_for()
+    (one,) = answers(page)
+    assert one["sentence"] == "can't tell: blurred" and not one["quality"]["readable"]
+    assert page.locator("#answers dt.pale").count() == 7
+    said = page.evaluate(
+        """async () => {
+            const model = await (await fetch("model.json")).json();
+            const { candidates, describe } = await import("./words.js");
+            const several = [[0.3, 0.02, 0.08, 0.01, 0.35, 0.04, 0.2], [0, 0, 0, 0.6, 0, 0.4, 0]];
+            return [...several, [0.05, 0.05, 0.05, 0.7, 0.05, 0.05, 0.05]]
+                .map((p) => describe(p, candidates(p, model), { flags: [], readable: true }, model));
+        }"""
+    )
+    expected = [
+        "can't tell: could be sad, angry or neutral",
+        "unsure: happy (60\N{NO-BREAK SPACE}%) or surprised (40\N{NO-BREAK SPACE}%)",
+        "looks happy (70\N{NO-BREAK SPACE}%)",
+    ]
+    assert said == expected
+
+
+def test_crops_are_measured_alike(page):
+    """The same pixels and landmarks give the same measures, flags and refusals as in Python."""
+    generator = np.random.default_rng(0)
+    crop = Predictor(NAME).predict(SAMPLES[0].load())[0].crop
+    for size, damage in ((48, lambda a: a), (48, lambda a: a // 12), (100, lambda a: a), (48, lambda a: a * 0)):
+        pixels = damage(np.asarray(Image.fromarray(crop).resize((size, size))))
+        landmarks = TEMPLATE * 90 + (-20, 15) + generator.normal(0, 4, (5, 2))
+        found = page.evaluate(
+            """async ([pixels, size, landmarks]) => {
+                const model = await (await fetch("model.json")).json();
+                const { cropQuality } = await import("./quality.js");
+                const { similarity } = await import("./geometry.js");
+                const target = model.detection.template.map(([x, y]) => [x * size, y * size]);
+                const frame = { width: 120, height: 90 };
+                return cropQuality(pixels, size, similarity(landmarks, target), landmarks, frame, model);
+            }""",
+            [pixels.ravel().tolist(), size, landmarks.tolist()],
+        )
+        expected = crop_quality(pixels, box=(0, 0, 1, 1), landmarks=landmarks.astype(np.float32), picture=(90, 120))
+        assert (found["flags"], found["readable"]) == (list(expected.flags), expected.readable)
+        assert found["yaw"] == pytest.approx(abs(expected.yaw), abs=0.1)
+        for measure in ("inside", "face_size", "sharpness", "noise", "light", "contrast", "landmark_error"):
+            assert found[measure] == pytest.approx(getattr(expected, measure), rel=0.02, abs=0.004), measure
 
 
 def test_large_photos(page, tmp_path):

@@ -25,7 +25,7 @@ from fer_demo.checkpoints import (
     renew_manifest,
     resolve,
 )
-from fer_demo.runtime.model_info import temperature
+from fer_demo.runtime.model_info import set_threshold, temperature, with_set_threshold, with_temperature
 
 OTHER = next(name for name in bundled_checkpoints() if name != DEFAULT)
 
@@ -155,6 +155,28 @@ def test_the_temperature_stands_in_the_timm_config(name):
     folder = timm.create_model(f"local-dir:{checkpoint_dir(name)}", pretrained=True)
     assert temperature(folder.pretrained_cfg) == stated == Predictor(name).temperature
     assert folder.pretrained_cfg["tag"] == name.partition(".")[2]
+
+
+@pytest.mark.parametrize("name", bundled_checkpoints())
+def test_the_threshold_of_the_sets_stands_in_all_places(name):
+    stated = checkpoint_metrics(name)["set_threshold"]
+    registered = timm.create_model(name, pretrained=True).pretrained_cfg
+    folder = timm.create_model(f"local-dir:{checkpoint_dir(name)}", pretrained=True).pretrained_cfg
+    onnx_, torch_ = Predictor(name), Predictor(name, engine="torch")
+    assert stated == set_threshold(registered) == set_threshold(folder) == onnx_.set_threshold == torch_.set_threshold
+    assert onnx_.engine == "onnx" and 0 < stated < 0.5
+    assert Predictor(name, temperature=3).set_threshold is None  # it belongs to the probabilities that it was fitted on
+
+
+def test_random_weights_have_no_threshold():
+    cfg = timm.create_model("fer_sedense").pretrained_cfg
+    assert set_threshold(cfg) is None and temperature(cfg) == 1
+    stated = with_set_threshold(with_temperature(cfg, 2.0), 0.25)
+    assert (set_threshold(stated), temperature(stated)) == (0.25, 2.0)
+    assert set_threshold(with_set_threshold(stated, None)) is None
+    for wrong in ("set_threshold=high", "set_threshold=2"):
+        with pytest.raises(ModelError, match="must be a number from 0 to 1"):
+            set_threshold({"notes": (wrong,)})
 
 
 class TestNotFinite:

@@ -4,11 +4,20 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from fer_demo.annotate import PICTURE_ENDINGS, draw_faces, enlarge, face_label, fit_width, save_picture
+from fer_demo.annotate import (
+    PICTURE_ENDINGS,
+    UNREADABLE_COLOR,
+    draw_faces,
+    enlarge,
+    face_color,
+    face_label,
+    fit_width,
+    save_picture,
+)
 from fer_demo.emotions import COLORS, LABELS, text_color
-from fer_demo.figures import probability_bars
+from fer_demo.figures import PALE, probability_bars
 from fer_demo.vision.images import open_image
-from fer_demo.wording import count_faces, describe, is_unsure, percent, ranked
+from fer_demo.wording import candidates, count_faces, describe, percent, ranked
 
 
 def answer(**given: float) -> dict[str, float]:
@@ -18,7 +27,9 @@ def answer(**given: float) -> dict[str, float]:
 
 def face(box, **given: float) -> SimpleNamespace:
     probabilities = answer(**given)
-    return SimpleNamespace(box=box, probabilities=probabilities, label=ranked(probabilities)[0][0])
+    label = ranked(probabilities)[0][0]
+    names = candidates(probabilities)
+    return SimpleNamespace(box=box, probabilities=probabilities, label=label, candidates=names, readable=True)
 
 
 SURE = answer(happy=0.82)
@@ -28,16 +39,46 @@ SURE = answer(happy=0.82)
     ("given", "words"),
     [
         ({"happy": 0.82}, "looks happy (82 %)"),
-        ({"happy": 0.45, "surprise": 0.4}, "unsure: happy (45 %) or surprise (40 %)"),
+        ({"happy": 0.45, "surprise": 0.4}, "unsure: happy (45 %) or surprised (40 %)"),
         ({"sad": 0.49}, "unsure: sad (49 %) or angry (8 %)"),
         ({"fear": 0.5}, "looks afraid (50 %)"),
-        ({"fear": 0.52, "sad": 0.45}, "unsure: fear (52 %) or sad (45 %)"),
+        ({"fear": 0.52, "sad": 0.45}, "unsure: afraid (52 %) or sad (45 %)"),
         ({"fear": 0.54, "sad": 0.43}, "looks afraid (54 %)"),
     ],
 )
 def test_words_for_a_face(given, words):
     assert describe(answer(**given)).replace("\N{NO-BREAK SPACE}", " ") == words
-    assert is_unsure(answer(**given)) == words.startswith("unsure")
+    assert (len(candidates(answer(**given))) == 2) == words.startswith("unsure")
+
+
+@pytest.mark.parametrize(
+    ("given", "names", "words"),
+    [
+        ({"happy": 0.82}, ("happy",), "looks happy (82 %)"),
+        ({"sad": 0.48}, ("sad",), "looks sad (48 %)"),
+        ({"happy": 0.82, "surprise": 0.1}, ("happy", "surprise"), "unsure: happy (82 %) or surprised (10 %)"),
+        (
+            {"sad": 0.4, "neutral": 0.3, "angry": 0.2},
+            ("sad", "neutral", "angry"),
+            "can't tell: could be sad, neutral or angry",
+        ),
+        (
+            {"fear": 0.3, "disgust": 0.25, "sad": 0.2, "surprise": 0.15},
+            ("fear", "disgust", "sad", "surprise"),
+            "can't tell: could be afraid, disgusted, sad or surprised",
+        ),
+    ],
+)
+def test_words_for_a_set(given, names, words):
+    """A model's threshold decides, however sure the old rule would be."""
+    assert candidates(answer(**given), 0.09) == names
+    assert describe(answer(**given), names).replace("\N{NO-BREAK SPACE}", " ") == words
+    assert describe(answer(**given), names, "too small") == "can't tell: too small"
+
+
+def test_a_set_is_never_empty():
+    assert candidates(answer(happy=0.4), 0.5) == ("happy",)
+    assert len(candidates(answer(happy=0.4), 0.0)) == len(LABELS)
 
 
 def test_counts():
@@ -99,8 +140,27 @@ def test_other_names_are_no_pictures(tmp_path):
 
 
 def test_an_unsure_face_has_a_question_mark():
-    assert face_label(2, SURE) == "2 happy"
-    assert face_label(2, answer(happy=0.45, sad=0.4)) == "2 happy?"
+    box = (0, 0, 1, 1)
+    assert face_label(2, face(box, happy=0.82)) == "2 happy"
+    assert face_label(2, face(box, happy=0.45, sad=0.4)) == "2 happy?"
+    for many in ({"candidates": ("happy", "sad", "fear")}, {"readable": False}):
+        assert face_label(2, SimpleNamespace(**vars(face(box, happy=0.82)) | many)) == "2 ?"
+
+
+def test_a_face_that_cannot_be_read_has_no_emotions_colour():
+    unreadable = SimpleNamespace(**vars(face((10, 40, 60, 60), happy=0.82)) | {"readable": False})
+    assert face_color(unreadable) == UNREADABLE_COLOR not in COLORS.values()
+    drawn = draw_faces(np.full((120, 100, 3), 90, np.uint8), [unreadable])
+    assert (drawn == [0xBB] * 3).all(axis=2).sum() > 100
+
+
+def test_bars_of_candidates_stand_out():
+    both = answer(happy=0.5, surprise=0.4)
+    track, bars = probability_bars(both, candidates=("happy", "surprise")).data
+    opaque = {name for name, opacity in zip(bars.y, bars.marker.opacity, strict=True) if opacity == 1}
+    assert opaque == {"happy", "surprise"} and sum("<b>" in text for text in track.text) == 2
+    assert set(probability_bars(both, candidates=()).data[1].marker.opacity) == {PALE}
+    assert set(probability_bars(both).data[1].marker.opacity) == {1}
 
 
 def test_enlarge_keeps_pixels_square_and_sharp():

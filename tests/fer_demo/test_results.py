@@ -45,8 +45,13 @@ def test_json():
 def test_csv():
     faces = [prediction((10, 20, 30, 40)), prediction((1.26, 2, 3, 4), score=0.912345)]
     header, first, second = result_csv("ä, b.jpg", faces).splitlines()
-    assert header == "file,face,x,y,width,height,score,label,confidence,unsure," + ",".join(LABELS) + ",status"
-    numbers = "happy,0.6123,no,0.0500,0.0100,0.0400,0.6123,0.0800,0.1200,0.0877,face"
+    assert (
+        header
+        == "file,face,x,y,width,height,score,label,confidence,unsure,candidates,readable,flags,"
+        + ",".join(LABELS)
+        + ",status"
+    )
+    numbers = "happy,0.6123,no,happy,yes,,0.0500,0.0100,0.0400,0.6123,0.0800,0.1200,0.0877,face"
     assert first == f'"ä, b.jpg",1,10.0,20.0,30.0,40.0,,{numbers}'
     assert second == f'"ä, b.jpg",2,1.3,2.0,3.0,4.0,0.9123,{numbers}'
     assert result_csv(None, [prediction((0, 0, 1, 1))]).splitlines()[1].startswith(",1,0.0,")

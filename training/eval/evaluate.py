@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from fer_demo.emotions import NUM_CLASSES
 from fer_demo.runtime.engines import OnnxEngine
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.data.audit import duplicates_of_training
+from training.eval.conformal import fit_set_threshold, selective_accuracy, set_figures
 from training.eval.ferplus import agreement
 from training.eval.metrics import classification_metrics, expected_calibration_error_of_draws, fit_temperature
 from training.eval.tta import NO_TTA, predict_logits
@@ -30,7 +32,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluates on PublicTest and PrivateTest, against the labels and, where the data have them, FER+'s votes.
 
-    The temperature is fitted on PublicTest without test-time augmentation and applied to PrivateTest as it is.
+    Temperature and threshold of the conformal sets are fitted on PublicTest, for the view with which the network
+    answers, and applied to PrivateTest as they are.
 
     Args:
         model: A timm model, which is put into evaluation mode, or an exported file.
@@ -39,11 +42,12 @@ def evaluate(
         progress: Show progress bars.
         votes_share: For a network that answers for labels and votes: how much the votes count. Its confidence is to
             be right about a draw from the label and the annotators, in that proportion.
-        mirror: The temperature belongs to the mean with the mirror image, which is how the checkpoint answers; that
-            view is then evaluated in any case.
+        mirror: The network answers with the mean of a picture and its mirror image; that view is then evaluated in any
+            case.
 
     Returns:
-        ``parameters`` (for a timm model), ``size`` (height, width), ``temperature``, for each of the two splits the
+        ``parameters`` (for a timm model), ``size`` (height, width), ``temperature``, ``set_threshold``, ``sets`` (split
+        to the figures of `training.eval.conformal.set_figures`, and ``accuracy_at_80``), for each of the two splits the
         figures of `classification_metrics` with a further entry ``without_duplicates`` (the same figures without the
         pictures that also occur in Training), ``votes`` (see `training.eval.ferplus.agreement`) and, with a
         `votes_share`, ``ece_of_draws``; and ``tta``: kind to split to figures for the test-time augmentation
@@ -59,7 +63,6 @@ def evaluate(
         model = model.eval().to(memory_format=torch.channels_last)  # faster for depthwise convolutions
         result["parameters"] = sum(p.numel() for p in model.parameters())
         result["size"] = list(data_config(model)["size"])
-    result["temperature"] = 1.0
     copies = duplicates_of_training(faces, TEST_SPLITS)
     parts = {split: (faces.split(split), ~copies[split]) for split in TEST_SPLITS}
     used = "flip" if mirror else NO_TTA
@@ -73,11 +76,18 @@ def evaluate(
                     f"The network has {answers[kind, split].shape[1]} outputs instead of {NUM_CLASSES}; a run with two "
                     "heads becomes a network with one by `python -m training export RUN --votes-share S`."
                 )
-    truths = {
-        split: part.targets("mixture", votes_share) if votes_share else part.labels
-        for split, (part, _) in parts.items()
-    }
+    kind_of_truth = "mixture" if votes_share else "labels"
+    truths = {split: part.targets(kind_of_truth, votes_share) for split, (part, _) in parts.items()}
     result["temperature"] = fit_temperature(answers[used, "PublicTest"], truths["PublicTest"])
+    calibrated = {s: (answers[used, s].double() / result["temperature"]).softmax(1).numpy() for s in TEST_SPLITS}
+    result["set_threshold"] = fit_set_threshold(calibrated["PublicTest"], truths["PublicTest"])
+    result["sets"] = {
+        split: {
+            **set_figures(probabilities, truths[split], result["set_threshold"]),
+            "accuracy_at_80": selective_accuracy(probabilities, truths[split], 0.8),
+        }
+        for split, probabilities in calibrated.items()
+    }
     for (kind, split), logits in answers.items():
         part, unique = parts[split]
         figures = classification_metrics(logits, part.labels, result["temperature"])

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FILE, is_bundled, write_manifest
-from fer_demo.runtime.model_info import ModelError, model_info, with_temperature
+from fer_demo.runtime.model_info import ModelError, model_info, with_mirror, with_set_threshold, with_temperature
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.eval.evaluate import evaluate
@@ -163,7 +163,7 @@ def check_new(folder: Path, run: str) -> None:
 def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: int) -> dict[str, Any]:
     """Gives a checkpoint statistics of batch normalisation from pictures that are not augmented, and new figures.
 
-    See `training.run.batch_norm`. The weights stay; temperature, figures, ONNX file and card are made anew.
+    See `training.run.batch_norm`. The weights stay; temperature, threshold, figures, ONNX file and card are made anew.
 
     Args:
         folder: A checkpoint folder that `export` wrote, of a run that was trained without ``bn_pictures``.
@@ -208,7 +208,9 @@ def _write(
     metrics = evaluate(model.eval().to(device), faces, tta=tta, progress=True, **point)
     model.to("cpu")
     metrics["training"] = training
-    model.pretrained_cfg = with_temperature(model.pretrained_cfg, metrics["temperature"])
+    stated = with_temperature(model.pretrained_cfg, metrics["temperature"])
+    stated = with_set_threshold(stated, metrics["set_threshold"])
+    model.pretrained_cfg = with_mirror(stated, point.get("mirror", False))
     model.pretrained_cfg["tag"] = out.name.partition(".")[2]
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}

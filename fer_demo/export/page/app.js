@@ -4,6 +4,8 @@ import * as ort from "./ort/ort.wasm.min.mjs";
 import { Detector } from "./detect.js";
 import { drawBox } from "./draw.js";
 import { crop, similarity, squareMatrix } from "./geometry.js";
+import { cropQuality } from "./quality.js";
+import { candidates, describe, percent, ranked } from "./words.js";
 
 const MOST_PIXELS = 4096 * 4096; // what a canvas holds on every phone; larger photos are reduced once
 const byId = (id) => document.getElementById(id);
@@ -25,34 +27,26 @@ const load = (file) => ort.InferenceSession.create(file, { executionProviders: [
 const classifier = await load("model.onnx");
 const detector = new Detector(ort, await load("yunet.onnx"), model.detection);
 
-const percent = (p) => `${Math.round(100 * p)}\u00a0%`;
-
-const ranked = (probabilities) => [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
-
-/** As fer_demo/wording.py. */
-function isUnsure(probabilities) {
-  const [p, q] = ranked(probabilities).map((i) => probabilities[i]);
-  return p < model.sureFrom || p - q < model.clearLead;
-}
-
-function describe(probabilities) {
-  const [[first, p], [second, q]] = ranked(probabilities).map((i) => [i, probabilities[i]]);
-  if (isUnsure(probabilities)) {
-    return `unsure: ${model.labels[first]} (${percent(p)}) or ${model.labels[second]} (${percent(q)})`;
-  }
-  return `${model.looks[first]} (${percent(p)})`;
-}
-
-/** Probabilities for grey crops, all in one batch. */
+/** Probabilities for grey crops, all in one batch; behind them their mirror images, if the model looks at both. */
 async function classify(crops) {
   const size = model.size[0];
-  const input = new Float32Array(crops.length * size * size);
+  const views = model.mirror ? 2 : 1;
+  const input = new Float32Array(views * crops.length * size * size);
   crops.forEach((pixels, n) => {
-    for (let i = 0; i < pixels.length; i++) input[n * pixels.length + i] = (pixels[i] / 255 - model.mean) / model.std;
+    for (let i = 0; i < pixels.length; i++) {
+      const value = (pixels[i] / 255 - model.mean) / model.std;
+      input[n * pixels.length + i] = value;
+      const mirrored = i - (i % size) + (size - 1 - (i % size));
+      if (views === 2) input[(crops.length + n) * pixels.length + mirrored] = value;
+    }
   });
-  const { logits } = await classifier.run({ input: new ort.Tensor("float32", input, [crops.length, 1, size, size]) });
+  const shape = [views * crops.length, 1, size, size];
+  const { logits } = await classifier.run({ input: new ort.Tensor("float32", input, shape) });
   return crops.map((_, n) => {
-    const scores = [...logits.data.subarray(7 * n, 7 * n + 7)].map((value) => value / model.temperature);
+    const answers = Array.from({ length: views }, (_, v) => logits.data.subarray(7 * (n + v * crops.length)));
+    const scores = Array.from({ length: 7 }, (_, c) => {
+      return answers.reduce((sum, answer) => sum + answer[c], 0) / views / model.temperature;
+    });
     const powers = scores.map((value) => Math.exp(value - Math.max(...scores)));
     const sum = powers.reduce((a, b) => a + b);
     return powers.map((value) => value / sum);
@@ -64,11 +58,15 @@ async function read(picture, { whole = false, turned = true } = {}) {
   const size = model.size[0];
   const target = model.detection.template.map(([x, y]) => [x * size, y * size]);
   const all = { x: 0, y: 0, width: picture.width, height: picture.height };
+  const cutOut = (box, matrix, landmarks = null) => {
+    const pixels = crop(picture, matrix, size);
+    return { box, crop: pixels, quality: cropQuality(pixels, size, matrix, landmarks, whole ? null : picture, model) };
+  };
   const faces = whole
-    ? [{ box: all, crop: crop(picture, squareMatrix(all, size), size) }]
-    : (await detector.detect(picture, turned)).map((face) => ({
-        box: face.box, crop: crop(picture, similarity(face.landmarks, target), size),
-      }));
+    ? [cutOut(all, squareMatrix(all, size))]
+    : (await detector.detect(picture, turned)).map((face) =>
+        cutOut(face.box, similarity(face.landmarks, target), face.landmarks),
+      );
   if (faces.length) (await classify(faces.map((f) => f.crop))).forEach((p, i) => (faces[i].probabilities = p));
   return faces;
 }
@@ -93,25 +91,35 @@ function show(picture, faces, whole) {
   Object.assign(canvas, { width: picture.width, height: picture.height, hidden: false });
   context.putImageData(picture, 0, 0);
   answers.replaceChildren();
-  faces.forEach(({ box, crop: pixels, probabilities }, n) => {
-    const best = probabilities.indexOf(Math.max(...probabilities));
+  faces.forEach(({ box, crop: pixels, probabilities, quality }, n) => {
+    const names = candidates(probabilities, model);
+    const best = names[0];
+    const { flags, readable } = quality;
     if (!whole) {
-      const text = `${n + 1} ${model.labels[best]}${isUnsure(probabilities) ? "?" : ""}`;
-      drawBox(context, box, text, { color: model.colors[best], textColor: model.textColors[best] });
+      const word = !readable || names.length > 2 ? " ?" : ` ${model.labels[best]}${names.length > 1 ? "?" : ""}`;
+      const colors = { color: model.colors[best], textColor: model.textColors[best] };
+      drawBox(context, box, `${n + 1}${word}`, readable ? colors : { color: "#BBBBBB", textColor: "#000000" });
     }
     const item = element("li");
     item.dataset.label = model.labels[best];
     item.dataset.probabilities = JSON.stringify(probabilities);
     item.dataset.box = JSON.stringify(box);
+    item.dataset.candidates = JSON.stringify(names.map((i) => model.labels[i]));
+    item.dataset.quality = JSON.stringify(quality);
     const list = element("dl");
     for (const i of ranked(probabilities)) {
       const bar = element("dd");
       const meter = element("meter", "", { value: probabilities[i], max: 1 });
       meter.style.setProperty("--color", model.colors[i]);
       bar.append(meter);
-      list.append(element("dt", `${model.symbols[i]} ${model.labels[i]}`), bar, element("dd", percent(probabilities[i])));
+      const row = [element("dt", `${model.symbols[i]} ${model.labels[i]}`), bar, element("dd", percent(probabilities[i]))];
+      if (!readable || !names.includes(i)) row.forEach((cell) => cell.classList.add("pale"));
+      list.append(...row);
     }
-    item.append(thumbnail(pixels), element("strong", describe(probabilities)), list);
+    const remarks = flags.slice(readable ? 0 : 1).map((flag) => model.quality.words[flag]).join(", ");
+    const said = element("strong", describe(probabilities, names, quality, model));
+    if (remarks) said.append(element("small", `The picture: ${remarks}`));
+    item.append(thumbnail(pixels), said, list);
     answers.append(item);
   });
 }

@@ -57,7 +57,8 @@ def test_json(model, photos, capsys, astronaut):
     (entry,) = json.loads(capsys.readouterr().out)
     (face,) = Predictor(model).predict(astronaut)
     assert entry == {"file": str(path), "width": 512, "height": 512, "faces": [face.to_dict()]}
-    assert list(entry["faces"][0]) == ["box", "landmarks", "score", "label", "confidence", "unsure", "probabilities"]
+    keys = ["box", "landmarks", "score", "label", "confidence", "unsure"]
+    assert list(entry["faces"][0]) == [*keys, "candidates", "readable", "flags", "quality", "probabilities"]
     assert tuple(entry["faces"][0]["probabilities"]) == LABELS
     assert abs(sum(entry["faces"][0]["probabilities"].values()) - 1) < 1e-3
 
@@ -78,8 +79,9 @@ def test_csv(model, photos, capsys, tmp_path):
     assert capsys.readouterr().out == ""
     with out.open(newline="", encoding="utf-8") as file:
         face, broken, nobody = csv.DictReader(file)
-    columns = ["file", "face", "x", "y", "width", "height", "score", "label", "confidence", "unsure", *LABELS]
-    assert list(face) == [*columns, "status", "error"]
+    columns = ["file", "face", "x", "y", "width", "height", "score", "label", "confidence"]
+    assert list(face) == [*columns, "unsure", "candidates", "readable", "flags", *LABELS, "status", "error"]
+    assert (face["candidates"].split()[0], face["readable"], face["flags"]) == (face["label"], "yes", "")
     assert face["file"].endswith("a face, ä.png") and face["face"] == "1" and face["error"] == ""
     assert float(face["confidence"]) == max(float(face[label]) for label in LABELS) == float(face[face["label"]])
     assert broken["file"].endswith("broken.jpg") and "not a picture" in broken["error"] and broken["label"] == ""

@@ -124,6 +124,7 @@ def test_the_file_is_enough(onnx_file, info):
         "fer_demo.std": 1.0,
         "fer_demo.temperature": 1.25,
         "fer_demo.precision": "fp32",
+        "fer_demo.set_threshold": None,
     }
     crop = sample_crops(48)[0]
     (logits,) = session.run(None, {"input": crop[None, None].astype(np.float32) / 255})
@@ -179,11 +180,19 @@ class TestMetadata:
     def test_there_and_back(self, info):
         assert ModelInfo.from_metadata(info.to_metadata() | {"other": "?"}, "x.onnx") == info
 
+    def test_a_file_of_an_older_version_has_no_threshold(self, info):
+        metadata = replace(info, set_threshold=0.1).to_metadata()
+        assert ModelInfo.from_metadata(metadata, "x.onnx").set_threshold == 0.1
+        del metadata["fer_demo.set_threshold"]
+        assert ModelInfo.from_metadata(metadata, "x.onnx").set_threshold is None
+
     @pytest.mark.parametrize(
         "change",
         [
             {"labels": '["a"]'},
             {"temperature": "0"},
+            {"set_threshold": "1.5"},
+            {"set_threshold": '"high"'},
             {"size": "[48]"},
             {"std": "0.0"},
             {"mean": "broken"},

@@ -1,0 +1,24 @@
+// Which classes an answer may mean, and the words for it: fer_demo/wording.py.
+
+export const percent = (p) => `${Math.round(100 * p)}\u00a0%`;
+
+export const ranked = (probabilities) => [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
+
+/** The classes (indices) that an answer may mean: a conformal set if the model has a threshold. */
+export function candidates(probabilities, model) {
+  const order = ranked(probabilities);
+  if (model.setThreshold !== null) return order.filter((i, n) => n === 0 || probabilities[i] >= model.setThreshold);
+  const [p, q] = order.map((i) => probabilities[i]);
+  return order.slice(0, p < model.sureFrom || p - q < model.clearLead ? 2 : 1);
+}
+
+/** Words for one face; `flags` and `readable` are those of its crop. */
+export function describe(probabilities, names, { flags, readable }, model) {
+  if (!readable) return `can't tell: ${model.quality.words[flags[0]]}`;
+  if (names.length === 1) return `${model.looks[names[0]]} (${percent(probabilities[names[0]])})`;
+  const adjectives = names.map((i) => model.looks[i].replace("looks ", ""));
+  if (names.length === 2) {
+    return `unsure: ${adjectives.map((word, n) => `${word} (${percent(probabilities[names[n]])})`).join(" or ")}`;
+  }
+  return `can't tell: could be ${adjectives.slice(0, -1).join(", ")} or ${adjectives.at(-1)}`;
+}
