@@ -128,7 +128,7 @@ class FaceClassifier:
         return self._engine.info.size
 
     def classify(self, crops: "Sequence[NDArray[np.uint8]] | NDArray[np.uint8] | torch.Tensor") -> NDArray[np.float32]:
-        """Class probabilities of face crops; some checkpoints look at each crop's mirror image too (`ModelInfo.mirror`).
+        """Class probabilities of face crops; some checkpoints look at the mirror image too (`ModelInfo.mirror`).
 
         Args:
             crops: uint8 grey pictures (H, W) of any sizes, an array of them (N, H, W), or a tensor (N, 1, H, W).

@@ -28,6 +28,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="S",
         help="for a run with two heads: how much FER+'s votes count beside the labels, 0 to 1",
     )
+    parser.add_argument(
+        "--prior-correction",
+        nargs="*",
+        default=[],
+        metavar="CLASS=NATS",
+        help="for a run with two heads: added to the logits of classes that the votes hardly know",
+    )
     parser.add_argument("--mirror", action="store_true", help="answer with the mean of a face and its mirror image")
     parser.add_argument(
         "--trained-on", default="", metavar="TEXT", help="what the run was trained on, if those were not --data"
@@ -50,6 +57,14 @@ def run(args: argparse.Namespace) -> None:
         votes_share=args.votes_share,
         photos=args.photos,
         mirror=args.mirror,
+        prior_correction=_numbers(args.prior_correction),
         trained_on=args.trained_on,
     )
     print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
+
+
+def _numbers(pairs: list[str]) -> dict[str, float]:
+    try:
+        return {name: float(number) for name, _, number in (pair.partition("=") for pair in pairs)}
+    except ValueError:
+        raise ValueError(f"A prior correction reads CLASS=NATS, such as fear=0.5; got {' '.join(pairs)}.") from None

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from fer_demo.emotions import NUM_CLASSES
 from fer_demo.runtime.engines import OnnxEngine
@@ -102,3 +101,16 @@ def evaluate(
         place = result if kind == NO_TTA else result.setdefault("tta", {}).setdefault(kind, {})
         place[split] = figures
     return result
+
+
+def view_and_truth(training: dict[str, Any]) -> dict[str, Any]:
+    """What `evaluate` must know of a checkpoint with an operating point.
+
+    Args:
+        training: As ``metrics.json`` has it.
+
+    Returns:
+        Its keyword arguments; empty for checkpoints without.
+    """
+    point = training.get("operating_point", {})
+    return {key: point[key] for key in ("votes_share", "mirror") if key in point}

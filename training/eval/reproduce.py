@@ -9,7 +9,7 @@ import timm
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from training.data import Faces
-from training.eval.evaluate import TEST_SPLITS, evaluate
+from training.eval.evaluate import TEST_SPLITS, evaluate, view_and_truth
 from training.eval.tta import NO_TTA, TTA_TITLES
 
 TABLE_FILE = Path(__file__).parents[2] / "docs" / "accuracy.md"
@@ -91,9 +91,8 @@ def reproduce(faces: Faces, names: list[str] | None = None) -> tuple[dict[str, d
     for name in names or bundled_checkpoints():
         stated = checkpoint_metrics(name)
         tta = tuple(stated.get("tta", {}))
-        point = stated.get("training", {}).get("operating_point", {})
         model = timm.create_model(name, pretrained=True)
-        found[name] = evaluate(model, faces, tta=tta, progress=True, **point)
+        found[name] = evaluate(model, faces, tta=tta, progress=True, **view_and_truth(stated.get("training", {})))
         compared = {key: value for key, value in stated.items() if key not in ("training", "photos")}
         problems += [f"{name}: {line}" for line in differences(compared, found[name])]
     return found, problems

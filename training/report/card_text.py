@@ -21,7 +21,7 @@ def photographs(metrics: dict[str, Any]) -> str:
             "many neutral faces angry or sad, and more with the annotators: "
             f"{votes['accuracy']:.2%} ({low:.1%}–{high:.1%})\n"
             f"of the {votes['n']:,} PrivateTest pictures of which more than half of them say one of the seven. The\n"
-            "share was chosen on PublicTest and on photographs.\n\n"
+            f"share{_corrected(point)} was chosen on PublicTest and on photographs.\n\n"
         )
     if photos:
         low, high = photos["interval"]
@@ -32,6 +32,12 @@ def photographs(metrics: dict[str, Any]) -> str:
             f"as people's photographs show them; calibration error {photos['ece']:.3f}.\n\n"
         )
     return words
+
+
+def _corrected(point: dict[str, Any]) -> str:
+    """The prior correction among the words of an operating point."""
+    nats = point.get("prior_correction") or {}
+    return f", with {' and '.join(f'{v:g} nats more for {k}' for k, v in nats.items())}," if nats else ""
 
 
 def levers(recipe: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FIL
 from fer_demo.runtime.model_info import ModelError, model_info, with_mirror, with_set_threshold, with_temperature
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
-from training.eval.evaluate import evaluate
+from training.eval.evaluate import evaluate, view_and_truth
 from training.eval.tta import TTA
 from training.report.card import data_set, model_card
 from training.run.batch_norm import calibrate_batch_norm
@@ -43,6 +43,7 @@ def export(
     votes_share: float | None = None,
     photos: str | Path | None = None,
     mirror: bool = False,
+    prior_correction: dict[str, float] | None = None,
     trained_on: str = "",
 ) -> dict[str, Any]:
     """Writes weights, ONNX file, config.json, metrics.json, channels.json, the model card and the manifest.
@@ -60,6 +61,7 @@ def export(
         votes_share: For a run with two heads: the operating point, see `training.run.heads`.
         photos: Labelled photographs to evaluate on, see `training.eval.photos`; None for none.
         mirror: The checkpoint's answer is the mean with that for the mirror image.
+        prior_correction: For a run with two heads, likewise.
         trained_on: What the run was trained on, if that was not `faces`, such as the same pictures compressed.
 
     Returns:
@@ -116,8 +118,10 @@ def export(
         training["seeds"] = seeds
     heads = None
     if votes_share is not None:
-        training["operating_point"] = {"votes_share": votes_share, "mirror": mirror}
-        heads, model = model.get_classifier().state_dict(), one_head(model, config, votes_share)
+        corrected = prior_correction or {}
+        training["operating_point"] = {"votes_share": votes_share, "prior_correction": corrected, "mirror": mirror}
+        heads = model.get_classifier().state_dict()
+        model = one_head(model, config, votes_share, corrected)
     metrics = _write(model, out, faces, tta, training, heads, photos)
     if is_bundled(out):
         figures = {"public": metrics["PublicTest"]["accuracy"], "private": metrics["PrivateTest"]["accuracy"]}
@@ -204,13 +208,12 @@ def _write(
 ) -> dict[str, Any]:
     """Evaluates a network, writes its folder, and returns the metrics."""
     device = pick_device(training["recipe"]["device"])
-    point = training.get("operating_point", {})
-    metrics = evaluate(model.eval().to(device), faces, tta=tta, progress=True, **point)
+    metrics = evaluate(model.eval().to(device), faces, tta=tta, progress=True, **view_and_truth(training))
     model.to("cpu")
     metrics["training"] = training
     stated = with_temperature(model.pretrained_cfg, metrics["temperature"])
     stated = with_set_threshold(stated, metrics["set_threshold"])
-    model.pretrained_cfg = with_mirror(stated, point.get("mirror", False))
+    model.pretrained_cfg = with_mirror(stated, training.get("operating_point", {}).get("mirror", False))
     model.pretrained_cfg["tag"] = out.name.partition(".")[2]
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}

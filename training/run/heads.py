@@ -3,15 +3,19 @@
 The two heads (`targets: both`) answer for FER2013's labels and for FER+'s votes. The mean of their logits is what one
 linear layer with the mean of their weights gives, so that any mixture of both is a plain network of seven outputs: its
 softmax is the weighted geometric mean of the two heads' probabilities. How much the votes count is the operating point:
-FER2013's labels call many neutral faces angry or sad, FER+'s ten annotators seldom do.
+FER2013's labels call many neutral faces angry or sad, FER+'s ten annotators seldom do. They seldom call a face
+afraid or disgusted either, so that such classes may need a prior correction (logit adjustment, Menon et al. 2021,
+arXiv:2007.07314).
 """
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import timm
 import torch
 
-from fer_demo.emotions import NUM_CLASSES
+from fer_demo.emotions import LABELS, NUM_CLASSES
 from training.data.ferplus import CLASSES, OUR_ORDER
 from training.run.config import TrainConfig
 
@@ -22,7 +26,12 @@ VOTES = "votes"
 """The head with FER+'s eight classes, alone."""
 
 
-def one_head(model: torch.nn.Module, config: TrainConfig, votes_share: float | str) -> torch.nn.Module:
+def one_head(
+    model: torch.nn.Module,
+    config: TrainConfig,
+    votes_share: float | str,
+    prior_correction: Mapping[str, float] | None = None,
+) -> torch.nn.Module:
     """A network with one head, made of both.
 
     Args:
@@ -30,12 +39,13 @@ def one_head(model: torch.nn.Module, config: TrainConfig, votes_share: float | s
         config: The run's settings.
         votes_share: How much the votes count beside the labels, 0 to 1; contempt, which only the votes know, is left
             out. `VOTES` for the eight classes of the votes alone.
+        prior_correction: Class name to what is added to its logit, in nats, for classes that the votes hardly know.
 
     Returns:
         A network of the same body, in evaluation mode.
 
     Raises:
-        ValueError: If the run has one head, or the share is out of range.
+        ValueError: If the run has one head, the share is out of range, or a class is unknown.
     """
     if len(config.heads) == 1:
         raise ValueError("The run has one head already (targets is not both): leave the share of votes out.")
@@ -45,7 +55,13 @@ def one_head(model: torch.nn.Module, config: TrainConfig, votes_share: float | s
     name = single.pretrained_cfg["classifier"]
     for part in ("weight", "bias"):
         labels, votes = state[f"{name}.{part}"].split(config.heads)
-        state[f"{name}.{part}"] = votes if votes_share == VOTES else _mean(labels, votes, float(votes_share))
+        state[f"{name}.{part}"] = votes.clone() if votes_share == VOTES else _mean(labels, votes, float(votes_share))
+    for label, nats in (prior_correction or {}).items():
+        if label not in LABELS or votes_share == VOTES or not math.isfinite(nats):
+            raise ValueError(
+                f"A prior correction is a finite number for one of {', '.join(LABELS)}; got {label}={nats}."
+            )
+        state[f"{name}.bias"][LABELS.index(label)] += nats
     single.load_state_dict(state)
     if votes_share == VOTES:
         single.pretrained_cfg = single.default_cfg = {

@@ -130,6 +130,14 @@ class TestOneHead:
         neutral = [one_head(model, run.config, s)(angry).softmax(1)[:, 6].mean() for s in (0.0, 0.5, 1.0)]
         assert neutral[0] < 0.3 < 0.7 < neutral[2] and neutral == sorted(neutral)
 
+    def test_prior_correction(self, trained, voted):
+        _, run = trained
+        x = voted.images[:8] / 255
+        difference = one_head(run.model, run.config, 0.5, {"fear": 0.7})(x) - one_head(run.model, run.config, 0.5)(x)
+        torch.testing.assert_close(difference, torch.tensor([0, 0, 0.7, 0, 0, 0, 0]).expand(8, 7))
+        with pytest.raises(ValueError, match="got joy=1"):
+            one_head(run.model, run.config, 0.5, {"joy": 1})
+
     @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan")])
     def test_a_share_out_of_range(self, trained, share):
         _, run = trained
@@ -145,14 +153,18 @@ class TestOneHead:
 @pytest.fixture(scope="module")
 def folder(trained, voted, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "fer_sedense_nano.two_fer2013"
-    export(trained[0], out, voted, tta=(), votes_share=0.6, mirror=True)
+    export(trained[0], out, voted, tta=(), votes_share=0.6, mirror=True, prior_correction={"fear": 0.5})
     return out
 
 
 class TestExport:
     def test_it_answers_with_seven_classes_and_says_so(self, folder, trained, voted):
         metrics = json.loads((folder / "metrics.json").read_text())
-        assert metrics["training"]["operating_point"] == {"votes_share": 0.6, "mirror": True}
+        assert metrics["training"]["operating_point"] == {
+            "votes_share": 0.6,
+            "prior_correction": {"fear": 0.5},
+            "mirror": True,
+        }
         assert metrics["PrivateTest"]["votes"]["accuracy"] > metrics["PrivateTest"]["accuracy"]
         assert {"flip"} == set(metrics["tta"]) and metrics["PrivateTest"]["ece_of_draws"] < 0.3
         card = (folder / "README.md").read_text()
