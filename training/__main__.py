@@ -15,6 +15,7 @@ COMMANDS = (
     "reproduce",
     "systems",
     "faithfulness",
+    "robustness",
     "benchmark",
     "audit",
     "export",
