@@ -38,6 +38,7 @@ class Kind:
         none: The strength at which nothing happens.
         ladder: Strengths from `none` on, each worse than the one before.
         words: A strength in words; ``{}`` stands for the number.
+        measure: What the number is.
     """
 
     title: str
@@ -47,25 +48,30 @@ class Kind:
     none: float
     ladder: tuple[float, ...]
     words: str
+    measure: str
 
 
+_FACTORS = (1, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
 _BARS = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
 
 KINDS: Mapping[str, Kind] = {
-    "turn": Kind("Turn", -45, 45, 5, 0, (0, 5, 10, 15, 20, 30, 40), "turned by {} degrees"),
-    "light": Kind("Light", 0.1, 2, 0.1, 1, (1, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1), "brightness x {}"),
-    "contrast": Kind("Contrast", 0.1, 1, 0.1, 1, (1, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1), "contrast x {}"),
-    "blur": Kind("Blur", 0, 4, 0.25, 0, (0, 0.5, 1, 1.5, 2, 3, 4), "blur, sigma {}"),
-    "pixels": Kind("Size", 8, 48, 1, 48, (48, 32, 24, 20, 16, 12, 8), "{0} x {0} pixels"),
-    "noise": Kind("Noise", 0, 50, 1, 0, (0, 5, 10, 15, 25, 35, 50), "noise, sigma {}"),
-    "jpeg": Kind("JPEG quality", 1, 100, 1, 100, (100, 70, 40, 20, 10, 5, 2), "JPEG, quality {}"),
-    "eyes": Kind("Eyes covered", 0, 0.4, 0.05, 0, _BARS, "eyes covered, {} of the height"),
-    "mouth": Kind("Mouth covered", 0, 0.4, 0.05, 0, _BARS, "mouth covered, {} of the height"),
-}  # fmt: skip
-"""In the order in which they are applied, which is that of a picture's life. Strengths are degrees against the clock; a
-factor; a factor around the crop's mean; the standard deviation of a Gaussian in pixels of a 48-pixel face; how many
-pixels the shorter side is left with; the standard deviation of Gaussian noise in grey levels of 255; JPEG's quality, of
-which 100 leaves the picture alone; and the height of a bar as a fraction of the crop."""
+    "turn": Kind("Turn", -45, 45, 5, 0, (0, 5, 10, 15, 20, 30, 40), "turned by {} degrees", "degrees"),
+    "light": Kind("Light", 0.1, 2, 0.1, 1, _FACTORS, "brightness x {}", "factor"),
+    "contrast": Kind("Contrast", 0.1, 1, 0.1, 1, _FACTORS, "contrast x {}", "factor around the mean"),
+    "blur": Kind(
+        "Blur", 0, 4, 0.25, 0, (0, 0.5, 1, 1.5, 2, 3, 4), "blur, sigma {}", "standard deviation, pixels of 48"
+    ),
+    "pixels": Kind("Size", 8, 48, 1, 48, (48, 32, 24, 20, 16, 12, 8), "{0} x {0} pixels", "pixels of the face's side"),
+    "noise": Kind(
+        "Noise", 0, 50, 1, 0, (0, 5, 10, 15, 25, 35, 50), "noise, sigma {}", "standard deviation, grey levels of 255"
+    ),
+    "jpeg": Kind("JPEG", 1, 100, 1, 100, (100, 70, 40, 20, 10, 5, 2), "JPEG, quality {}", "quality, 100 is unchanged"),
+    "eyes": Kind("Eyes covered", 0, 0.4, 0.05, 0, _BARS, "eyes covered, {} of the height", "bar, share of the height"),
+    "mouth": Kind(
+        "Mouth covered", 0, 0.4, 0.05, 0, _BARS, "mouth covered, {} of the height", "bar, share of the height"
+    ),
+}
+"""In the order in which they are applied, which is that of a picture's life."""
 
 
 class Damage(NamedTuple):
