@@ -1,8 +1,9 @@
 """How well damaged faces are read: what was measured of the bundled checkpoints, as rows and as charts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import plotly.graph_objects as go
 
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_file
@@ -51,6 +52,9 @@ SIGNS = "●■◆▲✚✖★"
 LOGARITHMIC = ("light", "contrast", "pixels", "jpeg")
 """Kinds whose strengths are factors or counts, which fall as the damage grows."""
 
+NARROW = 0.095
+"""Share of an axis that a number takes in a small chart."""
+
 Robustness = Mapping[str, Mapping[str, Any]]
 """Checkpoint to the content of its file, as `training.eval.robustness.robustness` returns it, with its ``split``."""
 
@@ -66,19 +70,17 @@ def known_robustness() -> dict[str, dict[str, Any]]:
 
 
 def summary_rows(known: Robustness) -> list[dict[str, Any]]:
-    """A row a checkpoint, the best mean first: fractions in [0, 1]."""
+    """A row a checkpoint, the best mean first: fractions in [0, 1], ECE and unsure answers as means of the twelve."""
     rows = [
         {
             "checkpoint": name,
-            "undamaged": content["clean"]["accuracy"],
-            "mean of twelve": content["mean"]["accuracy"],
-            "low": content["mean"]["interval"][0],
-            "high": content["mean"]["interval"][1],
-            "worst": content["worst"]["accuracy"],
+            "undamaged": round(content["clean"]["accuracy"], 3),
+            "mean of twelve": round(content["mean"]["accuracy"], 3),
+            "95 % interval": "{:.1f} to {:.1f} %".format(*(100 * end for end in content["mean"]["interval"])),
+            "worst": round(content["worst"]["accuracy"], 3),
             "worst damage": Damage(content["worst"]["kind"], content["worst"]["strength"]).words,
-            "calibration error": content["mean"]["ece"],
-            "unsure": content["mean"]["unsure"],
-            "faces": content["n"],
+            "ECE": round(content["mean"]["ece"], 3),
+            "unsure": round(content["mean"]["unsure"], 3),
         }
         for name, content in known.items()
     ]
@@ -136,12 +138,26 @@ def ladder_figure(
             customdata=[_hover(step, measure, about.none, kind, content["n"]) for step in steps],
             hovertemplate=f"{name}<br>%{{customdata}}<extra></extra>",
         )
-    axis: dict[str, Any] = {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks], "tickangle": 0}
+    axis: dict[str, Any] = {"tickvals": ticks, "ticktext": _labels(ticks, kind in LOGARITHMIC), "tickangle": 0}
     if kind in LOGARITHMIC:
         axis |= {"type": "log", "autorange": "reversed"}
     fig.update_xaxes(**axis, title=None)
     fig.update_yaxes(range=[0, 1.06 * top], tickformat=shown.format, nticks=5)
     return fig
+
+
+def _labels(ticks: Sequence[float], logarithmic: bool) -> list[str]:
+    """A number for each tick, and nothing where it would run into the one before."""
+    if not ticks:
+        return []
+    places = np.log(ticks) if logarithmic else np.asarray(ticks, dtype=float)
+    shares = abs(places - places[0]) / max(float(np.ptp(places)), 1e-9)
+    labels, last = [], -np.inf
+    for tick, place in zip(ticks, shares, strict=True):
+        free = place - last >= NARROW
+        labels.append(f"{tick:g}" if free else "")
+        last = place if free else last
+    return labels
 
 
 def _hover(step: Mapping[str, Any], measure: str, none: float, kind: str, n: int) -> str:

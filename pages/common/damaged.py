@@ -46,12 +46,14 @@ def _position(kind: str, value: float) -> float | int:
 def _strengths() -> dict[str, float]:
     """The sliders and switches, drawn."""
     chosen: dict[str, float] = {}
-    for kind, (shown, words) in SLIDERS.items():
+    places = st.columns(2)
+    for i, (kind, (shown, words)) in enumerate(SLIDERS.items()):
         about = KINDS[kind]
         # Started through the session, so that the reset can move it.
         st.session_state.setdefault(_key(kind), _position(kind, about.none))
         low, high, step = (float(v) if about.step % 1 else int(v) for v in (about.low, about.high, about.step))
-        chosen[kind] = st.slider(about.title, low, high, step=step, format=shown, key=_key(kind), help=words)
+        place = places[2 * i // len(SLIDERS)]  # where there is no room for two columns, the second is below the first
+        chosen[kind] = place.slider(about.title, low, high, step=step, format=shown, key=_key(kind), help=words)
     with st.container(horizontal=True):
         for kind, title in BARS.items():
             chosen[kind] = BAR if st.toggle(title, key=_key(kind)) else KINDS[kind].none
@@ -61,7 +63,7 @@ def _strengths() -> dict[str, float]:
 @st.fragment
 def try_it(predictor, face) -> None:
     """The chosen face, spoilt as the sliders say, with the answer before and after."""
-    pictures, controls = st.columns([3, 2], gap="large")
+    pictures, controls = st.columns([5, 4], gap="medium")
     with controls:
         chosen = _strengths()
         spoilt = any(value != KINDS[kind].none for kind, value in chosen.items())
@@ -79,7 +81,7 @@ def try_it(predictor, face) -> None:
                 st.markdown(f"**{title}**  \n{one.sentence}")
     with pictures:
         if spoilt:
-            st.markdown(_change(face, answer))
+            st.markdown(change(face, answer))
         else:
             st.caption("The crop as the network sees it, in large squares. Move a slider, and the answer moves along.")
     for column, (title, one) in zip(st.columns(2, gap="large"), sides, strict=True):
@@ -88,7 +90,7 @@ def try_it(predictor, face) -> None:
             look.chart(probability_bars(one.probabilities), f"{title}: {in_words(one.probabilities)}", key=title[:3])
 
 
-def _change(before, after) -> str:
+def change(before, after) -> str:
     """What became of the answer."""
     if before.label != after.label and not after.unsure:
         return ":material/error: **Another answer, and sure of it:** nothing tells that the picture is bad."

@@ -55,15 +55,15 @@ def robustness(known: Robustness) -> None:
 def _twelve(known: Robustness) -> None:
     """The table of the benchmark."""
     percent = st.column_config.NumberColumn(format="percent")
+    unsure = st.column_config.NumberColumn(format="percent", help="Answers worded as unsure, mean of the twelve.")
     st.dataframe(
         summary_rows(known),
         hide_index=True,
         column_config={
             "checkpoint": st.column_config.TextColumn(pinned=True),
-            **dict.fromkeys(("undamaged", "mean of twelve", "worst", "unsure"), percent),
-            "low": st.column_config.NumberColumn(format="percent", help="Of the mean's 95 % interval."),
-            "high": st.column_config.NumberColumn(format="percent", help="Of the mean's 95 % interval."),
-            "calibration error": st.column_config.NumberColumn(format="%.3f", help="Mean of the twelve."),
+            **dict.fromkeys(("undamaged", "mean of twelve", "worst"), percent),
+            "unsure": unsure,
+            "ECE": st.column_config.NumberColumn(format="%.3f", help="Calibration error, mean of the twelve."),
         },
     )
     st.caption(f"The twelve: {'; '.join(what.words for what in TWELVE)}.")

@@ -74,9 +74,10 @@ def test_blur_makes_up_nothing_beyond_the_border():
 def test_a_face_is_left_with_so_many_pixels(crop):
     detail = np.linalg.svd(damage(crop, "pixels", 16).astype(float), compute_uv=False)
     before = np.linalg.svd(crop.astype(float), compute_uv=False)
-    assert detail[15] > 3 and detail[16:].max() < 3 < before[16:].max()  # what is left is rounding
+    assert detail[15] > 3 and detail[16:].max() < 4 < before[16:].max()  # what is left is rounding
     large = cv2.resize(crop, (96, 96), interpolation=cv2.INTER_CUBIC)
-    assert distance(damage(large, "pixels", 48), large) > 0  # of 96
+    far = cv2.resize(damage(large, "pixels", 16), (48, 48), interpolation=cv2.INTER_AREA)
+    assert distance(far, damage(crop, "pixels", 16)) < 3 < distance(far, crop)  # 16 are 16, whatever there was
     small = np.ascontiguousarray(crop[:20, :20])
     assert (damage(small, "pixels", 24) == small).all()  # it never had more
 
