@@ -79,6 +79,14 @@ def test_figures_by_hand(grey):
     assert json.loads(json.dumps(result)) == result
 
 
+def test_unsure_is_what_the_package_calls_so(grey, monkeypatch):
+    monkeypatch.setattr(
+        "fer_demo.prediction.FacePrediction.unsure", property(lambda face: face.required_crop().min() < 9)
+    )
+    by_kind = {m["kind"]: m["unsure"] for m in robustness(Reader(), grey)["twelve"]}
+    assert by_kind["eyes"] == by_kind["mouth"] == 1 and by_kind["turn"] == by_kind["blur"] == 0
+
+
 def test_a_sample_is_seeded(faces):
     private = faces.split("PrivateTest")
     one, again, other = sample(private, 10), sample(private, 10, 0), sample(private, 10, 1)
