@@ -4,6 +4,7 @@ import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.tradeoffs.robustness import known_robustness
+from fer_demo.vision.samples import SAMPLES
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import damaged, look, robustness_charts, state
 
@@ -27,6 +28,9 @@ with st.popover("Another photo", icon=":material/add_a_photo:"):
         on_change=state.ask_widget,
         args=("robustness_file",),
     )
+    st.caption("Or try a sample")
+    for sample in SAMPLES:
+        st.button(sample.title, key=sample.name, on_click=state.ask_sample, args=(sample,), width="stretch")
 photo, face = state.current_photo(), state.chosen_face()
 if photo is None or face is None:
     st.info("There is no face to spoil yet. Add a photo on the Predict page.", icon=":material/face:")

@@ -54,6 +54,14 @@ def test_a_slider_spoils_the_face_and_the_answer_moves_along(robustness, predict
     assert not any(t.value for t in robustness.toggle) and button(robustness, "Reset").disabled
 
 
+def test_another_sample(robustness):
+    before = robustness.session_state["photo"].faces[0].crop
+    robustness.slider(key="damage noise").set_value(10).run()
+    button(robustness, "Grace Hopper").click().run()
+    assert not robustness.exception and (robustness.session_state["photo"].faces[0].crop != before).any()
+    assert robustness.slider(key="damage noise").value == 10  # the same damage to the next face
+
+
 @pytest.mark.parametrize("end", ["low", "high"])
 def test_every_slider_goes_to_its_ends(robustness, end):
     for kind in SLIDERS:
