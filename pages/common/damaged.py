@@ -1,8 +1,12 @@
 """The part of the Robustness page where a visitor spoils a face: sliders, the crop before and after, the answers."""
 
+import base64
 import dataclasses
+from io import BytesIO
 
+import numpy as np
 import streamlit as st
+from PIL import Image
 
 from fer_demo.annotate import enlarge
 from fer_demo.figures import probability_bars
@@ -77,7 +81,7 @@ def try_it(predictor, face) -> None:
     with pictures, st.container(horizontal=True, gap="small"):
         for title, one in sides:
             with st.container(gap="small", width="stretch"):
-                st.image(enlarge(one.crop, 8), width="stretch", alt=f"{title}: the face as the network sees it")
+                st.image(_inline(one.crop), width="stretch", alt=f"{title}: the face as the network sees it")
                 st.markdown(f"**{title}**  \n{one.sentence}")
     with pictures:
         if spoilt:
@@ -88,6 +92,16 @@ def try_it(predictor, face) -> None:
         with column:
             st.markdown(f"**{title}**")
             look.chart(probability_bars(one.probabilities), f"{title}: {in_words(one.probabilities)}", key=title[:3])
+
+
+def _inline(crop: np.ndarray) -> str:
+    """A crop in large squares as an address that holds the picture itself.
+
+    Streamlit forgets a picture as soon as the next one is shown: while a slider moves, a browser would ask too late.
+    """
+    data = BytesIO()
+    Image.fromarray(enlarge(crop, 8)).save(data, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def change(before, after) -> str:
