@@ -21,6 +21,7 @@ PAGES = {
     ],
     "Understand": [
         ("pages/explain.py", "Explain", ":material/visibility:"),
+        ("pages/robustness.py", "Robustness", ":material/blur_on:"),
         ("pages/tradeoffs.py", "Trade-offs", ":material/balance:"),
         ("pages/training.py", "Training", ":material/show_chart:"),
     ],

@@ -145,7 +145,7 @@ class FaceClassifier:
             x = prepare_array(crops[start : start + BATCH_SIZE], **self._engine.info.preprocessing)
             logits = self._engine.logits(x)
             if self._engine.info.mirror:
-                logits = (logits + self._engine.logits(np.ascontiguousarray(x[..., ::-1]))) / 2
+                logits = (logits + self._engine.logits(np.ascontiguousarray(x[..., ::-1]))) * np.float32(0.5)
             results.append(softmax(logits / np.float32(self.temperature)))
         return np.concatenate(results)
 

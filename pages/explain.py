@@ -26,7 +26,7 @@ if photo is None or face is None:
     st.info("There is no face to explain yet. Add a photo on the Predict page.", icon=":material/face:")
     st.stop()
 st.markdown(f"The network's answer: **{face.full_sentence}**  \n:gray[{DISCLAIMER}]")
-explained.choose_face(photo)
+look.choose_face(photo)
 explained.what_counted(predictor, photo, face)
 channels.channels(predictor, face)
 class_averages.average_maps(predictor)

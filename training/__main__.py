@@ -17,6 +17,7 @@ COMMANDS = (
     "faithfulness",
     "ferplus",
     "photos",
+    "robustness",
     "benchmark",
     "audit",
     "export",

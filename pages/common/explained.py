@@ -23,17 +23,6 @@ WHAT_IT_SHOWS = {
 }
 
 
-def choose_face(photo: state.Photo) -> None:
-    """A choice among several faces."""
-    if len(photo.faces) > 1:
-        number = st.segmented_control(
-            "Face", range(len(photo.faces)), default=st.session_state["face"], format_func=lambda i: f"{i + 1}"
-        )
-        if number is not None and number != st.session_state["face"]:
-            state.choose_face(number)
-            st.rerun()
-
-
 def settings(predictor, face) -> dict:
     """The widgets that say what is explained, and how."""
     label = st.selectbox("Explain", LABELS, index=LABELS.index(face.label), key=f"label {face.label}")

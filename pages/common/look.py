@@ -39,6 +39,17 @@ def model_note() -> None:
             st.button("Back to the best one", key="model_back", type="tertiary", on_click=state.use_model, args=(None,))
 
 
+def choose_face(photo: Photo) -> None:
+    """A choice among several faces."""
+    if len(photo.faces) > 1:
+        number = st.segmented_control(
+            "Face", range(len(photo.faces)), default=st.session_state["face"], format_func=lambda i: f"{i + 1}"
+        )
+        if number is not None and number != st.session_state["face"]:
+            state.choose_face(number)
+            st.rerun()
+
+
 def photo_with_boxes(photo: Photo) -> None:
     """The picture with numbered boxes, and a line about it."""
     chosen = st.session_state["face"] if len(photo.faces) > 1 else None

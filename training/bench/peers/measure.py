@@ -128,16 +128,33 @@ def measure_own(checkpoint: str, engine: str, faces: Path, labels: np.ndarray) -
 def _measure_peer(
     peer: Peer, faces: Path, labels: np.ndarray, cache: Path, progress: Callable[[str], None]
 ) -> PeerResult:
+    return score(peer.name, run_peer(peer, faces, cache, progress), labels, note=peer.note)
+
+
+def run_peer(peer: Peer, faces: Path, cache: Path, progress: Callable[[str], None]) -> dict:
+    """Lets a peer answer for faces, after installing it where that has not been done.
+
+    Args:
+        peer: The peer.
+        faces: File of the faces: uint8, 48x48 each, one after the other.
+        cache: Where the peers' environments are kept.
+        progress: Called with one sentence for each step.
+
+    Returns:
+        The JSON object of its runner.
+
+    Raises:
+        PeerError: If it cannot be installed or fails.
+    """
     if not peer.environment.ready(cache):
         progress(f"Downloading for {peer.key} into {cache / peer.environment.name}: {peer.environment.size}.")
     try:
         folder = peer.environment.build(cache)
         progress(f"Measuring {peer.name}.")
         command = peer.environment.command(folder, RUNNERS / peer.runner)
-        found = run_runner(peer.name, [*command, str(faces), str(folder)])
+        return run_runner(peer.name, [*command, str(faces), str(folder)])
     except PeerError as error:
         raise PeerError(f"{peer.key}: {error}") from error
-    return score(peer.name, found, labels, note=peer.note)
 
 
 def run_runner(name: str, command: list[str], environment: dict[str, str] | None = None) -> dict:

@@ -1,0 +1,41 @@
+"""Robustness: what blur, noise, bad light and covered parts do to an answer, on the visitor's face and on many."""
+
+import streamlit as st
+
+from fer_demo.emotions import DISCLAIMER
+from fer_demo.tradeoffs.robustness import known_robustness
+from fer_demo.vision.samples import SAMPLES
+from fer_demo.web.shared import USER_ERRORS
+from pages.common import damaged, look, robustness_charts, state
+
+st.title("How much can a photo suffer?", anchor=False)
+st.markdown(":gray[Spoil the face from the Predict page and watch the answer; below, the same on many labelled faces.]")
+try:
+    predictor = state.predictor()
+    state.work_off()
+    known = known_robustness()
+except USER_ERRORS as error:
+    st.error(look.plain(str(error)), icon=":material/error:")
+    st.stop()
+if problem := st.session_state.get("problem"):
+    st.error(look.plain(problem), icon=":material/error:")
+look.model_note()
+with st.popover("Another photo", icon=":material/add_a_photo:"):
+    st.file_uploader(
+        "Choose a photo",
+        type=state.PICTURES,
+        key="robustness_file",
+        on_change=state.ask_widget,
+        args=("robustness_file",),
+    )
+    st.caption("Or try a sample")
+    for sample in SAMPLES:
+        st.button(sample.title, key=sample.name, on_click=state.ask_sample, args=(sample,), width="stretch")
+photo, face = state.current_photo(), state.chosen_face()
+if photo is None or face is None:
+    st.info("There is no face to spoil yet. Add a photo on the Predict page.", icon=":material/face:")
+else:
+    look.choose_face(photo)
+    damaged.try_it(predictor, face)
+    st.caption(DISCLAIMER)
+robustness_charts.robustness(known)
