@@ -340,6 +340,18 @@ class TestClassify:
         with pytest.raises(ValueError, match="grey"):
             predictor.classify([np.zeros((48, 48, 3), np.uint8)])
 
+    def test_what_is_measured_of_a_crop(self, predictor, astronaut):
+        """With landmarks all, with a box what needs none, and of a whole picture what its pixels give."""
+        (found,) = predictor.predict(astronaut)
+        assert found.quality.inside == 1 and found.quality.eye_distance > 20 and found.quality.yaw is not None
+        edge = round(float(found.landmarks[2, 0]))  # the picture ends at the nose
+        (half,) = predictor.predict(np.ascontiguousarray(astronaut[:, :edge]), faces=[found])
+        assert half.quality.inside == pytest.approx(0.5, abs=0.1) and half.flags == ("cut_off",)
+        (boxed,) = predictor.predict(astronaut, boxes=[(-100, 0, 200, 200)])
+        assert (boxed.quality.inside, boxed.quality.face_size, boxed.quality.yaw) == (0.5, 200, None)
+        (whole,) = predictor.predict(astronaut[:, :256], whole_image=True)
+        assert (whole.quality.inside, whole.quality.face_size, whole.quality.eye_distance) == (1, 512, None)
+
     def test_temperature_changes_the_confidence_and_not_the_label(self, predictor, astronaut):
         model, (face,) = predictor.model, predictor.predict(astronaut)
         scores = logits(model, face.crop)
