@@ -30,7 +30,7 @@ FLAGS: dict[str, str] = {
     "noisy": "noisy",
     "blurred": "blurred",
     "turned_away": "turned away",
-    "odd_landmarks": "eyes, nose and mouth not where a face has them",
+    "odd_landmarks": "eyes and mouth oddly placed",
 }
 """What may be wrong with a crop, and the words for it; the gravest first."""
 

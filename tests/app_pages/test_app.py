@@ -1,7 +1,9 @@
 """The Predict page, the visit as a whole, and what every page has to do."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import timm
@@ -54,6 +56,26 @@ def test_no_face_and_the_whole_picture(app):
     (face,) = app.session_state["photo"].faces
     assert face.box == (0, 0, 300, 200) and not app.exception
     assert "the whole picture as one face" in texts(app)
+
+
+def test_a_face_that_cannot_be_read_gets_no_answer(app, astronaut):
+    upload(app, "blurred.png", png(cv2.GaussianBlur(astronaut[:300, 50:400], (0, 0), 8)))
+    (face,) = app.session_state["photo"].faces
+    assert face.sentence == "can't tell: blurred" and not app.exception
+    assert "can&#x27;t tell: blurred" in "".join(e.proto.body for e in app.get("html"))
+    assert "it cannot be read, so they are no answer" in texts(app)
+
+
+def test_candidates_and_remarks_are_shown(app, predictor, astronaut):
+    (face,) = predictor.predict(astronaut)
+    quality = replace(face.quality, yaw=50.0)
+    app.run()
+    several = replace(face, candidates=("sad", "neutral", "angry"), quality=quality)
+    HANDOVER.put(app.session_state["sid"], Delivery("maybe.jpg", astronaut, [several]))
+    app.run()
+    shown = "".join(e.proto.body for e in app.get("html"))
+    assert "can&#x27;t tell: could be sad, neutral or angry" in shown and "The picture: turned away" in shown
+    assert "Bold: what it may be." in texts(app) and not app.exception
 
 
 def test_a_face_can_be_chosen(app, astronaut):

@@ -20,11 +20,12 @@ from fer_demo.emotions import LABELS
 from fer_demo.prediction import FacePrediction
 from fer_demo.predictor import ModelError, Predictor
 from fer_demo.results import FaceResults
-from fer_demo.runtime.model_info import with_temperature
+from fer_demo.runtime.model_info import with_set_threshold, with_temperature
 from fer_demo.vision.align import align_face, square_crop
 from fer_demo.vision.detector import FaceDetector
 from fer_demo.vision.images import ImageError, open_image
 from fer_demo.vision.preprocess import data_config, prepare
+from fer_demo.wording import candidates
 
 NAME = "fer_sedense_s2.tune_fer2013"
 
@@ -339,6 +340,18 @@ class TestClassify:
         with pytest.raises(ValueError, match="grey"):
             predictor.classify([np.zeros((48, 48, 3), np.uint8)])
 
+    def test_what_is_measured_of_a_crop(self, predictor, astronaut):
+        """With landmarks all, with a box what needs none, and of a whole picture what its pixels give."""
+        (found,) = predictor.predict(astronaut)
+        assert found.quality.inside == 1 and found.quality.eye_distance > 20 and found.quality.yaw is not None
+        edge = round(float(found.landmarks[2, 0]))  # the picture ends at the nose
+        (half,) = predictor.predict(np.ascontiguousarray(astronaut[:, :edge]), faces=[found])
+        assert half.quality.inside == pytest.approx(0.5, abs=0.1) and half.flags == ("cut_off",)
+        (boxed,) = predictor.predict(astronaut, boxes=[(-100, 0, 200, 200)])
+        assert (boxed.quality.inside, boxed.quality.face_size, boxed.quality.yaw) == (0.5, 200, None)
+        (whole,) = predictor.predict(astronaut[:, :256], whole_image=True)
+        assert (whole.quality.inside, whole.quality.face_size, whole.quality.eye_distance) == (1, 512, None)
+
     def test_temperature_changes_the_confidence_and_not_the_label(self, predictor, astronaut):
         model, (face,) = predictor.model, predictor.predict(astronaut)
         scores = logits(model, face.crop)
@@ -370,6 +383,18 @@ class TestModels:
             loaded = Predictor(given)
             assert loaded.name == "mine.best" and loaded.temperature == 1 and loaded.labels == LABELS
             np.testing.assert_allclose(values(loaded.predict(astronaut)[0]), values(expected), atol=1e-5)
+
+    def test_its_own_sets(self, folder, astronaut):
+        """The candidates are those of the threshold in the folder, and of the rule without one if there is none."""
+        config = json.loads((folder / "config.json").read_text())
+        found = {}
+        for threshold in (None, 0.0, 1.0):
+            config["pretrained_cfg"] = with_set_threshold(config["pretrained_cfg"], threshold)
+            (folder / "config.json").write_text(json.dumps(config))
+            (found[threshold],) = Predictor(folder).predict(astronaut)
+        assert found[None].candidates == candidates(found[None].probabilities)
+        assert len(found[0.0].candidates) == len(LABELS) and found[0.0].unsure
+        assert found[1.0].candidates == (found[1.0].label,) and not found[1.0].unsure
 
     def test_its_own_temperature(self, folder, astronaut):
         config = json.loads((folder / "config.json").read_text())

@@ -129,6 +129,7 @@ class TestDataFrame:
         assert tuple(frame.columns) == CSV_COLUMNS and list(frame["face"]) == [1, 2]
         assert frame["file"][0] == "=a.jpg" and frame["x"][0] == -1.26 and frame["happy"][1] == PROBABILITIES["happy"]
         assert frame["score"][0] == 0.912345 and pandas.isna(frame["score"][1])
+        assert set(frame["candidates"]) == {"happy"} and frame["readable"].all() and set(frame["flags"]) == {""}
         assert not frame["unsure"].any() and set(frame["label"]) == {"happy"} and set(frame["status"]) == {"face"}
 
     def test_pictures_without_faces_stay_and_frames_add_up(self):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import timm
@@ -119,6 +120,17 @@ def test_text(model, photos, capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert "a face, ä.png: face at (" in first and "%" in first
     assert second.endswith("nobody.png: no face found")
+
+
+def test_what_is_wrong_with_a_crop_is_said(model, tmp_path, capsys, astronaut):
+    """After the answer, or instead of one."""
+    for name, sigma in (("soft", 2.6), ("blurred", 8)):
+        picture = cv2.GaussianBlur(astronaut[:300, 50:400], (0, 0), sigma)
+        Image.fromarray(picture).save(tmp_path / f"{name}.png")
+    assert main(["predict", "--model", model, str(tmp_path / "soft.png"), str(tmp_path / "blurred.png")]) == 0
+    soft, blurred = capsys.readouterr().out.splitlines()
+    assert soft.endswith("; blurred") and "can't tell: blurred" not in soft
+    assert blurred.endswith("pixels: can't tell: blurred")
 
 
 def test_a_file_name_stays_on_its_line(model, photos, capsys):

@@ -176,7 +176,8 @@ def test_disagreement_in_words():
 
     def says(name, label, share):
         rest = (1 - share) / (len(LABELS) - 1)
-        face = SimpleNamespace(label=label, probabilities={n: share if n == label else rest for n in LABELS})
+        probabilities = {n: share if n == label else rest for n in LABELS}
+        face = SimpleNamespace(label=label, probabilities=probabilities, unsure=share < 0.5)
         return SimpleNamespace(name=name, face=face)
 
     both = disagreement([says("a", "happy", 0.9), says("b", "happy", 0.6)])

@@ -7,6 +7,8 @@ import timm
 import torch
 
 from fer_demo.checkpoints import WEIGHTS_FILE
+from fer_demo.predictor import Predictor
+from fer_demo.runtime.model_info import set_threshold
 from fer_demo.vision.preprocess import data_config
 from training.__main__ import main
 from training.data.twins import prepare_twins
@@ -91,12 +93,18 @@ class TestCheckpoints:
         later = tmp_path / "later" / MODEL
         command = ["calibrate", str(tmp_path / "plain" / MODEL), "--out", str(later), "--data", str(data)]
         assert main([*command, "--bn-pictures", "50"]) == 0
-        assert "PrivateTest" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "PrivateTest" in said
         assert (tmp_path / "plain" / MODEL / WEIGHTS_FILE).read_bytes() == before
         direct, found = (json.loads((f / "metrics.json").read_text()) for f in (tmp_path / "direct" / MODEL, later))
         assert found["training"] == direct["training"] and found["training"]["recipe"]["bn_pictures"] == 50
         assert found["PublicTest"]["correct"] == direct["PublicTest"]["correct"] and set(found["tta"]) == {"flip"}
         assert (later / "model.onnx").is_file()
+        # The threshold of the sets is printed, and stored where the temperature is.
+        assert f"threshold of the sets {found['set_threshold']:g}" in said and "sets hold the label" in said
+        assert set(found["sets"]["PrivateTest"]) == {"coverage", "size", "single", "accuracy_at_80"}
+        config = json.loads((later / "config.json").read_text())
+        assert set_threshold(config["pretrained_cfg"]) == found["set_threshold"] == Predictor(later).set_threshold
         with pytest.raises(ValueError, match="has its statistics from 50 pictures already"):
             calibrate(later, later, faces, 50)
 
