@@ -13,6 +13,8 @@ from fer_demo.prediction import FacePrediction
 from fer_demo.runtime.engines import Engine, installed, make_engine, softmax
 from fer_demo.runtime.model_info import ModelError, check_temperature
 from fer_demo.vision.preprocess import prepare_array
+from fer_demo.vision.quality import crop_quality
+from fer_demo.wording import candidates
 
 if TYPE_CHECKING:
     import torch
@@ -148,6 +150,31 @@ class FaceClassifier:
                 logits = (logits + self._engine.logits(np.ascontiguousarray(x[..., ::-1]))) * np.float32(0.5)
             results.append(softmax(logits / np.float32(self.temperature)))
         return np.concatenate(results)
+
+    def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[FacePrediction]:
+        """Answers for face crops in words: what `classify` says, with candidates and measures of the pixels.
+
+        Args:
+            crops: uint8 grey pictures (H, W) of any sizes.
+
+        Returns:
+            A face a crop; its box is the whole crop.
+
+        Raises:
+            TypeError: As for `classify`.
+            ValueError: As for `classify`.
+        """
+        answers = []
+        for crop, row in zip(crops, self.classify(crops), strict=True):
+            box = (0.0, 0.0, float(crop.shape[1]), float(crop.shape[0]))
+            probabilities, names = self._named(row)
+            answers.append(FacePrediction(box, None, None, probabilities, crop, crop_quality(crop, box=box), names))
+        return answers
+
+    def _named(self, row: NDArray[np.float32]) -> tuple[dict[str, float], tuple[str, ...]]:
+        """The probabilities of one crop by class name, and the candidates among these."""
+        probabilities = dict(zip(self.labels, map(float, row), strict=True))
+        return probabilities, candidates(probabilities, self.set_threshold)
 
     def explain(
         self,

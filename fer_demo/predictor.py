@@ -16,7 +16,6 @@ from fer_demo.vision.detector import DetectedFace, FaceDetector, align_face, squ
 from fer_demo.vision.images import ImageError, ImageSource, open_image
 from fer_demo.vision.quality import CropQuality, crop_quality
 from fer_demo.vision.sources import is_one_picture, source_name
-from fer_demo.wording import candidates
 
 if TYPE_CHECKING:
     import torch
@@ -278,6 +277,5 @@ class Predictor(FaceClassifier):
         quality: CropQuality,
     ) -> FacePrediction:
         """The answer for one crop, of which `row` are the probabilities."""
-        probabilities = dict(zip(self.labels, map(float, row), strict=True))
-        names = candidates(probabilities, self.set_threshold)
+        probabilities, names = self._named(row)
         return FacePrediction(box, landmarks, score, probabilities, crop, quality, names)

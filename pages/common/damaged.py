@@ -1,7 +1,6 @@
 """The part of the Robustness page where a visitor spoils a face: sliders, the crop before and after, the answers."""
 
 import base64
-import dataclasses
 from io import BytesIO
 
 import numpy as np
@@ -73,10 +72,7 @@ def try_it(predictor, face) -> None:
         spoilt = any(value != KINDS[kind].none for kind, value in chosen.items())
         st.button("Reset", icon=":material/restart_alt:", key="damage reset", on_click=reset, disabled=not spoilt)
     crop = damage_all(face.required_crop(), chosen)
-    row = predictor.classify([crop])[0]
-    answer = dataclasses.replace(
-        face, crop=crop, probabilities=dict(zip(predictor.labels, map(float, row), strict=True))
-    )
+    answer = predictor.read([crop])[0]
     sides = (("As it came", face), ("Spoilt" if spoilt else "Not spoilt yet", answer))
     with pictures, st.container(horizontal=True, gap="small"):
         for title, one in sides:

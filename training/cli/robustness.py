@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from fer_demo.checkpoints import bundled_checkpoints, renew_manifest, resolve
     from fer_demo.classifier import FaceClassifier
     from fer_demo.tradeoffs.robustness import ROBUSTNESS_FILE
+    from training.eval.evaluate import view_and_truth
     from training.eval.robustness import robustness, sample
     from training.report.robustness import ladder_tables, legend, table
 
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
             faces,
             seed=args.seed,
             ladders=ladders,
+            votes_share=view_and_truth(_training(name)).get("votes_share", 0.0),
             progress=lambda words, name=classifier.name: _say(f"{name}: {words}"),
         )
         results[f"`{classifier.name}`"] = {"split": args.split, **result}
@@ -82,6 +84,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"\n{ladder_tables(results)}")
     write_json(args.out, results)
     return failed
+
+
+def _training(name: str) -> dict[str, Any]:
+    """How a checkpoint was trained, as far as it says so."""
+    from fer_demo.checkpoints import checkpoint_metrics
+
+    return checkpoint_metrics(name).get("training", {})
 
 
 def _peers(args: argparse.Namespace, faces: "Faces") -> tuple[dict[str, dict[str, Any]], int]:

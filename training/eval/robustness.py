@@ -10,15 +10,14 @@ import torch
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from fer_demo.classifier import FaceClassifier
-from fer_demo.emotions import NUM_CLASSES
-from fer_demo.prediction import FacePrediction
+from fer_demo.emotions import LABELS, NUM_CLASSES
 from fer_demo.stats import wilson
 from fer_demo.vision.damages import KINDS, TWELVE, Damage, damage_each
 from training.bench.peers.measure import SIDE, run_peer
 from training.bench.peers.registry import Peer
 from training.bench.peers.results import PeerError, to_classes
 from training.data import DataError, Faces
-from training.eval.metrics import expected_calibration_error
+from training.eval.metrics import expected_calibration_error_of_draws
 
 LADDERS: tuple[Damage, ...] = tuple(Damage(kind, s) for kind, k in KINDS.items() for s in k.ladder if s != k.none)
 """Every kind at every strength of its ladder; the twelve are among them."""
@@ -49,6 +48,7 @@ def robustness(
     *,
     seed: int = 0,
     ladders: bool = False,
+    votes_share: float = 0.0,
     progress: Callable[[str], None] = lambda message: None,
 ) -> dict[str, Any]:
     """Measures one network on undamaged and damaged faces.
@@ -58,23 +58,26 @@ def robustness(
         faces: Labelled faces, single pictures.
         seed: Of the noise.
         ladders: Measure all strengths of each kind, not the twelve alone.
+        votes_share: For a network that answers for labels and votes: its confidence is to be right about a draw from
+            both, in that proportion.
         progress: Called with the words of each damage before it is measured.
 
     Returns:
         ``n``, ``seed``, ``temperature``, ``clean`` and ``twelve``, a list as `TWELVE`: each measurement has
-        ``accuracy``, ``macro_f1``, ``ece`` (15 bins, after the temperature) and ``unsure``, the share of answers that
-        are worded as unsure, all in [0, 1], and those of the twelve ``kind`` and ``strength``. What `summary` gives;
+        ``accuracy`` (against the labels), ``macro_f1``, ``ece`` (15 bins, after the temperature, of the crops that can
+        be read), ``unsure``, the share of answers that are worded as unsure, and ``unreadable``, the share of crops
+        that are said to be so, all in [0, 1]; those of the twelve also ``kind`` and ``strength``. What `summary` gives;
         and with `ladders` ``ladders``: kind to measurements from the strength on at which nothing happens.
 
     Raises:
         DataError: If the pictures are not single grey ones.
     """
-    crops = _crops(faces)
-    clean = _measure(classifier, crops, faces.labels)
+    crops, truth = _crops(faces), faces.targets("mixture" if votes_share else "labels", votes_share)
+    clean = _measure(classifier, crops, faces.labels, truth)
     found: dict[Damage, dict[str, Any]] = {}
     for what in LADDERS if ladders else TWELVE:
         progress(what.words)
-        measured = _measure(classifier, damage_each(crops, what, seed=seed), faces.labels)
+        measured = _measure(classifier, damage_each(crops, what, seed=seed), faces.labels, truth)
         found[what] = {**what._asdict(), **measured}
     result = {"n": len(faces), "seed": seed, "temperature": classifier.temperature, "clean": clean}
     result |= {"twelve": [found[what] for what in TWELVE]}
@@ -93,23 +96,17 @@ def _crops(faces: Faces) -> list[np.ndarray]:
     return list(faces.images[:, 0].numpy())
 
 
-def _measure(classifier: FaceClassifier, crops: list[np.ndarray], labels: torch.Tensor) -> dict[str, float]:
-    probabilities = classifier.classify(crops)
-    # A face's own word on whether it can be read, so that the share follows whatever rule the package has.
-    answers = [
-        FacePrediction(
-            (0.0, 0.0, *map(float, crop.shape[::-1])),
-            None,
-            None,
-            dict(zip(classifier.labels, map(float, row), strict=True)),
-            crop,
-        )
-        for row, crop in zip(probabilities, crops, strict=True)
-    ]
-    known = torch.from_numpy(probabilities)
+def _measure(
+    classifier: FaceClassifier, crops: list[np.ndarray], labels: torch.Tensor, truth: torch.Tensor
+) -> dict[str, float]:
+    answers = classifier.read(crops)  # a face's own word on whether it can be read, and is sure
+    known = torch.tensor([[face.probabilities[name] for name in LABELS] for face in answers])
+    read = torch.tensor([face.readable for face in answers])
+    logits = known[read].clamp(min=1e-12).log()
     return _right(known.argmax(1), labels) | {
-        "ece": expected_calibration_error(known.clamp(min=1e-12).log(), labels),
+        "ece": expected_calibration_error_of_draws(logits, truth[read]) if read.any() else 0.0,
         "unsure": round(sum(face.unsure for face in answers) / len(answers), 4),
+        "unreadable": round(float((~read).double().mean()), 4),
     }
 
 
@@ -134,7 +131,7 @@ def summary(measured: Sequence[Mapping[str, Any]], n: int) -> dict[str, Any]:
     """
     mean: dict[str, Any] = {
         key: round(float(np.mean([m[key] for m in measured])), 6)
-        for key in ("accuracy", "ece", "unsure")
+        for key in ("accuracy", "ece", "unsure", "unreadable")
         if key in measured[0]
     }
     mean["interval"] = [round(end, 6) for end in wilson(mean["accuracy"], n)]

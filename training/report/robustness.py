@@ -36,7 +36,8 @@ def legend(result: Mapping[str, Any], split: str) -> str:
     """
     return (
         f"{result['n']:,} faces of {split}, seed {result['seed']}. Cells: accuracy · expected calibration error (ECE, "
-        "15 bins, after the checkpoint's temperature) · share of the answers that are worded as unsure."
+        "15 bins, after the checkpoint's temperature, of the crops that can be read) · share of the answers that are "
+        "worded as unsure · in brackets the share of crops that are said to be unreadable."
     )
 
 
@@ -65,7 +66,8 @@ def _cell(measured: Mapping[str, Any]) -> str:
     """For example ``"68.2 % · 0.031 · 24 %"``; the accuracy alone where no more is known."""
     parts = [f"{100 * measured['accuracy']:.1f} %"]
     if "ece" in measured:
-        parts += [f"{measured['ece']:.3f}", f"{100 * measured['unsure']:.0f} %"]
+        unread = f" ({100 * measured['unreadable']:.0f} %)" if measured.get("unreadable") else ""
+        parts += [f"{measured['ece']:.3f}", f"{100 * measured['unsure']:.0f} %{unread}"]
     return " · ".join(parts)
 
 

@@ -21,6 +21,7 @@ from fer_demo.checkpoints import (
 )
 from fer_demo.classifier import FaceClassifier
 from fer_demo.emotions import LABELS
+from fer_demo.prediction import FacePrediction
 from fer_demo.stats import wilson
 from fer_demo.tradeoffs.robustness import ROBUSTNESS_FILE
 from fer_demo.vision.damages import KINDS, TWELVE
@@ -49,6 +50,10 @@ class Reader:
             row[LABELS.index("sad")] = 0.02 if bright else 0.5
         return rows / rows.sum(1, keepdims=True)
 
+    def read(self, crops):
+        rows = [dict(zip(LABELS, map(float, row), strict=True)) for row in self.classify(crops)]
+        return [FacePrediction((0, 0, 48, 48), None, None, p, c) for p, c in zip(rows, crops, strict=True)]
+
 
 @pytest.fixture
 def grey():
@@ -60,7 +65,13 @@ def grey():
 def test_figures_by_hand(grey):
     result = robustness(Reader(), grey, ladders=True)
     assert result["n"] == 10 and result["seed"] == 0 and result["temperature"] == 1.5
-    assert result["clean"] == {"accuracy": 0.6, "macro_f1": result["clean"]["macro_f1"], "ece": 0.28, "unsure": 0.0}
+    assert result["clean"] == {
+        "accuracy": 0.6,
+        "macro_f1": result["clean"]["macro_f1"],
+        "ece": 0.28,
+        "unsure": 0.0,
+        "unreadable": 0.0,
+    }
     assert [(m["kind"], m["strength"]) for m in result["twelve"]] == list(TWELVE)
     dark = next(m for m in result["twelve"] if m["kind"] == "light")
     assert (dark["accuracy"], dark["unsure"]) == (0.4, 1.0) and dark["ece"] == pytest.approx(0.1, abs=1e-3)
@@ -85,6 +96,21 @@ def test_unsure_is_what_the_package_calls_so(grey, monkeypatch):
     )
     by_kind = {m["kind"]: m["unsure"] for m in robustness(Reader(), grey)["twelve"]}
     assert by_kind["eyes"] == by_kind["mouth"] == 1 and by_kind["turn"] == by_kind["blur"] == 0
+
+
+def test_what_cannot_be_read_does_not_count_for_calibration(grey, monkeypatch):
+    monkeypatch.setattr("fer_demo.prediction.FacePrediction.readable", property(lambda face: face.crop.mean() > 100))
+    dark = next(m for m in robustness(Reader(), grey)["twelve"] if m["kind"] == "light")
+    assert (dark["unreadable"], dark["ece"], dark["unsure"], dark["accuracy"]) == (1.0, 0.0, 1.0, 0.4)
+
+
+def test_a_network_of_two_kinds_of_labels_is_calibrated_to_both(grey):
+    votes = torch.zeros(10, 10)
+    votes[:, 1] = 10  # the annotators call all of them happy
+    voted = Faces(grey.images, grey.labels, grey.splits, votes)
+    assert robustness(Reader(), voted)["clean"]["ece"] == 0.28
+    # Six of ten by the labels and ten of ten by the votes: eight of ten, at a confidence of 0.88.
+    assert robustness(Reader(), voted, votes_share=0.5)["clean"]["ece"] == pytest.approx(0.08, abs=1e-3)
 
 
 def test_a_sample_is_seeded(faces):
