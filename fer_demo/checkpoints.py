@@ -31,8 +31,11 @@ DEFAULT_TAGS = {
 }
 """The tag that an architecture's bare name stands for, as timm takes it from the first of its ``default_cfgs``."""
 
-DEFAULT = "fer_sedense.restart_fer2013"
-"""The checkpoint that answers where none is named: the bundled one that is best on FER2013's PublicTest."""
+DEFAULT = "fer_sedense.photos_fer2013"
+"""The checkpoint that answers where none is named: the one made for people's own photographs.
+
+An architecture's bare name stands for the weights behind the paper's number, which are best on FER2013's labels.
+"""
 
 
 class UnknownModelError(ModelError):
@@ -146,7 +149,7 @@ def resolve(model: str | os.PathLike[str] | None = None) -> Checkpoint:
     bundled = bundled_checkpoints()
     if tagged in bundled:
         return Checkpoint(tagged, checkpoints_dir() / tagged, True)
-    if tagged in {f"{architecture}.{tag}" for architecture, tag in DEFAULT_TAGS.items()}:
+    if tagged in {DEFAULT, *(f"{architecture}.{tag}" for architecture, tag in DEFAULT_TAGS.items())}:
         raise ModelError(f"The bundled checkpoint {tagged} is missing from {checkpoints_dir()}; install fer-demo anew.")
     folder = Path(name)
     if os.path.isdir(folder):  # unlike Path.is_dir, false for a name that is too long for any path
@@ -263,20 +266,3 @@ def _read_json(path: Path, remedy: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error}); {remedy}.") from None
     return content
-
-
-def recipe_chain(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """The trainings that led to weights, the first of them first.
-
-    Args:
-        training: Of a checkpoint's ``metrics.json``: ``recipe``, perhaps ``lineage`` (see
-            `training.run.provenance.lineage`) and ``stopped_after``.
-
-    Returns:
-        ``epochs`` and ``sizes`` of each, and whatever else is known of it; ``epochs`` of a run that was stopped is the
-        number that it trained.
-    """
-    recipe = training["recipe"]
-    if "stopped_after" in training:
-        recipe = recipe | {"epochs": training["stopped_after"]}
-    return [*(step for step in training.get("lineage", []) if "epochs" in step), recipe]

@@ -6,7 +6,7 @@ from fer_demo.emotions import DISCLAIMER
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import look, state
-from pages.common.card import card_text, headline_figures
+from pages.common.card import card_text, headline_figures, operating_point
 
 NOTES = {
     ":material/psychology_alt: A guess, not a feeling": f"""
@@ -50,7 +50,7 @@ with st.container(border=True, horizontal=True, vertical_alignment="center"):
 
 try:
     name = state.predictor().name
-    figures, card = headline_figures(name), card_text(name)
+    figures, card, point = headline_figures(name), card_text(name), operating_point(name)
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
 else:
@@ -58,4 +58,8 @@ else:
     for column, (label, value, note) in zip(st.columns(max(1, len(figures))), figures, strict=False):
         column.metric(label, value)
         column.caption(note)
+    if point:
+        with st.container(border=True):
+            st.subheader(":material/tune: How much neutral is worth", anchor=False)
+            st.markdown(point)
     st.markdown(card or "This checkpoint comes without a model card.")

@@ -47,4 +47,5 @@ MEASURES = {
     "latency": Measure("latency, one face", "ms", 1e3),
     "throughput": Measure("throughput, batches of 32", "faces/s", 1.0, high_is_good=True),
     "accuracy": Measure("test accuracy", "%", 100.0, high_is_good=True, log=False),
+    "ferplus": Measure("agreement with FER+'s majority", "%", 100.0, high_is_good=True, log=False),
 }

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import timm
 
-from fer_demo.checkpoints import checkpoint_metrics, recipe_chain
+from fer_demo.checkpoints import checkpoint_metrics
+from fer_demo.provenance import recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import MEASURES, NOT_TRAINED, REPRODUCED
 from fer_demo.tradeoffs.published import data_sets, systems

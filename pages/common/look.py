@@ -5,8 +5,10 @@ import html
 import streamlit as st
 
 from fer_demo.annotate import draw_faces, enlarge, face_color, fit_width
+from fer_demo.checkpoints import resolve
 from fer_demo.emotions import text_color
 from fer_demo.figures import probability_bars
+from fer_demo.provenance import taught_by
 from fer_demo.wording import count_faces, in_words
 from pages.common import state
 from pages.common.state import Photo
@@ -31,12 +33,31 @@ def chart(figure, alt: str, **more):
     return st.plotly_chart(figure, alt=alt, config=_PLOTLY, **{"key": alt, **more})
 
 
+LABELS_ONLY = "fer_sedense"
+"""What the paper's number belongs to, one click away from the checkpoint for photographs."""
+
+
 def model_note() -> None:
-    """Says which checkpoint answers, and offers the way back, if the visitor chose one on the Trade-offs page."""
-    if name := st.session_state.get("model"):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f":material/swap_horiz: `{name}` answers, as you chose.", width="content")
-            st.button("Back to the best one", key="model_back", type="tertiary", on_click=state.use_model, args=(None,))
+    """Says which checkpoint answers and what taught it, and offers the other one: for photographs, or the paper's."""
+    chosen = st.session_state.get("model")
+    name = resolve(chosen).name
+    taught = taught_by(name)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        who = f":material/model_training: :gray[`{name}` answers{', as you chose' if chosen else ''}"
+        why = f": {taught} taught it" if taught else ""
+        st.markdown(f"{who}{why}.]", width="content")
+        if chosen:
+            st.button("Back to photographs", key="model_back", type="tertiary", on_click=state.use_model, args=(None,))
+        else:
+            paper = resolve(LABELS_ONLY).name
+            st.button(
+                "Ask the paper's weights",
+                key="model_paper",
+                type="tertiary",
+                help=f"`{paper}` learned FER2013's labels alone: better on FER2013, worse on photographs.",
+                on_click=state.use_model,
+                args=(paper,),
+            )
 
 
 def choose_face(photo: Photo) -> None:

@@ -5,7 +5,7 @@ Keys:
     ``face``: index of the chosen face in ``photo.faces``; 0 for a new photo. Read it with `chosen_face`.
     ``request``: a `Request` that the page still has to work off, or absent.
     ``problem``: one sentence about the last request, or absent.
-    ``model``: name of the bundled checkpoint that answers for this visitor; absent for the best one.
+    ``model``: name of the bundled checkpoint that answers for this visitor; absent for the default.
     ``sid``: the ticket under which the upload widget hands pictures to this visitor.
 
 A photo lives here only: it goes when the visitor leaves.
@@ -82,7 +82,7 @@ def predictor() -> Predictor:
 
 
 def use_model(name: str | None) -> None:
-    """Lets another bundled checkpoint answer from now on, for the current photo too; None is the best one."""
+    """Lets another bundled checkpoint answer from now on, for the current photo too; None is the default."""
     st.session_state["model"] = name
     st.session_state.pop("class averages", None)  # the mean maps of the one before
     if photo := current_photo():

@@ -126,7 +126,7 @@ def test_the_chosen_checkpoint_answers_on_the_other_pages(visit):
     visitor.sees("The network's answer: unsure")
     page.get_by_role("link", name="Predict").click()
     visitor.sees("answers, as you chose")
-    page.get_by_role("button", name="Back to the best one").click()
+    page.get_by_role("button", name="Back to photographs").click()
     visitor.sees("looks happy")
     visitor.counts(page.get_by_text("answers, as you chose"), 0)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fer_demo.checkpoints import recipe_chain
+from fer_demo.provenance import recipe_chain
 from training.run.config import TrainConfig
 from training.run.corruptions import KINDS
 from training.run.provenance import releases

@@ -9,7 +9,8 @@ from typing import Any
 import timm
 
 import fer_demo
-from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics, recipe_chain
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from fer_demo.provenance import recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import NOT_TRAINED
 from fer_demo.tradeoffs.published import System, data_sets, systems

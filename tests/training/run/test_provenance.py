@@ -6,7 +6,8 @@ import json
 import pytest
 import timm
 
-from fer_demo.checkpoints import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics, recipe_chain
+from fer_demo.checkpoints import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
+from fer_demo.provenance import recipe_chain
 from training.report.card import model_card
 from training.report.systems import schedule
 from training.run import provenance
