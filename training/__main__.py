@@ -13,6 +13,7 @@ COMMANDS = (
     "profile",
     "evaluate",
     "reproduce",
+    "end_to_end",
     "systems",
     "faithfulness",
     "ferplus",

@@ -16,6 +16,10 @@ __all__ = ["TEMPLATE", "align_face", "crop_matrix", "needed_part", "similarity",
 TEMPLATE = np.array([[15.3, 18.8], [32.7, 18.8], [24.0, 28.7], [16.7, 36.2], [31.3, 36.2]]) / 48
 """Right eye, left eye, nose tip, right and left mouth corner as fractions of the crop's side; float64 (5, 2)."""
 
+# FER2013's pictures are sharp, and a network minds if its crops are not: half a pixel's shift of FER2013's own pictures
+# with bilinear interpolation costs about a point of accuracy. docs/accuracy.md has the figures.
+CROP_INTERPOLATION = cv2.INTER_CUBIC
+
 MAX_MULTIPLE = 8  # see warp
 
 
@@ -130,7 +134,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+def warp(image: np.ndarray, matrix: np.ndarray, size: int, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
     """Maps a picture onto a square by a similarity transform, without aliasing.
 
     Args:
@@ -138,24 +142,26 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
         matrix: (2, 3), from picture to result; coordinates count from the outer corner of the top left pixel, so that
             scaling a picture scales its coordinates.
         size: Side of the result in pixels.
+        interpolation: ``cv2.INTER_LINEAR``, or ``cv2.INTER_CUBIC`` as for face crops.
 
     Returns:
         uint8 (size, size) or (size, size, 3). What lies outside the picture repeats its border.
     """
-    return _drawn(*needed_part(image, matrix, size), size)
+    return _drawn(*needed_part(image, matrix, size), size, interpolation)
 
 
 def _gray_crop(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """`warp` of a picture's grey levels."""
+    """`warp` of a picture's grey levels, with `CROP_INTERPOLATION`."""
     # Cut first: turning a whole photo grey takes longer than all the rest, and each of its faces would do so again.
     part, matrix = needed_part(image, matrix, size)
-    return _drawn(part if part.ndim == 2 else cv2.cvtColor(part, cv2.COLOR_RGB2GRAY), matrix, size)
+    gray = part if part.ndim == 2 else cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
+    return _drawn(gray, matrix, size, CROP_INTERPOLATION)
 
 
-def _drawn(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+def _drawn(image: np.ndarray, matrix: np.ndarray, size: int, interpolation: int) -> np.ndarray:
     """`warp` of what `needed_part` left."""
-    # Bilinear interpolation reads four pixels; a strong reduction would skip the others and turn hair and skin into
-    # noise. So the result is drawn at a whole multiple of its size, where nothing is skipped, and averaged down.
+    # Interpolation reads a place's neighbours alone; a strong reduction would skip other pixels and turn hair and skin
+    # into noise. So the result is drawn at a whole multiple of its size, where nothing is skipped, and averaged down.
     # What is reduced by more than MAX_MULTIPLE is reduced in two steps, since the drawing would be too large.
     reduction = 1 / math.hypot(matrix[0, 0], matrix[1, 0])
     if reduction > MAX_MULTIPLE:
@@ -168,7 +174,7 @@ def _drawn(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     m = matrix * multiple
     # OpenCV counts from the centre of the top left pixel: half a pixel less on both sides.
     m[:, 2] += 0.5 * (m[0, 0] + m[0, 1]) - 0.5, 0.5 * (m[1, 0] + m[1, 1]) - 0.5
-    full = cv2.warpAffine(image, m, (size * multiple,) * 2, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    full = cv2.warpAffine(image, m, (size * multiple,) * 2, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
     return full if multiple == 1 else cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA)
 
 
@@ -185,7 +191,7 @@ def needed_part(image: np.ndarray, matrix: np.ndarray, size: int, margin: float 
     corners = np.array([[low, low], [high, low], [low, high], [high, high]], np.float64)
     reached = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
     limits = np.array([image.shape[1], image.shape[0]])
-    # Two pixels more for the interpolation; at least the border's pixel, which is repeated.
+    # Two pixels more for the interpolation, cubic too; at least the border's pixel, which is repeated.
     start = np.clip(np.floor(reached.min(axis=0)) - 2, 0, limits - 1).astype(int)
     stop = np.maximum(np.clip(np.ceil(reached.max(axis=0)) + 2, 0, limits).astype(int), start + 1)
     part = image[start[1] : stop[1], start[0] : stop[0]]

@@ -75,8 +75,11 @@ function neededPart({ data, width: w, height: h }, [a, b, c, d, e, f], width, he
   return [{ data: part, width: partWidth, height: partHeight }, matrix];
 }
 
-/** A copy of other size, turned, or a part: without aliasing; `outside` is a grey level, or null to repeat the border. */
-export function warp(picture, matrix, width, height, outside = null) {
+/**
+ * A copy of other size, turned, or a part: without aliasing; `outside` is a grey level, or null to repeat the border.
+ * Interpolation is bilinear or, for `cubic`, bicubic as OpenCV's INTER_CUBIC, which takes no `outside`.
+ */
+export function warp(picture, matrix, width, height, outside = null, cubic = false) {
   const back = invert(matrix);
   const reduction = Math.hypot(back[0], back[3]);
   if (reduction > MAX_MULTIPLE * 1.001) {
@@ -85,12 +88,20 @@ export function warp(picture, matrix, width, height, outside = null) {
     const sides = [part.width, part.height].map((side) => Math.max(1, Math.round((side * MAX_MULTIPLE) / reduction)));
     const [u, v] = [part.width / sides[0], part.height / sides[1]];
     const inner = [a * u, b * v, c, d * u, e * v, f];
-    return draw(reduce(part, ...sides), inner, width, height, outside);
+    return draw(reduce(part, ...sides), inner, width, height, outside, cubic);
   }
-  return draw(picture, matrix, width, height, outside);
+  return draw(picture, matrix, width, height, outside, cubic);
 }
 
-function draw({ data, width: w, height: h }, matrix, width, height, outside) {
+/** The weights of four neighbouring pixels for a place that is a fraction `t` behind the second, as OpenCV has them. */
+function cubicWeights(t) {
+  const a = -0.75;
+  const inner = (x) => ((a + 2) * x - (a + 3)) * x * x + 1;
+  const outer = (x) => ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  return [outer(t + 1), inner(t), inner(1 - t), outer(2 - t)];
+}
+
+function draw({ data, width: w, height: h }, matrix, width, height, outside, cubic) {
   const back = invert(matrix);
   const reduction = Math.hypot(back[0], back[3]);
   const multiple = Math.max(1, Math.min(MAX_MULTIPLE, Math.ceil(reduction - 1e-6)));
@@ -114,6 +125,19 @@ function draw({ data, width: w, height: h }, matrix, width, height, outside) {
           const top = Math.floor(y - 0.5);
           const fx = x - 0.5 - left;
           const fy = y - 0.5 - top;
+          if (cubic) {
+            const [across, down] = [cubicWeights(fx), cubicWeights(fy)];
+            const value = [0, 0, 0];
+            for (let m = 0; m < 4; m++) {
+              const line = 4 * w * clamp(top - 1 + m, h - 1);
+              for (let n = 0; n < 4; n++) {
+                const from = line + 4 * clamp(left - 1 + n, w - 1);
+                for (let k = 0; k < 3; k++) value[k] += down[m] * across[n] * data[from + k];
+              }
+            }
+            for (let k = 0; k < 3; k++) sum[k] += clamp(value[k], 255); // OpenCV draws whole grey levels
+            continue;
+          }
           const x0 = 4 * clamp(left, w - 1);
           const x1 = 4 * clamp(left + 1, w - 1);
           const y0 = 4 * w * clamp(top, h - 1);
@@ -133,7 +157,8 @@ function draw({ data, width: w, height: h }, matrix, width, height, outside) {
 
 /** A face's crop as the network sees it: grey levels, Uint8Array (size * size). */
 export function crop(picture, matrix, size) {
-  const { data } = warp(picture, matrix, size, size);
+  const [part, inner] = neededPart(picture, matrix, size, size);
+  const { data } = warp(part, inner, size, size, null, true);
   return Uint8Array.from({ length: size * size }, (_, i) =>
     Math.round(0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]),
   );

@@ -6,7 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from fer_demo.vision.align import TEMPLATE, align_face, crop_matrix, similarity, square_crop, warp, whole_picture
+from fer_demo.vision.align import (
+    CROP_INTERPOLATION,
+    TEMPLATE,
+    align_face,
+    crop_matrix,
+    similarity,
+    square_crop,
+    warp,
+    whole_picture,
+)
 
 # The astronaut's landmarks, marked by hand.
 ASTRONAUT = np.array([[206, 103], [243, 102], [224, 126], [207, 142], [242, 141]])
@@ -53,6 +62,24 @@ class TestAlignment:
         small = align_face(astronaut, ASTRONAUT).astype(int)
         large = cv2.resize(astronaut, None, fx=4, fy=4, interpolation=cv2.INTER_LINEAR)
         assert np.abs(align_face(large, ASTRONAUT * 4) - small).mean() < 1.5
+
+    def test_crops_stay_sharp(self):
+        """A crop that lies between the pixels keeps fine detail: bilinear interpolation would leave half of it."""
+        wave = np.sin(np.arange(96) * 2 * np.pi / 3.2) * 100 + 128
+        picture = np.repeat(wave.round().astype(np.uint8)[None], 96, axis=0)
+        left = square_crop(picture, (24.5, 24, 48, 48)).astype(float)
+        linear = warp(picture, crop_matrix((24.5, 24, 48, 48), None), 48).astype(float)
+        assert left.std() > 1.25 * linear.std() and left.std() > 0.6 * picture.std()
+
+    @pytest.mark.parametrize("place", [(30.3, 21.6), (0, 0), (-0.4, 47.8)])
+    def test_all_pixels_that_are_interpolated_from_are_there(self, place):
+        """Only a part of the picture is read; the crop is the one that the whole picture gives."""
+        grey = np.random.default_rng(3).integers(0, 256, (90, 100), np.uint8)
+        box = (*place, 41.0, 41.0)
+        m = crop_matrix(box, None)
+        m[:, 2] += 0.5 * m[:, :2].sum(axis=1) - 0.5
+        whole = cv2.warpAffine(grey, m, (48, 48), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        assert np.abs(square_crop(grey, box).astype(int) - whole).max() <= 2  # OpenCV rounds places to 1/32 pixel
 
     def test_wrong_landmarks(self, astronaut):
         for bad in (np.zeros((5, 2)), np.full((5, 2), np.nan), ASTRONAUT[:4]):
@@ -124,12 +151,13 @@ class TestGrey:
         for place in rng.random((6, 2)).round(1) * size[::-1]:  # on the border too
             x, y = np.minimum(place, np.array(size[::-1]) - 0.25) - side / 2
             box = (x, y, side, side * rng.uniform(0.5, 1))
-            np.testing.assert_array_equal(square_crop(image, box), warp(grey, crop_matrix(box, None), 48))
+            expected = warp(grey, crop_matrix(box, None), 48, CROP_INTERPOLATION)
+            np.testing.assert_array_equal(square_crop(image, box), expected)
             turn = cv2.getRotationMatrix2D((0.5, 0.5), rng.uniform(-180, 180), 1.0)
             landmarks = (TEMPLATE @ turn[:, :2].T + turn[:, 2]) * side + (x, y) + rng.normal(0, side / 50, (5, 2))
             for pixels, margin in ((48, 0.0), (64, 0.25)):
                 target = (TEMPLATE + margin) / (1 + 2 * margin) * pixels
-                expected = warp(grey, similarity(landmarks, target), pixels)
+                expected = warp(grey, similarity(landmarks, target), pixels, CROP_INTERPOLATION)
                 np.testing.assert_array_equal(align_face(image, landmarks, pixels, margin), expected)
 
     def test_a_view_of_a_photo(self, astronaut):
