@@ -1,6 +1,7 @@
 """Shared fixtures. `FER2013_DIR` names the folder (or file) of the data; tests that need it skip without it."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,3 +34,22 @@ def astronaut() -> np.ndarray:
     from skimage import data
 
     return data.astronaut()
+
+
+@pytest.fixture(scope="session")
+def wild_dir() -> Path:
+    """Labelled photographs as `training.eval.photos.read_photos` takes them."""
+    return _folder("FER_WILD_DIR", "labelled photographs are not here")
+
+
+@pytest.fixture(scope="session")
+def photos_dir() -> Path:
+    """Photographs with faces, of any kind."""
+    return _folder("FER_PHOTOS_DIR", "photographs are not here")
+
+
+def _folder(variable: str, missing: str) -> Path:
+    path = os.environ.get(variable)
+    if not path or not os.path.isdir(path):
+        pytest.skip(f"{missing}: set {variable} to their folder")
+    return Path(path)
