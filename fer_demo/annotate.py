@@ -38,20 +38,25 @@ class Drawable(Protocol):
         ...
 
 
-UNREADABLE_COLOR = "#BBBBBB"
-"""The box of a face that cannot be read, in no emotion's colour."""
+UNTOLD_COLOR = "#BBBBBB"
+"""The box of a face of which nothing can be told, in no emotion's colour."""
 
 
 def face_label(number: int, face: Drawable) -> str:
-    """What a box says: ``"1 happy"``; ``"1 happy?"`` for two candidates; ``"1 ?"`` for more, or if it is unreadable."""
-    if not face.readable or len(face.candidates) > 2:
+    """What a box says: ``"1 happy"``, ``"1 happy?"`` for two candidates, and ``"1 ?"`` where nothing can be told."""
+    if not _told(face):
         return f"{number} ?"
     return f"{number} {face.label}{'?' if len(face.candidates) > 1 else ''}"
 
 
 def face_color(face: Drawable) -> str:
-    """The hex colour of a face's box: its label's, or grey if it cannot be read."""
-    return COLORS[face.label] if face.readable else UNREADABLE_COLOR
+    """The hex colour of a face's box: its label's, or `UNTOLD_COLOR`."""
+    return COLORS[face.label] if _told(face) else UNTOLD_COLOR
+
+
+def _told(face: Drawable) -> bool:
+    """Whether the words for a face are other than "can't tell"."""
+    return face.readable and len(face.candidates) <= 2
 
 
 def draw_faces(

@@ -13,6 +13,7 @@ from typing import Any
 
 import onnx
 
+from fer_demo.annotate import UNTOLD_COLOR
 from fer_demo.emotions import DISCLAIMER, EMOTIONS, text_color
 from fer_demo.export import export_model
 from fer_demo.runtime.model_info import ModelError
@@ -77,6 +78,7 @@ def export_web(
             "detection": _detection(),
             "looks": [emotion.looks for emotion in emotions],
             "colors": [emotion.color for emotion in emotions],
+            "untoldColor": UNTOLD_COLOR,
             "symbols": [emotion.symbol for emotion in emotions],
             "textColors": [text_color(emotion.color) for emotion in emotions],
         }

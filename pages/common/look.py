@@ -162,7 +162,10 @@ def _headline(index: int, face) -> str:
     chip = f"background:{color};color:{text_color(color)};border-radius:6px;padding:0 .5em;margin-right:.5em"
     small = "font-size:.875rem;font-weight:400;opacity:.7"
     remarks = f'<div style="{small}">The picture: {html.escape(face.remarks)}</div>' if face.remarks else ""
-    return f'<div><span style="{chip}">{index + 1}</span>{html.escape(face.sentence)}{remarks}</div>'
+    return (
+        '<div style="display:flex;align-items:baseline">'
+        f'<span style="{chip}">{index + 1}</span><div>{html.escape(face.sentence)}{remarks}</div></div>'
+    )
 
 
 def _doubt(face) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from fer_demo.annotate import (
     PICTURE_ENDINGS,
-    UNREADABLE_COLOR,
+    UNTOLD_COLOR,
     draw_faces,
     enlarge,
     face_color,
@@ -147,10 +147,11 @@ def test_an_unsure_face_has_a_question_mark():
         assert face_label(2, SimpleNamespace(**vars(face(box, happy=0.82)) | many)) == "2 ?"
 
 
-def test_a_face_that_cannot_be_read_has_no_emotions_colour():
-    unreadable = SimpleNamespace(**vars(face((10, 40, 60, 60), happy=0.82)) | {"readable": False})
-    assert face_color(unreadable) == UNREADABLE_COLOR not in COLORS.values()
-    drawn = draw_faces(np.full((120, 100, 3), 90, np.uint8), [unreadable])
+@pytest.mark.parametrize("why", [{"readable": False}, {"candidates": ("happy", "sad", "fear")}])
+def test_a_face_of_which_nothing_can_be_told_has_no_emotions_colour(why):
+    untold = SimpleNamespace(**vars(face((10, 40, 60, 60), happy=0.82)) | why)
+    assert face_color(untold) == UNTOLD_COLOR not in COLORS.values()
+    drawn = draw_faces(np.full((120, 100, 3), 90, np.uint8), [untold])
     assert (drawn == [0xBB] * 3).all(axis=2).sum() > 100
 
 

@@ -96,9 +96,10 @@ function show(picture, faces, whole) {
     const best = names[0];
     const { flags, readable } = quality;
     if (!whole) {
-      const word = !readable || names.length > 2 ? " ?" : ` ${model.labels[best]}${names.length > 1 ? "?" : ""}`;
+      const told = readable && names.length <= 2;
+      const word = told ? `${model.labels[best]}${names.length > 1 ? "?" : ""}` : "?";
       const colors = { color: model.colors[best], textColor: model.textColors[best] };
-      drawBox(context, box, `${n + 1}${word}`, readable ? colors : { color: "#BBBBBB", textColor: "#000000" });
+      drawBox(context, box, `${n + 1} ${word}`, told ? colors : { color: model.untoldColor, textColor: "#000000" });
     }
     const item = element("li");
     item.dataset.label = model.labels[best];
