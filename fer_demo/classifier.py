@@ -125,6 +125,11 @@ class FaceClassifier:
         return info.set_threshold if self.temperature == info.temperature else None
 
     @property
+    def robust(self) -> bool:
+        """Whether the network learned damaged pictures, and so reads crops that others cannot."""
+        return self._engine.info.robust
+
+    @property
     def input_size(self) -> tuple[int, int]:
         """Height and width of the crops that the network takes, in pixels."""
         return self._engine.info.size
@@ -168,7 +173,8 @@ class FaceClassifier:
         for crop, row in zip(crops, self.classify(crops), strict=True):
             box = (0.0, 0.0, float(crop.shape[1]), float(crop.shape[0]))
             probabilities, names = self._named(row)
-            answers.append(FacePrediction(box, None, None, probabilities, crop, crop_quality(crop, box=box), names))
+            quality = crop_quality(crop, box=box, robust=self.robust)
+            answers.append(FacePrediction(box, None, None, probabilities, crop, quality, names))
         return answers
 
     def _named(self, row: NDArray[np.float32]) -> tuple[dict[str, float], tuple[str, ...]]:

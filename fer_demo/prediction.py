@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fer_demo.emotions import LABELS
 from fer_demo.vision.quality import FLAGS, CropQuality
-from fer_demo.wording import candidates, describe
+from fer_demo.wording import candidates, describe, is_clear
 
 _SIDES = ("x", "y", "width", "height")
 
@@ -70,8 +70,8 @@ class FacePrediction:
 
     @property
     def unsure(self) -> bool:
-        """Whether there is more than one candidate, or the crop cannot be read."""
-        return len(self.candidates) > 1 or not self.readable
+        """Whether there is more than one candidate and the best is not clear, or the crop cannot be read."""
+        return not self.readable or (len(self.candidates) > 1 and not is_clear(self.probabilities))
 
     @property
     def sentence(self) -> str:

@@ -245,16 +245,17 @@ class Predictor(FaceClassifier):
         cut = _Cut(source_name(source), width, height, [])
         if whole:
             box, crop = (0.0, 0.0, float(width), float(height)), whole_picture(image, size)
-            cut.faces = [(box, None, None, crop, crop_quality(crop, box=box))]
+            cut.faces = [(box, None, None, crop, crop_quality(crop, box=box, robust=self.robust))]
         elif boxes is not None:
             for given in boxes:
                 crop, place = square_crop(image, given, size), tuple(map(float, given))
-                cut.faces.append((place, None, None, crop, crop_quality(crop, box=place, picture=(height, width))))
+                quality = crop_quality(crop, box=place, picture=(height, width), robust=self.robust)
+                cut.faces.append((place, None, None, crop, quality))
         else:
             for face in self.detector.detect(image, turned=turned) if faces is None else faces:
                 marks = face.landmarks
                 crop = square_crop(image, face.box, size) if marks is None else align_face(image, marks, size)
-                quality = crop_quality(crop, box=face.box, landmarks=marks, picture=(height, width))
+                quality = crop_quality(crop, box=face.box, landmarks=marks, picture=(height, width), robust=self.robust)
                 cut.faces.append((face.box, marks, face.score, crop, quality))
         return cut
 

@@ -54,4 +54,5 @@ def answering_figures(metrics: dict[str, Any], split: str = "PrivateTest") -> di
     """
     mirror = metrics.get("training", {}).get("operating_point", {}).get("mirror")
     views = metrics.get("tta", {}).get("flip", {}) if mirror else metrics
-    return views.get(split, {})
+    figures: dict[str, Any] = views.get(split, {})
+    return figures

@@ -43,8 +43,8 @@ def candidates(probabilities: Mapping[str, float], threshold: float | None = Non
     order = ranked(probabilities)
     if threshold is not None:
         return (order[0][0], *(name for name, p in order[1:] if p >= threshold))
-    (first, p1), (second, p2) = order[:2]
-    return (first, second) if p1 < SURE_FROM or p1 - p2 < CLEAR_LEAD else (first,)
+    names = order[0][0], order[1][0]
+    return names[:1] if is_clear(probabilities) else names
 
 
 def describe(probabilities: Mapping[str, float], names: Sequence[str] = (), unreadable: str | None = None) -> str:
@@ -56,18 +56,31 @@ def describe(probabilities: Mapping[str, float], names: Sequence[str] = (), unre
         unreadable: Why the crop cannot be read, such as ``"too small"``; None if it can.
 
     Returns:
-        ``"can't tell: too small"`` for what cannot be read; ``"looks happy (82 %)"`` for one candidate, ``"unsure:
-        happy (45 %) or surprised (40 %)"`` for two, and ``"can't tell: could be sad, neutral or angry"`` for more.
+        ``"can't tell: too small"`` for what cannot be read; ``"looks happy (82 %)"`` for one candidate, and with more
+        ``"looks happy (72 %), maybe neutral"`` where the best is clear (see `is_clear`). Otherwise ``"unsure: happy
+        (45 %) or surprised (40 %)"`` for two, and ``"can't tell: could be sad, neutral or angry"`` for more, of which
+        the first three are named.
     """
     if unreadable:
         return f"can't tell: {unreadable}"
-    names = names or candidates(probabilities)
-    if len(names) == 1:
-        return f"{_LOOKS[names[0]]} ({percent(probabilities[names[0]])})"
-    if len(names) == 2:
-        return "unsure: " + " or ".join(f"{ADJECTIVES[name]} ({percent(probabilities[name])})" for name in names)
-    *others, last = (ADJECTIVES[name] for name in names)
-    return f"can't tell: could be {', '.join(others)} or {last}"
+    best, *others = (names or candidates(probabilities))[:3]
+    if not others or is_clear(probabilities):
+        maybe = f", maybe {' or '.join(ADJECTIVES[name] for name in others)}" if others else ""
+        return f"{_LOOKS[best]} ({percent(probabilities[best])}){maybe}"
+    if len(others) == 1:
+        both = (f"{ADJECTIVES[name]} ({percent(probabilities[name])})" for name in (best, *others))
+        return "unsure: " + " or ".join(both)
+    return f"can't tell: could be {ADJECTIVES[best]}, {ADJECTIVES[others[0]]} or {ADJECTIVES[others[1]]}"
+
+
+def is_clear(probabilities: Mapping[str, float]) -> bool:
+    """Whether the best class has at least `SURE_FROM` and leads the second by at least `CLEAR_LEAD`.
+
+    Args:
+        probabilities: Class name to probability in [0, 1], at least two classes.
+    """
+    (_, first), (_, second) = ranked(probabilities)[:2]
+    return first >= SURE_FROM and first - second >= CLEAR_LEAD
 
 
 def in_words(probabilities: Mapping[str, float]) -> str:

@@ -71,7 +71,7 @@ def export_web(
             "temperature": info.temperature,
             "setThreshold": info.set_threshold,
             "mirror": info.mirror,
-            "quality": _quality(),
+            "quality": _quality(info.robust),
             "disclaimer": DISCLAIMER,
             "sureFrom": SURE_FROM,
             "clearLead": CLEAR_LEAD,
@@ -105,11 +105,11 @@ def _write(file: Path, content: bytes) -> None:
     file.write_bytes(content)
 
 
-def _quality() -> dict[str, Any]:
+def _quality(robust: bool) -> dict[str, Any]:
     """The limits of `fer_demo.vision.quality`, so that both refuse the same crops; null is infinity."""
     below, above = (
-        {name: [measure, *(v if math.isfinite(v) else None for v in limits)] for name, (measure, *limits) in t.items()}
-        for t in (quality.BELOW, quality.ABOVE)
+        {name: [measure, *(v if math.isfinite(v) else None for v in ends)] for name, (measure, *ends) in t.items()}
+        for t in quality.limits(robust)
     )
     return {"blank": quality.BLANK, "below": below, "above": above, "words": quality.FLAGS}
 

@@ -11,7 +11,7 @@ from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from fer_demo.checkpoints import Checkpoint, weights_file
 from fer_demo.emotions import LABELS
 from fer_demo.models.base import StagedNet
-from fer_demo.runtime.model_info import ModelError, with_mirror, with_set_threshold, with_temperature
+from fer_demo.runtime.model_info import ModelError, with_mirror, with_robust, with_set_threshold, with_temperature
 
 Net = TypeVar("Net", bound=StagedNet)
 
@@ -43,6 +43,7 @@ def cfg(
     temperature: float | None = None,
     set_threshold: float | None = None,
     mirror: bool = False,
+    robust: bool = False,
     **kwargs: Any,
 ) -> dict[str, Any]:
     """The pretrained configuration of a network and tag.
@@ -54,9 +55,11 @@ def cfg(
         temperature: Of the weights; see `fer_demo.runtime.model_info.temperature`.
         set_threshold: Of the weights; see `fer_demo.runtime.model_info.set_threshold`.
         mirror: Whether the mirror image is looked at too; see `fer_demo.runtime.model_info.mirrors`.
+        robust: Whether they learned damaged pictures; see `fer_demo.runtime.model_info.is_robust`.
         **kwargs: What differs from a grey picture of 48x48.
     """
     stated = with_mirror(with_set_threshold(with_temperature({}, temperature), set_threshold), mirror)
+    stated = with_robust(stated, robust)
     return {
         "file": weights_file(name),
         "num_classes": len(LABELS),
@@ -101,9 +104,9 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         feature_cfg={"out_indices": tuple(range(stages)), "flatten_sequential": True},
         **kwargs,
     )
-    if not pretrained:  # all three belong to the weights, which are random here
+    if not pretrained:  # all four belong to the weights, which are random here
         plain = with_set_threshold(with_temperature(model.pretrained_cfg, None), None)
-        model.pretrained_cfg = model.default_cfg = with_mirror(plain, False)
+        model.pretrained_cfg = model.default_cfg = with_robust(with_mirror(plain, False), False)
     return model
 
 

@@ -33,6 +33,10 @@ class Preprocessing(TypedDict):
     std: float
 
 
+OPTIONAL = ("set_threshold", "mirror", "robust")
+"""What older files do not state."""
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """A classifier of grey square face crops.
@@ -48,6 +52,7 @@ class ModelInfo:
         set_threshold: From which probability on, in [0, 1], a class is among the candidates of an answer; None where
             none was fitted. See `fer_demo.wording.candidates`.
         mirror: Whether the model's answer is the mean of its logits for a picture and for the mirror image.
+        robust: Whether it learned damaged pictures; see `fer_demo.vision.quality.ROBUST`.
     """
 
     name: str
@@ -59,6 +64,7 @@ class ModelInfo:
     precision: str = "fp32"
     set_threshold: float | None = None
     mirror: bool = False
+    robust: bool = False
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -84,7 +90,7 @@ class ModelInfo:
             found = {
                 key: json.loads(metadata[PREFIX + key])
                 for key in cls.__dataclass_fields__
-                if key not in ("set_threshold", "mirror") or PREFIX + key in metadata  # older files lack these
+                if key not in OPTIONAL or PREFIX + key in metadata
             }
             info = cls(**found | {"labels": tuple(found["labels"]), "size": tuple(found["size"])})
             if set(info.labels) != set(LABELS) or len(info.labels) != len(LABELS):
@@ -94,8 +100,8 @@ class ModelInfo:
             check_temperature(info.temperature)
             if info.set_threshold is not None:
                 check_set_threshold(info.set_threshold)
-            if not isinstance(info.mirror, bool):
-                raise ValueError(f"mirror {info.mirror!r}")
+            if not (isinstance(info.mirror, bool) and isinstance(info.robust, bool)):
+                raise ValueError(f"mirror {info.mirror!r}, robust {info.robust!r}")
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
                 f"{file} does not state what its model takes and answers ({error}); write it with "
@@ -211,6 +217,29 @@ def with_set_threshold(cfg: Mapping[str, Any], value: float | None) -> dict[str,
     return _with_note(cfg, SET_THRESHOLD_NOTE, None if value is None else check_set_threshold(value))
 
 
+ROBUST_NOTE = "robust=1"
+"""Stands there for a network that learned damaged pictures."""
+
+
+def is_robust(cfg: Mapping[str, Any]) -> bool:
+    """Whether a network learned damaged pictures.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+    """
+    return ROBUST_NOTE in (cfg.get("notes") or ())
+
+
+def with_robust(cfg: Mapping[str, Any], robust: bool) -> dict[str, Any]:
+    """A ``pretrained_cfg`` that says whether its network learned damaged pictures.
+
+    Args:
+        cfg: A timm model's ``pretrained_cfg``.
+        robust: See `is_robust`.
+    """
+    return _with_note(cfg, "robust=", 1.0 if robust else None)
+
+
 def mirrors(cfg: Mapping[str, Any]) -> bool:
     """Whether a network's answer is the mean of its logits for a picture and for the mirror image.
 
@@ -276,6 +305,7 @@ def model_info(model: Any, name: str) -> ModelInfo:
         temperature=temperature(cfg),
         set_threshold=set_threshold(cfg),
         mirror=mirrors(cfg),
+        robust=is_robust(cfg),
         **input_preprocessing(cfg),
     )
 

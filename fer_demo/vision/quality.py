@@ -55,6 +55,20 @@ ABOVE: dict[str, tuple[str, float, float]] = {
 }
 """The same for values above; of the yaw its amount counts."""
 
+ROBUST: dict[str, float] = {
+    "too_small": 10.0,
+    "too_dark": 8.0,
+    "low_contrast": 3.0,
+    "blurred": 0.18,
+    "too_bright": 247.0,
+    "noisy": 0.75,
+}
+"""From where on a crop is unreadable for networks that learned damaged pictures; where nothing is said, as for others.
+
+On 300 faces of PublicTest the nano for photographs is right about 64 % at a blur of sigma 2, where the one that never
+saw blur guesses, and its confidence is right; at sigma 4, eight pixels and noise of sigma 50 it falls to one half.
+"""
+
 
 @dataclass(frozen=True)
 class CropQuality:
@@ -77,6 +91,7 @@ class CropQuality:
             A rough one, from where the nose lies between the eyes; None without landmarks.
         landmark_error: Root mean square distance of the landmarks from a mean face's that was laid onto them by a
             similarity, as a fraction of the distance between that face's eyes; None without landmarks.
+        robust: Whether the network that reads it learned damaged pictures, so that the limits of `ROBUST` hold.
     """
 
     inside: float
@@ -88,6 +103,7 @@ class CropQuality:
     contrast: float
     yaw: float | None
     landmark_error: float | None
+    robust: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -106,11 +122,12 @@ class CropQuality:
         if self.contrast < BLANK:  # nothing else can be said of it
             yield "blank", True
             return
-        for name, (measure, flag, fatal) in BELOW.items():
+        below, above = limits(self.robust)
+        for name, (measure, flag, fatal) in below.items():
             value = getattr(self, measure)
             if value is not None and value < flag:
                 yield name, value < fatal
-        for name, (measure, flag, fatal) in ABOVE.items():
+        for name, (measure, flag, fatal) in above.items():
             value = getattr(self, measure)
             if value is not None and abs(value) > flag:
                 yield name, abs(value) > fatal
@@ -126,6 +143,9 @@ class CropQuality:
         """
         given: dict[str, Any] = {}
         for f in fields(cls):
+            if f.name == "robust":
+                given["robust"] = bool(data.get("robust", False))
+                continue
             value = data[f.name]
             if value is None and f.name not in _OPTIONAL:
                 raise ValueError(f"{f.name} of {value}")
@@ -138,12 +158,31 @@ class CropQuality:
 _OPTIONAL = ("eye_distance", "face_size", "yaw", "landmark_error")
 
 
+Limits = dict[str, tuple[str, float, float]]
+
+
+def limits(robust: bool) -> tuple[Limits, Limits]:
+    """`BELOW` and `ABOVE` for a network.
+
+    Args:
+        robust: Whether it learned damaged pictures.
+    """
+    if not robust:
+        return BELOW, ABOVE
+    below, above = (
+        {name: (measure, flag, ROBUST.get(name, fatal)) for name, (measure, flag, fatal) in table.items()}
+        for table in (BELOW, ABOVE)
+    )
+    return below, above
+
+
 def crop_quality(
     crop: NDArray[np.uint8],
     *,
     box: tuple[float, ...] | None = None,
     landmarks: NDArray[np.float32] | None = None,
     picture: tuple[int, int] | None = None,
+    robust: bool = False,
 ) -> CropQuality:
     """Measures a crop.
 
@@ -153,6 +192,7 @@ def crop_quality(
         landmarks: Float (5, 2) as for `fer_demo.vision.align.align_face`, if the crop was cut out by them.
         picture: Height and width of the picture, by which `CropQuality.inside` is measured. None for a picture that is
             one face as a whole: what fills it up to a square is no part of the face that is missing.
+        robust: Whether the network that will read it learned damaged pictures.
 
     Returns:
         The measures; those that need what was not given are None.
@@ -181,6 +221,7 @@ def crop_quality(
         contrast=round(contrast, 1),
         yaw=None if yaw is None else round(yaw, 1),
         landmark_error=None if error is None else round(error, 3),
+        robust=robust,
     )
 
 

@@ -17,7 +17,14 @@ from safetensors.torch import save_file
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FILE, is_bundled, write_manifest
-from fer_demo.runtime.model_info import ModelError, model_info, with_mirror, with_set_threshold, with_temperature
+from fer_demo.runtime.model_info import (
+    ModelError,
+    model_info,
+    with_mirror,
+    with_robust,
+    with_set_threshold,
+    with_temperature,
+)
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.eval.evaluate import evaluate, view_and_truth
@@ -213,7 +220,9 @@ def _write(
     metrics["training"] = training
     stated = with_temperature(model.pretrained_cfg, metrics["temperature"])
     stated = with_set_threshold(stated, metrics["set_threshold"])
-    model.pretrained_cfg = with_mirror(stated, training.get("operating_point", {}).get("mirror", False))
+    stated = with_mirror(stated, training.get("operating_point", {}).get("mirror", False))
+    robust = training["recipe"].get("corruption", {}).get("share", 0) > 0
+    model.pretrained_cfg = with_robust(stated, robust)
     model.pretrained_cfg["tag"] = out.name.partition(".")[2]
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}

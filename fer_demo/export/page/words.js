@@ -15,10 +15,16 @@ export function candidates(probabilities, model) {
 /** Words for one face; `flags` and `readable` are those of its crop. */
 export function describe(probabilities, names, { flags, readable }, model) {
   if (!readable) return `can't tell: ${model.quality.words[flags[0]]}`;
-  if (names.length === 1) return `${model.looks[names[0]]} (${percent(probabilities[names[0]])})`;
-  const adjectives = names.map((i) => model.looks[i].replace("looks ", ""));
-  if (names.length === 2) {
-    return `unsure: ${adjectives.map((word, n) => `${word} (${percent(probabilities[names[n]])})`).join(" or ")}`;
+  const [p, q] = ranked(probabilities).map((i) => probabilities[i]);
+  const clear = p >= model.sureFrom && p - q >= model.clearLead;
+  const few = names.slice(0, 3);
+  const adjectives = few.map((i) => model.looks[i].replace("looks ", ""));
+  if (few.length === 1 || clear) {
+    const maybe = few.length > 1 ? `, maybe ${adjectives.slice(1).join(" or ")}` : "";
+    return `${model.looks[few[0]]} (${percent(probabilities[few[0]])})${maybe}`;
   }
-  return `can't tell: could be ${adjectives.slice(0, -1).join(", ")} or ${adjectives.at(-1)}`;
+  if (few.length === 2) {
+    return `unsure: ${adjectives.map((word, n) => `${word} (${percent(probabilities[few[n]])})`).join(" or ")}`;
+  }
+  return `can't tell: could be ${adjectives[0]}, ${adjectives[1]} or ${adjectives[2]}`;
 }
