@@ -133,12 +133,30 @@ default_cfgs = generate_default_cfgs(
         "fer_sedense.restart_fer2013*": cfg(
             "fer_sedense.restart_fer2013", SEDense, 6, temperature=0.8676, set_threshold=0.0847
         ),
+        "fer_sedense.photos_fer2013": cfg(
+            "fer_sedense.photos_fer2013",
+            SEDense,
+            6,
+            temperature=1.159,
+            set_threshold=0.0911,
+            mirror=True,
+            robust=True,
+        ),
         "fer_sedense_s2.tune_fer2013*": cfg(
             "fer_sedense_s2.tune_fer2013", SEDense, 3, temperature=0.9261, set_threshold=0.084
         ),
         "fer_sedense_s2.paper_raf_single": cfg("fer_sedense_s2.paper_raf_single", SEDense, 6, input_size=(1, 100, 100)),
         "fer_sedense_nano.wide_fer2013*": cfg(
             "fer_sedense_nano.wide_fer2013", SEDense, 3, temperature=0.9033, set_threshold=0.0827
+        ),
+        "fer_sedense_nano.photos_fer2013": cfg(
+            "fer_sedense_nano.photos_fer2013",
+            SEDense,
+            3,
+            temperature=1.1805,
+            set_threshold=0.0875,
+            mirror=True,
+            robust=True,
         ),
         "fer_sedense_gc.paper_fer2013": cfg(
             "fer_sedense_gc.paper_fer2013",

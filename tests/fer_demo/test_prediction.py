@@ -48,8 +48,11 @@ BLURRED = CropQuality(1.0, None, 20.0, 0.2, 0.03, 110.0, 40.0, None, None)
 
 def test_an_answer_of_several_classes():
     face = prediction((0, 0, 1, 1), candidates=("happy", "surprise", "neutral"))
-    assert face.unsure and face.label == "happy" and face.readable and face.flags == ()
-    assert face.sentence == face.full_sentence == "can't tell: could be happy, surprised or neutral"
+    assert not face.unsure and face.label == "happy" and face.readable and face.flags == ()  # clear, at 61 %
+    assert face.sentence == face.full_sentence == "looks happy (61\N{NO-BREAK SPACE}%), maybe surprised or neutral"
+    close = dict.fromkeys(LABELS, 0.02) | {"sad": 0.4, "neutral": 0.3, "angry": 0.22}
+    unclear = replace(face, probabilities=close, candidates=("sad", "neutral", "angry"))
+    assert unclear.unsure and unclear.sentence == "can't tell: could be sad, neutral or angry"
 
 
 def test_a_crop_that_cannot_be_read():
