@@ -44,7 +44,8 @@ def reached(system: System, data: str, runs: Path = RUNS) -> str:
     found = []
     for name in bundled_checkpoints():
         own = name.partition(".")[0] == system.model and name.endswith(f"_{data}")
-        if own and (checkpoint := checkpoint_metrics(name)):
+        # Weights with an operating point were made for other labels than those that the systems are compared by.
+        if own and (checkpoint := checkpoint_metrics(name)) and "operating_point" not in checkpoint["training"]:
             found.append((checkpoint, checkpoint["training"]))
     record = runs / f"systems-{system.model}"
     if data == "fer2013" and (record / METRICS).is_file():
