@@ -37,16 +37,21 @@ class Drawable(Protocol):
         """Whether the crop can be read at all."""
         ...
 
+    @property
+    def unsure(self) -> bool:
+        """Whether it cannot be read, or the best of several candidates is not clear."""
+        ...
+
 
 UNTOLD_COLOR = "#BBBBBB"
 """The box of a face of which nothing can be told, in no emotion's colour."""
 
 
 def face_label(number: int, face: Drawable) -> str:
-    """What a box says: ``"1 happy"``, ``"1 happy?"`` for two candidates, and ``"1 ?"`` where nothing can be told."""
+    """What a box says: ``"1 happy"``, ``"1 happy?"`` for two that are close, ``"1 ?"`` where nothing can be told."""
     if not _told(face):
         return f"{number} ?"
-    return f"{number} {face.label}{'?' if len(face.candidates) > 1 else ''}"
+    return f"{number} {face.label}{'?' if face.unsure else ''}"
 
 
 def face_color(face: Drawable) -> str:
@@ -56,7 +61,7 @@ def face_color(face: Drawable) -> str:
 
 def _told(face: Drawable) -> bool:
     """Whether the words for a face are other than "can't tell"."""
-    return face.readable and len(face.candidates) <= 2
+    return face.readable and (not face.unsure or len(face.candidates) <= 2)
 
 
 def draw_faces(

@@ -125,6 +125,11 @@ class FaceClassifier:
         return info.set_threshold if self.temperature == info.temperature else None
 
     @property
+    def mirror(self) -> bool:
+        """Whether an answer is the mean of the logits for a crop and for its mirror image."""
+        return self._engine.info.mirror
+
+    @property
     def robust(self) -> bool:
         """Whether the network learned damaged pictures, and so reads crops that others cannot."""
         return self._engine.info.robust

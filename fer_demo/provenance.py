@@ -20,7 +20,7 @@ def taught_by(name: str) -> str:
     training = checkpoint_metrics(name).get("training", {})
     share = training.get("operating_point", {}).get("votes_share")
     if share is not None:
-        return f"FER2013's labels and, with {share:.0%}, the votes of FER+'s ten annotators"
+        return f"FER2013's labels and, with {round(100 * share)}\N{NO-BREAK SPACE}%, the votes of FER+'s ten annotators"
     return "FER2013's labels alone" if training.get("recipe", {}).get("targets", "") == "labels" else ""
 
 

@@ -12,8 +12,8 @@ NOTES = {
     ":material/psychology_alt: A guess, not a feeling": f"""
 {DISCLAIMER}
 
-An answer that may mean two expressions is worded as *unsure*; one that may mean more, or comes from a face that is too
-small, blurred or dark to be read, as *can't tell*. Treat it so.
+An answer that may mean more than one expression says so: *maybe*, *unsure*, or *can't tell* where more than two are
+close, or where the face is too small, blurred or dark to be read. Treat it so.
 """,
     ":material/gavel: The law": """
 In the European Union, inferring emotions from faces **at work and in education is forbidden** (AI Act, Regulation

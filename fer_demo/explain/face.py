@@ -27,6 +27,10 @@ class Explainable(Protocol):
     temperature: float
 
     @property
+    def mirror(self) -> bool:
+        """Whether the mirror image is looked at too."""
+
+    @property
     def model(self) -> torch.nn.Module:
         """The network, in evaluation mode."""
 
@@ -125,7 +129,9 @@ def channel_effect(
     for title, value in values.items():
         # Not by `Predictor.classify`: it may run the network in ONNX Runtime, whose channels nobody can hold.
         with with_channel(predictor.model, gate, channel, value) as model, torch.no_grad():
-            row = (model(x).float() / predictor.temperature).softmax(1)[0]
+            views = [x, x.flip(-1)] if predictor.mirror else [x]
+            logits = torch.stack([model(view).float() for view in views]).mean(0)
+            row = (logits / predictor.temperature).softmax(1)[0]
         answers[title] = dict(zip(predictor.labels, row.tolist(), strict=True))
     return answers
 

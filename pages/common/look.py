@@ -9,6 +9,7 @@ from fer_demo.checkpoints import resolve
 from fer_demo.emotions import text_color
 from fer_demo.figures import probability_bars
 from fer_demo.provenance import taught_by
+from fer_demo.runtime.model_info import ModelError
 from fer_demo.wording import count_faces, in_words
 from pages.common import state
 from pages.common.state import Photo
@@ -40,16 +41,18 @@ LABELS_ONLY = "fer_sedense"
 def model_note() -> None:
     """Says which checkpoint answers and what taught it, and offers the other one: for photographs, or the paper's."""
     chosen = st.session_state.get("model")
-    name = resolve(chosen).name
-    taught = taught_by(name)
+    try:
+        name = resolve(chosen).name
+        taught = taught_by(name)
+    except ModelError:  # the page says what is wrong with it
+        return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        who = f":material/model_training: :gray[`{name}` answers{', as you chose' if chosen else ''}"
-        why = f": {taught} taught it" if taught else ""
-        st.markdown(f"{who}{why}.]", width="content")
+        who = f":material/model_training: :gray[`{name}` answers{', as you chose' if chosen else ''}."
+        why = f" It learned {taught}." if taught else ""
+        st.markdown(f"{who}{why}]", width="content")
         if chosen:
             st.button("Back to photographs", key="model_back", type="tertiary", on_click=state.use_model, args=(None,))
-        else:
-            paper = resolve(LABELS_ONLY).name
+        elif paper := _papers_weights():
             st.button(
                 "Ask the paper's weights",
                 key="model_paper",
@@ -58,6 +61,14 @@ def model_note() -> None:
                 on_click=state.use_model,
                 args=(paper,),
             )
+
+
+def _papers_weights() -> str:
+    """Their name; empty where they are not here."""
+    try:
+        return resolve(LABELS_ONLY).name
+    except ModelError:
+        return ""
 
 
 def choose_face(photo: Photo) -> None:

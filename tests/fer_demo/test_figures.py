@@ -29,7 +29,9 @@ def face(box, **given: float) -> SimpleNamespace:
     probabilities = answer(**given)
     label = ranked(probabilities)[0][0]
     names = candidates(probabilities)
-    return SimpleNamespace(box=box, probabilities=probabilities, label=label, candidates=names, readable=True)
+    return SimpleNamespace(
+        box=box, probabilities=probabilities, label=label, candidates=names, readable=True, unsure=len(names) > 1
+    )
 
 
 SURE = answer(happy=0.82)
@@ -149,11 +151,11 @@ def test_an_unsure_face_has_a_question_mark():
     box = (0, 0, 1, 1)
     assert face_label(2, face(box, happy=0.82)) == "2 happy"
     assert face_label(2, face(box, happy=0.45, sad=0.4)) == "2 happy?"
-    for many in ({"candidates": ("happy", "sad", "fear")}, {"readable": False}):
+    for many in ({"candidates": ("happy", "sad", "fear"), "unsure": True}, {"readable": False}):
         assert face_label(2, SimpleNamespace(**vars(face(box, happy=0.82)) | many)) == "2 ?"
 
 
-@pytest.mark.parametrize("why", [{"readable": False}, {"candidates": ("happy", "sad", "fear")}])
+@pytest.mark.parametrize("why", [{"readable": False}, {"candidates": ("happy", "sad", "fear"), "unsure": True}])
 def test_a_face_of_which_nothing_can_be_told_has_no_emotions_colour(why):
     untold = SimpleNamespace(**vars(face((10, 40, 60, 60), happy=0.82)) | why)
     assert face_color(untold) == UNTOLD_COLOR not in COLORS.values()

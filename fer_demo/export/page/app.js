@@ -5,7 +5,7 @@ import { Detector } from "./detect.js";
 import { drawBox } from "./draw.js";
 import { crop, similarity, squareMatrix } from "./geometry.js";
 import { cropQuality } from "./quality.js";
-import { candidates, describe, percent, ranked } from "./words.js";
+import { candidates, describe, isClear, percent, ranked } from "./words.js";
 
 const MOST_PIXELS = 4096 * 4096; // what a canvas holds on every phone; larger photos are reduced once
 const byId = (id) => document.getElementById(id);
@@ -96,8 +96,9 @@ function show(picture, faces, whole) {
     const best = names[0];
     const { flags, readable } = quality;
     if (!whole) {
-      const told = readable && names.length <= 2;
-      const word = told ? `${model.labels[best]}${names.length > 1 ? "?" : ""}` : "?";
+      const sure = names.length === 1 || isClear(probabilities, model);
+      const told = readable && (sure || names.length <= 2);
+      const word = told ? `${model.labels[best]}${sure ? "" : "?"}` : "?";
       const colors = { color: model.colors[best], textColor: model.textColors[best] };
       drawBox(context, box, `${n + 1} ${word}`, told ? colors : { color: model.untoldColor, textColor: "#000000" });
     }

@@ -12,14 +12,18 @@ export function candidates(probabilities, model) {
   return order.slice(0, p < model.sureFrom || p - q < model.clearLead ? 2 : 1);
 }
 
+/** Whether the best class has enough, and leads the second by enough. */
+export function isClear(probabilities, model) {
+  const [p, q] = ranked(probabilities).map((i) => probabilities[i]);
+  return p >= model.sureFrom && p - q >= model.clearLead;
+}
+
 /** Words for one face; `flags` and `readable` are those of its crop. */
 export function describe(probabilities, names, { flags, readable }, model) {
   if (!readable) return `can't tell: ${model.quality.words[flags[0]]}`;
-  const [p, q] = ranked(probabilities).map((i) => probabilities[i]);
-  const clear = p >= model.sureFrom && p - q >= model.clearLead;
   const few = names.slice(0, 3);
   const adjectives = few.map((i) => model.looks[i].replace("looks ", ""));
-  if (few.length === 1 || clear) {
+  if (few.length === 1 || isClear(probabilities, model)) {
     const maybe = few.length > 1 ? `, maybe ${adjectives.slice(1).join(" or ")}` : "";
     return `${model.looks[few[0]]} (${percent(probabilities[few[0]])})${maybe}`;
   }

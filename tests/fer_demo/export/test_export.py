@@ -125,6 +125,8 @@ def test_the_file_is_enough(onnx_file, info):
         "fer_demo.temperature": 1.25,
         "fer_demo.precision": "fp32",
         "fer_demo.set_threshold": None,
+        "fer_demo.mirror": False,
+        "fer_demo.robust": False,
     }
     crop = sample_crops(48)[0]
     (logits,) = session.run(None, {"input": crop[None, None].astype(np.float32) / 255})

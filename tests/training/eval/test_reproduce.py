@@ -93,7 +93,7 @@ def test_an_unknown_checkpoint(data, capsys):
 
 
 def test_another_data_set_is_not_reproduced(data, capsys):
-    name = bundled_checkpoints()[0]
+    name = "fer_sedense.restart_fer2013"
     assert main(["reproduce", name, "--data", str(data)]) == 2
     assert (
         f"{name}: PublicTest n: stated {checkpoint_metrics(name)['PublicTest']['n']}, found 42"
