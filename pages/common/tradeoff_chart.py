@@ -86,10 +86,8 @@ def _measure(networks: list, benchmark: Benchmark) -> None:
 def charts(rows: Sequence[Row]) -> None:
     """Two measures of the visitor's choice against each other, a chart a data set."""
     # FER+ is known of our own checkpoints alone, too few points for an axis.
-    names, titles = (
-        [name for name in MEASURES if name != "ferplus"],
-        {name: measure.title for name, measure in MEASURES.items()},
-    )
+    names = [name for name in MEASURES if name != "ferplus"]
+    titles = {name: measure.title for name, measure in MEASURES.items()}
     across, up, scale = st.columns([2, 2, 2], vertical_alignment="bottom")
     x = across.selectbox("Across", names, index=names.index("parameters"), format_func=titles.get, key="x")
     y = up.selectbox("Up", names, index=names.index("accuracy"), format_func=titles.get, key="y")
