@@ -11,7 +11,7 @@ from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from fer_demo.checkpoints import Checkpoint, weights_file
 from fer_demo.emotions import LABELS
 from fer_demo.models.base import StagedNet
-from fer_demo.runtime.model_info import ModelError, with_mirror, with_robust, with_set_threshold, with_temperature
+from fer_demo.runtime.model_info import ModelError, with_flag, with_set_threshold, with_temperature
 
 Net = TypeVar("Net", bound=StagedNet)
 
@@ -54,12 +54,12 @@ def cfg(
         pool_size: Height and width of the last map.
         temperature: Of the weights; see `fer_demo.runtime.model_info.temperature`.
         set_threshold: Of the weights; see `fer_demo.runtime.model_info.set_threshold`.
-        mirror: Whether the mirror image is looked at too; see `fer_demo.runtime.model_info.mirrors`.
-        robust: Whether they learned damaged pictures; see `fer_demo.runtime.model_info.is_robust`.
+        mirror: Whether the mirror image is looked at too; see `fer_demo.runtime.model_info.flagged`.
+        robust: Whether they learned damaged pictures; see `fer_demo.runtime.model_info.flagged`.
         **kwargs: What differs from a grey picture of 48x48.
     """
-    stated = with_mirror(with_set_threshold(with_temperature({}, temperature), set_threshold), mirror)
-    stated = with_robust(stated, robust)
+    stated = with_set_threshold(with_temperature({}, temperature), set_threshold)
+    stated = with_flag(with_flag(stated, "mirror", mirror), "robust", robust)
     return {
         "file": weights_file(name),
         "num_classes": len(LABELS),
@@ -106,7 +106,7 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
     )
     if not pretrained:  # all four belong to the weights, which are random here
         plain = with_set_threshold(with_temperature(model.pretrained_cfg, None), None)
-        model.pretrained_cfg = model.default_cfg = with_robust(with_mirror(plain, False), False)
+        model.pretrained_cfg = model.default_cfg = with_flag(with_flag(plain, "mirror", False), "robust", False)
     return model
 
 

@@ -162,9 +162,6 @@ TEMPERATURE_NOTE = "temperature="
 SET_THRESHOLD_NOTE = "set_threshold="
 """How the threshold of the conformal sets stands there."""
 
-MIRROR_NOTE = "mirror=1"
-"""Stands there for a network whose answer is the mean with that for the mirror image."""
-
 
 def temperature(cfg: Mapping[str, Any]) -> float:
     """The number by which a network's logits are divided before the softmax, so that its confidence can be believed.
@@ -217,46 +214,26 @@ def with_set_threshold(cfg: Mapping[str, Any], value: float | None) -> dict[str,
     return _with_note(cfg, SET_THRESHOLD_NOTE, None if value is None else check_set_threshold(value))
 
 
-ROBUST_NOTE = "robust=1"
-"""Stands there for a network that learned damaged pictures."""
-
-
-def is_robust(cfg: Mapping[str, Any]) -> bool:
-    """Whether a network learned damaged pictures.
+def flagged(cfg: Mapping[str, Any], flag: str) -> bool:
+    """Whether something is said to hold of a network.
 
     Args:
         cfg: A timm model's ``pretrained_cfg``.
+        flag: ``"mirror"``: its answer is the mean of its logits for a picture and for the mirror image;
+            ``"robust"``: it learned damaged pictures.
     """
-    return ROBUST_NOTE in (cfg.get("notes") or ())
+    return f"{flag}=1" in (cfg.get("notes") or ())
 
 
-def with_robust(cfg: Mapping[str, Any], robust: bool) -> dict[str, Any]:
-    """A ``pretrained_cfg`` that says whether its network learned damaged pictures.
+def with_flag(cfg: Mapping[str, Any], flag: str, on: bool) -> dict[str, Any]:
+    """A ``pretrained_cfg`` that says whether something holds of its network.
 
     Args:
         cfg: A timm model's ``pretrained_cfg``.
-        robust: See `is_robust`.
+        flag: See `flagged`.
+        on: Whether it holds.
     """
-    return _with_note(cfg, "robust=", 1.0 if robust else None)
-
-
-def mirrors(cfg: Mapping[str, Any]) -> bool:
-    """Whether a network's answer is the mean of its logits for a picture and for the mirror image.
-
-    Args:
-        cfg: A timm model's ``pretrained_cfg``.
-    """
-    return MIRROR_NOTE in (cfg.get("notes") or ())
-
-
-def with_mirror(cfg: Mapping[str, Any], mirror: bool) -> dict[str, Any]:
-    """A ``pretrained_cfg`` that says whether the mirror image is looked at too.
-
-    Args:
-        cfg: A timm model's ``pretrained_cfg``.
-        mirror: See `mirrors`.
-    """
-    return _with_note(cfg, "mirror=", 1.0 if mirror else None)
+    return _with_note(cfg, f"{flag}=", 1.0 if on else None)
 
 
 def _noted(cfg: Mapping[str, Any], key: str, check: Callable[[float], float], rule: str) -> float | None:
@@ -304,8 +281,8 @@ def model_info(model: Any, name: str) -> ModelInfo:
         labels,
         temperature=temperature(cfg),
         set_threshold=set_threshold(cfg),
-        mirror=mirrors(cfg),
-        robust=is_robust(cfg),
+        mirror=flagged(cfg, "mirror"),
+        robust=flagged(cfg, "robust"),
         **input_preprocessing(cfg),
     )
 

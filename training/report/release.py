@@ -20,8 +20,7 @@ from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FIL
 from fer_demo.runtime.model_info import (
     ModelError,
     model_info,
-    with_mirror,
-    with_robust,
+    with_flag,
     with_set_threshold,
     with_temperature,
 )
@@ -220,9 +219,9 @@ def _write(
     metrics["training"] = training
     stated = with_temperature(model.pretrained_cfg, metrics["temperature"])
     stated = with_set_threshold(stated, metrics["set_threshold"])
-    stated = with_mirror(stated, training.get("operating_point", {}).get("mirror", False))
+    stated = with_flag(stated, "mirror", training.get("operating_point", {}).get("mirror", False))
     robust = training["recipe"].get("corruption", {}).get("share", 0) > 0
-    model.pretrained_cfg = with_robust(stated, robust)
+    model.pretrained_cfg = with_flag(stated, "robust", robust)
     model.pretrained_cfg["tag"] = out.name.partition(".")[2]
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
