@@ -12,9 +12,11 @@ from fer_demo.classifier import FaceClassifier
 from fer_demo.prediction import FacePrediction
 from fer_demo.results import FaceResults
 from fer_demo.runtime.model_info import ModelError
+from fer_demo.vision.align import check_box
 from fer_demo.vision.detector import DetectedFace, FaceDetector, align_face, square_crop, whole_picture
-from fer_demo.vision.images import ImageError, ImageSource, open_image
+from fer_demo.vision.images import ImageError, ImageSource, open_reduced
 from fer_demo.vision.quality import CropQuality, crop_quality
+from fer_demo.vision.scaling import scaled_box, scaled_face
 from fer_demo.vision.sources import is_one_picture, source_name
 
 if TYPE_CHECKING:
@@ -91,8 +93,9 @@ class Predictor(FaceClassifier):
             return self._detector
 
     def detect(self, image: ImageSource, *, turned: bool = True, channels: Channels = "rgb") -> list[DetectedFace]:
-        """The faces of one picture, the largest first; see `FaceDetector.detect` and `open_image`."""
-        return self.detector.detect(open_image(image, channels=channels), turned=turned)
+        """The faces of one picture, the largest first; see `FaceDetector.detect` and `open_reduced`."""
+        opened = open_reduced(image, channels=channels)
+        return [scaled_face(face, opened.scale) for face in self.detector.detect(opened.pixels, turned=turned)]
 
     @overload
     def predict(
@@ -132,6 +135,8 @@ class Predictor(FaceClassifier):
 
         Args:
             image: A picture, as `open_image` takes it, or a list or tuple of them; `stream` reads any number of them.
+                Files of more than `fer_demo.vision.images.READ_PIXELS` are read at a fraction of their size, as
+                `open_reduced` does it; all places are in pixels of the picture itself nevertheless.
             whole_image: Take the picture itself as one face, for pictures that are cut out already.
             boxes: Where the faces are, instead of looking for them: (x, y, width, height) each, in pixels; for
                 several pictures one such list for each. The square around a box is what the network sees.
@@ -239,24 +244,33 @@ class Predictor(FaceClassifier):
         channels: Channels,
     ) -> _Cut:
         """Opens a picture and cuts its faces out."""
-        image = open_image(source, channels=channels)
+        opened = open_reduced(source, channels=channels)
+        image, scale = opened.pixels, opened.scale
         height, width = image.shape[:2]
+        smaller = 1 / scale[0], 1 / scale[1]
         size = self.input_size[0]
-        cut = _Cut(source_name(source), width, height, [])
+        cut = _Cut(source_name(source), opened.width, opened.height, [])
         if whole:
             box, crop = (0.0, 0.0, float(width), float(height)), whole_picture(image, size)
-            cut.faces = [(box, None, None, crop, crop_quality(crop, box=box, robust=self.robust))]
+            quality = crop_quality(crop, box=box, robust=self.robust)
+            cut.faces = [((0.0, 0.0, float(opened.width), float(opened.height)), None, None, crop, quality)]
         elif boxes is not None:
             for given in boxes:
-                crop, place = square_crop(image, given, size), tuple(map(float, given))
-                quality = crop_quality(crop, box=place, picture=(height, width), robust=self.robust)
+                check_box(given, opened.width, opened.height)
+                place = tuple(map(float, given))
+                box = scaled_box(place, smaller)
+                crop = square_crop(image, box, size)
+                quality = crop_quality(crop, box=box, picture=(height, width), robust=self.robust)
                 cut.faces.append((place, None, None, crop, quality))
         else:
-            for face in self.detector.detect(image, turned=turned) if faces is None else faces:
-                marks = face.landmarks
-                crop = square_crop(image, face.box, size) if marks is None else align_face(image, marks, size)
-                quality = crop_quality(crop, box=face.box, landmarks=marks, picture=(height, width), robust=self.robust)
-                cut.faces.append((face.box, marks, face.score, crop, quality))
+            found = self.detector.detect(image, turned=turned) if faces is None else faces
+            for face in found:
+                # In pixels of what was opened, from which it is cut, and of the picture itself, where it is reported.
+                near, far = (face, scaled_face(face, scale)) if faces is None else (scaled_face(face, smaller), face)
+                marks = near.landmarks
+                crop = square_crop(image, near.box, size) if marks is None else align_face(image, marks, size)
+                quality = crop_quality(crop, box=near.box, landmarks=marks, picture=(height, width), robust=self.robust)
+                cut.faces.append((far.box, far.landmarks, far.score, crop, quality))
         return cut
 
     def _read(self, cuts: list[_Cut]) -> list[FaceResults]:

@@ -6,7 +6,17 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-__all__ = ["TEMPLATE", "align_face", "crop_matrix", "needed_part", "similarity", "square_crop", "warp", "whole_picture"]
+__all__ = [
+    "TEMPLATE",
+    "align_face",
+    "check_box",
+    "crop_matrix",
+    "needed_part",
+    "similarity",
+    "square_crop",
+    "warp",
+    "whole_picture",
+]
 
 # Where the landmarks lie in FER2013's own pictures, so that our crops look like those that the network learned from.
 # Measured on 3,000 random Training images: enlarged four times, framed with 96 grey pixels, and given to FaceDetector,
@@ -58,18 +68,25 @@ def square_crop(image: np.ndarray, box: Sequence[float], size: int = 48) -> np.n
         ValueError: If the box is empty, not finite, more than a hundred times as large as the picture, or lies
             outside it altogether.
     """
+    check_box(box, image.shape[1], image.shape[0])
+    return _gray_crop(image, crop_matrix(box, None, size), size)
+
+
+def check_box(box: Sequence[float], width: int, height: int) -> None:
+    """Refuses a box that is none, or none in a picture of `width` x `height` pixels.
+
+    Raises:
+        ValueError: As for `square_crop`.
+    """
     if len(box) != 4:
         raise ValueError(f"A box must be x, y, width, height, but is {tuple(box)}.")
     x, y, w, h = map(float, box)
-    height, width = image.shape[:2]
     if not (all(map(math.isfinite, (x, y, w, h))) and w > 0 and h > 0):
         raise ValueError(f"A box must be x, y, width, height with positive width and height, but is {tuple(box)}.")
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise ValueError(f"The box {tuple(box)} lies outside the picture of {width} x {height} pixels.")
-    side = max(w, h)
-    if side > 100 * max(width, height):
+    if max(w, h) > 100 * max(width, height):
         raise ValueError(f"The box {tuple(box)} is far larger than the picture of {width} x {height} pixels.")
-    return _gray_crop(image, crop_matrix(box, None, size), size)
 
 
 def crop_matrix(box: Sequence[float], landmarks: np.ndarray | None, size: int = 48) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fer_demo.vision.headers import check_exif
+from fer_demo.vision.directories import check_exif
 from fer_demo.vision.limits import Header, ImageError, check_decoder, check_size
 
 __all__ = ["OpenedImage", "damaged", "decode", "from_array"]
@@ -46,6 +46,11 @@ class OpenedImage:
     pixels: NDArray[np.uint8]
     width: int
     height: int
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """What x and y of a place in `pixels` are multiplied by for the place in the picture itself."""
+        return self.width / self.pixels.shape[1], self.height / self.pixels.shape[0]
 
 
 def damaged(name: str, error: Exception) -> str:

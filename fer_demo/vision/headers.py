@@ -10,7 +10,14 @@ import struct
 from typing import BinaryIO
 
 from fer_demo.vision.directories import TIFF_STARTS, check_directory, check_exif, wasteful
-from fer_demo.vision.limits import FORMAT_LIMITS, MAX_COEFFICIENT_BYTES, MAX_SCANNED, Header, ImageError
+from fer_demo.vision.limits import (
+    FORMAT_LIMITS,
+    MAX_ANIMATED_PIXELS,
+    MAX_COEFFICIENT_BYTES,
+    MAX_SCANNED,
+    Header,
+    ImageError,
+)
 
 __all__ = ["read_header"]
 
@@ -140,13 +147,21 @@ def _check_scans(scans: int, scanned: int, held: int, name: str) -> None:
 
 
 def _png(file: BinaryIO, name: str) -> None:
-    position, profiles = 8, 0
+    position, profiles, pixels = 8, 0, 0
     for _ in range(MAX_CHUNKS):
         file.seek(position)
         head = file.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
             return
         position += 12 + int.from_bytes(head[:4])
+        if head[4:] == b"IHDR":
+            width, height = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
+            pixels = width * height
+        if head[4:] == b"acTL" and pixels > MAX_ANIMATED_PIXELS:  # Pillow makes copies as soon as it opens the file
+            raise ImageError(
+                f"{name} is an animated PNG file with {pixels / 1e6:.0f} million pixels, more than the "
+                f"{MAX_ANIMATED_PIXELS / 1e6:.0f} million that are accepted of its kind; save one frame as JPEG or PNG."
+            )
         profiles += head[4:] == b"iCCP"
         if profiles > 1:  # Pillow would unpack each of them
             raise wasteful(name, "more than one colour profile")

@@ -81,8 +81,7 @@ def open_reduced(source: ImageSource, *, channels: str = "rgb", max_pixels: int 
         max_pixels: Files of more pixels are reduced until they have no more.
 
     Returns:
-        The pixels, and the size that the picture has itself. A place in the picture is one in the pixels times
-        ``width / pixels.shape[1]``.
+        The pixels, and the size that the picture has itself; `OpenedImage.scale` leads from places in one to the other.
 
     Raises:
         ImageError: As for `open_image`.

@@ -23,9 +23,11 @@ FORMAT_LIMITS = {
     "WEBP": (25_000_000, 64_000_000),
     "AVIF": (20_000_000, 64_000_000),
     "JPEG2000": (20_000_000, 14_000_000),
-    "animated PNG": (25_000_000, None),  # the first frame may be laid on copies of the canvas
     "TIFF with JPEG inside": (50_000_000, None),  # libtiff accepts 100 scans in each strip
 }
+
+MAX_ANIMATED_PIXELS = 25_000_000
+"""Of an animated PNG file, whose first frame Pillow may lay on copies of the canvas."""
 
 # Decoders that Pillow has in Python alone: picture samples, and bytes of the file.
 CODEC_LIMITS = {
@@ -107,8 +109,6 @@ def check_decoder(image: Image.Image, header: Header, name: str) -> None:
 
 
 def _kind(image: Image.Image) -> str:
-    if image.format == "PNG" and getattr(image, "is_animated", False):
-        return "animated PNG"
     if image.format == "TIFF" and "jpeg" in str(image.info.get("compression")):
         return "TIFF with JPEG inside"
     return str(image.format)
