@@ -25,6 +25,8 @@ MAX_JPEG_BYTES = 256_000_000
 """Bytes of a JPEG file, which is looked through in memory."""
 MAX_SEGMENTS = 10_000
 """Segments of a JPEG file; scans take two each, a colour profile and EXIF data a few hundred at most."""
+MAX_EXIF = 100
+"""Segments of EXIF data of a JPEG file; nearly all files have one."""
 MAX_JUNK = 65_536
 """Bytes of a JPEG file before its first scan, or of the head of a PPM file, that say nothing."""
 MAX_CHUNKS = 100_000
@@ -38,6 +40,7 @@ MAX_TILES, MAX_LAYERS = 4096, 100
 """Tiles and quality layers of a JPEG 2000 stream."""
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither stuffing nor padding nor a restart, which have no length
+_BARE = {0xC8, 0xD8, 0xD9, *range(0xF0, 0xFE)}  # Pillow looks for markers right behind these
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE, _LOSSLESS, _ARITHMETIC = {0xC2, 0xC6, 0xCA, 0xCE}, {0xC3, 0xC7, 0xCB, 0xCF}, set(range(0xC9, 0xD0))
 # An arithmetic decoder takes several steps for each coefficient.
@@ -86,23 +89,25 @@ def _jpeg(file: BinaryIO, length: int, name: str) -> Header:
     data = file.read()
     position, junk, scans, scanned, held, frame = 2, 0, 0, 0, 0, 0
     samples: list[tuple[int, int]] = []  # a component's name and how many it has
-    exif = b""
+    exif: list[bytes] = []
     for _ in range(MAX_SEGMENTS):
         found = _MARKER.search(data, position)
-        if found is None or data[found.end() - 1] == 0xD9:
+        if found is None or (scans and data[found.end() - 1] == 0xD9):
             break
         junk += 0 if scans else found.start() - position
         if junk > MAX_JUNK:
             raise wasteful(name, f"more than {MAX_JUNK} bytes that mean nothing before its first scan")
         marker, position = data[found.end() - 1], found.end()
-        if marker < 0xC0 or marker == 0xD8:
-            continue  # no length follows
+        if marker < 0xC0 or marker in _BARE:
+            continue
         body = data[position + 2 : position + int.from_bytes(data[position : position + 2])]
         position += len(body) + 2
         if marker in _FRAMES and len(body) >= 6:
             frame, samples = marker, _samples(body)
         elif marker == 0xE1 and body.startswith(b"Exif\0\0"):
-            exif += body[6:]
+            exif.append(body[6:])
+            if len(exif) > MAX_EXIF:  # Pillow copies all of them for each one more
+                raise wasteful(name, f"more than {MAX_EXIF} segments of EXIF data")
         elif marker == 0xE2 and body.startswith(b"MPF\0"):
             check_exif(body[4:], name)
         elif marker == 0xDA and body:
@@ -110,7 +115,7 @@ def _jpeg(file: BinaryIO, length: int, name: str) -> Header:
                 max((n for part, n in samples if part == named), default=0) for named in body[1 : 1 + 2 * body[0] : 2]
             ]
             if not scans:
-                check_exif(exif, name)
+                check_exif(b"".join(exif), name)
                 if len(parts) < len(samples) or frame in _PROGRESSIVE:
                     held = 2 * sum(number for _, number in samples)
             scans += 1
