@@ -9,6 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from fer_demo.web.shared import USER_ERRORS
+from pages.common import sign_in
 from pages.common.look import plain
 
 # A file, since browsers would fetch a named icon from a font server.
@@ -34,6 +35,7 @@ PAGES = {
 def main() -> None:
     """Draws the page that the visitor is on."""
     st.set_page_config(page_title="Facial expressions", page_icon=ICON, layout="wide")
+    sign_in.ask()
     first = next(iter(PAGES.values()))[0]
     pages = {
         group: [st.Page(page[0], title=page[1], icon=page[2], default=page is first) for page in entries]
@@ -49,27 +51,13 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 else:
-    from collections.abc import AsyncIterator
-    from contextlib import asynccontextmanager
-
-    from starlette.routing import Mount
     from streamlit.runtime.pages_manager import PagesManager
 
-    from fer_demo.web.browser_page import ADDRESS, BrowserPage
-    from fer_demo.web.upload import build_gradio
+    from pages.common.server import lifespan_and_routes, middleware
 
     # Until the first st.navigation, Streamlit takes every file in pages/ for a page of its own making. A visitor whose
     # link to a page is the first request after a start would then get that page bare, without this file around it.
     PagesManager.uses_pages_directory = False
 
-    upload = build_gradio()
-
-    @asynccontextmanager
-    async def lifespan(_: st.App) -> AsyncIterator[None]:
-        """Runs Gradio's own start and end."""
-        # Mounted applications do not get their lifespan run, and Gradio's queue needs it.
-        async with upload.router.lifespan_context(upload):
-            yield
-
-    routes = [Mount("/upload", app=upload), Mount(ADDRESS.rstrip("/"), app=BrowserPage())]
-    app = st.App(__file__, routes=routes, lifespan=lifespan)
+    lifespan, routes = lifespan_and_routes()
+    app = st.App(__file__, routes=routes, lifespan=lifespan, middleware=middleware())

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.results import result_csv, result_json
 from fer_demo.vision.samples import SAMPLES
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
 from pages.common import look, state
@@ -27,7 +26,7 @@ def add_a_photo() -> None:
         with upload:
             theme = st.context.theme.type
             dress = f"&__theme={theme}" if theme else ""
-            source = f"/upload/?sid={state.ticket()}{dress}"
+            source = f"{state.base_path()}upload/?sid={state.ticket()}{dress}"
             st.iframe(source, height=310, alt="Upload a photo, paste it or use the webcam")
             wait_for_upload()
     if file.open:
@@ -44,7 +43,7 @@ def add_a_photo() -> None:
     columns = st.columns(len(SAMPLES))
     for column, sample in zip(columns, SAMPLES, strict=True):
         column.button(sample.title, key=sample.name, on_click=state.ask_sample, args=(sample,), width="stretch")
-    alone = f" [Keep them on your own machine]({ADDRESS})." if has_browser_page() else ""
+    alone = f" [Keep them on your own machine]({state.base_path()}{ADDRESS.strip('/')}/)." if has_browser_page() else ""
     st.caption(
         f":material/lock: Photos stay in this server's memory until you leave. None is kept or passed on.{alone}"
     )
@@ -55,8 +54,8 @@ def downloads(photo: state.Photo) -> None:
     stem = (photo.name or "photo").rsplit(".", 1)[0]
     with st.container(horizontal=True):
         for label, mime, ending, text in (
-            ("CSV", "text/csv", "csv", result_csv(photo.name, photo.faces)),
-            ("JSON", "application/json", "json", result_json(photo.name, photo.image, photo.faces)),
+            ("CSV", "text/csv", "csv", photo.results.to_csv()),
+            ("JSON", "application/json", "json", photo.results.to_json()),
         ):
             st.download_button(
                 f"Download {label}", text, f"{stem}.{ending}", mime, icon=":material/download:", on_click="ignore"

@@ -1,6 +1,11 @@
 """Shared fixtures. `FER2013_DIR` names the folder (or file) of the data; tests that need it skip without it."""
 
 import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +16,33 @@ import torch
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():
     torch.set_num_threads(1)  # the networks are small: several threads mostly wait for each other
+
+
+@contextmanager
+def _serve(app, **options) -> Iterator[str]:
+    import uvicorn
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", **options))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """``with serve(app) as url``: an ASGI application on a free port."""
+    pytest.importorskip("uvicorn", reason="the app extra is not installed")
+    return _serve
 
 
 @pytest.fixture(scope="session")

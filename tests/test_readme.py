@@ -48,13 +48,15 @@ def server(tmp_path_factory) -> Iterator[str]:
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
-    from fer_demo.web.upload import build_gradio
+    from fer_demo.web.api import build_api
+    from fer_demo.web.upload import build_widget
 
     with pytest.MonkeyPatch.context() as patch, socket.socket() as s:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-        upload = build_gradio()
+        widget = build_widget()
         app = Starlette(
-            routes=[Mount("/upload", app=upload)], lifespan=lambda _: upload.router.lifespan_context(upload)
+            routes=[Mount("/upload", app=widget.app), Mount("/api", app=build_api())],
+            lifespan=lambda _: widget.lifespan(widget.gradio),
         )
         s.bind(("127.0.0.1", 0))
         running = uvicorn.Server(uvicorn.Config(app, log_level="error"))

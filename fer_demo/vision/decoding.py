@@ -47,6 +47,15 @@ class OpenedImage:
     width: int
     height: int
 
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8]) -> "OpenedImage":
+        """A picture in its full size.
+
+        Args:
+            pixels: As the attribute.
+        """
+        return cls(pixels, pixels.shape[1], pixels.shape[0])
+
     @property
     def scale(self) -> tuple[float, float]:
         """What x and y of a place in `pixels` are multiplied by for the place in the picture itself."""

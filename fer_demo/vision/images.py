@@ -41,7 +41,9 @@ IMAGE_EXTENSIONS = frozenset(
 )
 """File name endings, in lower case, that `find_images` takes from a folder."""
 
-ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any]
+ImageSource = (
+    str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any] | OpenedImage
+)
 """What `open_image` takes."""
 
 
@@ -76,7 +78,7 @@ def open_reduced(source: ImageSource, *, channels: str = "rgb", max_pixels: int 
     That takes less time and memory: of a JPEG file, most of what is not needed is not decoded.
 
     Args:
-        source: As for `open_image`. Arrays and PIL images are never reduced.
+        source: As for `open_image`. Arrays and PIL images are never reduced; what was opened before stays as it is.
         channels: As for `open_image`.
         max_pixels: Files of more pixels are reduced until they have no more.
 
@@ -104,7 +106,7 @@ def reading_cost(source: ImageSource) -> float:
     Raises:
         ImageError: If `open_image` would refuse the file for what stands before its pixels.
     """
-    if isinstance(source, (np.ndarray, Image.Image)):
+    if isinstance(source, (np.ndarray, Image.Image, OpenedImage)):
         return 0.0
     with _opened(source) as (image, header, name):
         check_decoder(image, header, name)
@@ -122,6 +124,8 @@ def _open(source: ImageSource, channels: str, max_pixels: int | None) -> OpenedI
             f"Only arrays can have the channels 'bgr', but the picture was given as {type(source).__name__}; leave "
             "them at 'rgb'."
         )
+    if isinstance(source, OpenedImage):
+        return source
     if isinstance(source, Image.Image):
         return decode(source, _name(source))
     with _opened(source) as (image, header, name):

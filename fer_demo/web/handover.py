@@ -12,10 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fer_demo.prediction import FacePrediction
+from fer_demo.web.answering import Answer
 
 
 @dataclass(frozen=True)
@@ -24,13 +21,16 @@ class Delivery:
 
     Attributes:
         name: The file's own name, or None for a webcam picture without one.
-        image: uint8 RGB [H, W, 3].
-        faces: The predictor's answer for it.
+        answer: The picture and the faces on it.
     """
 
     name: str | None
-    image: NDArray[np.uint8]
-    faces: list[FacePrediction]
+    answer: Answer
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pixels."""
+        return self.answer.picture.pixels.nbytes
 
 
 @dataclass
@@ -93,13 +93,13 @@ class Handover:
         with self._lock:
             self._drop_expired()
             ticket = self._tickets.get(sid) if sid else None
-            if ticket is None or delivery.image.nbytes > self.max_bytes:
+            if ticket is None or delivery.nbytes > self.max_bytes:
                 return False
             ticket.delivery, ticket.delivered = delivery, self.clock()
             total = 0
             for waiting in sorted(self._tickets.values(), key=lambda t: t.delivered)[::-1]:  # the newest first
                 if waiting.delivery is not None:
-                    total += waiting.delivery.image.nbytes
+                    total += waiting.delivery.nbytes
                     if total > self.max_bytes:
                         waiting.delivery = None
             return True

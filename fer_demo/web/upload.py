@@ -1,60 +1,75 @@
-"""The upload widget (drag and drop, paste, webcam) and the HTTP API, as one Gradio application.
+"""The upload widget (drag and drop, paste, webcam) and the API of ``gradio_client``, as one Gradio application.
 
-The pages embed it at ``/upload/``; programs call it with
-``gradio_client.Client(".../upload/").predict(handle_file("x.jpg"), api_name="/predict")``.
+The pages embed it at ``upload/``; programs call it with
+``gradio_client.Client(".../upload/").predict(handle_file("x.jpg"), api_name="/predict")``. `fer_demo.web.api` is the
+same without Gradio.
 """
 
-import atexit
-import contextlib
+import asyncio
 import html
-import io
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
+try:
+    tempfile.gettempdir()
+except FileNotFoundError:  # no folder can be written, and Gradio wants one when it is imported
+    tempfile.tempdir = "/dev/shm"  # noqa: S108 - memory
+# Gradio would take a folder that all users of this machine share. It makes this one and leaves it empty: uploads stay
+# in memory.
+os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / f"fer_demo_empty_{os.getuid()}"))
 
 import gradio as gr
-import numpy as np
-from fastapi import FastAPI, Response
-from numpy.typing import NDArray
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Lifespan
 
 from fer_demo.prediction import FacePrediction
-from fer_demo.results import result_dict
-from fer_demo.vision.images import ImageError, open_image
+from fer_demo.vision.images import ImageError
+from fer_demo.web.answering import Answer, desk, visitor_of
+from fer_demo.web.fair_queue import BusyError
+from fer_demo.web.gradio_gate import GradioGate
 from fer_demo.web.handover import HANDOVER, Delivery, Handover
-from fer_demo.web.shared import USER_ERRORS, shared_predictor
+from fer_demo.web.limits import limits
+from fer_demo.web.shared import USER_ERRORS
+from fer_demo.web.uploads import UPLOADS, Upload, UploadStore
 from fer_demo.wording import count_faces
 
-MAX_UPLOAD_MB = 20
-"""Megabytes, as ``server.maxUploadSize`` in .streamlit/config.toml."""
-
-Move = Callable[[str | Path | None], Coroutine[Any, Any, str | None]]
-"""How Gradio brings a file to where a handler may read it."""
-
-GONE = "The picture was removed before it could be read; please add it once more."
-NOT_UPLOADED = "The picture has to be uploaded first; send a file."
-LINKS = "Send the picture itself, not a link to it; this server fetches nothing."
+NOT_UPLOADED = "The picture has to be uploaded first; send a file. An upload can be asked about once, within a minute."
 
 _MAX_SENTENCES = 3
 _STYLE = Path(__file__).with_name("upload.css")
-_NOTHING = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+
+Payload = dict[str, Any] | None
+"""What Gradio makes of an uploaded file: its path and name."""
 
 
-def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
+@dataclass(frozen=True)
+class Widget:
+    """Gradio behind its gate.
+
+    Attributes:
+        app: What is to be mounted.
+        lifespan: What has to be entered while it is served: Gradio's queue starts and stops there.
+        gradio: Gradio's own application.
+    """
+
+    app: ASGIApp
+    lifespan: Lifespan[FastAPI]
+    gradio: FastAPI
+
+
+def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) -> Widget:
     """Builds the widget and the API.
 
     Args:
         handover: Where pictures go that arrive with a page's ticket (``?sid=…``).
-
-    Returns:
-        An application to be mounted somewhere; whoever mounts it has to enter its ``router.lifespan_context``.
+        uploads: Where they are until they are asked about.
     """
-    _use_private_upload_folder()
-    with gr.Blocks(title="Add a photo", analytics_enabled=False, delete_cache=(60, 300), fill_width=True) as blocks:
+    with gr.Blocks(title="Add a photo", analytics_enabled=False, fill_width=True) as blocks:
         photo = gr.Image(
             label="Photo",
             show_label=False,
@@ -66,37 +81,47 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
             placeholder="# Drop a photo\nor click to choose one",
             webcam_options=gr.WebcamOptions(mirror=False),
         )
-        move = _only_uploads(photo.async_move_resource_to_block_cache)
-        photo.async_move_resource_to_block_cache = move  # type: ignore[assignment, method-assign]
-        hint = _note(f"JPEG, PNG, WebP and others, up to {MAX_UPLOAD_MB} MB. Nothing is kept.")
+        # Before a handler runs, Gradio would fetch what a payload names, an address or any file of this machine.
+        photo.async_move_resource_to_block_cache = _leave_it  # type: ignore[assignment, method-assign]
+        hint = _note(f"JPEG, PNG, WebP and others, up to {limits().upload_mb:g} MB. Nothing is kept.")
         answer = gr.HTML(hint, elem_id="answer", padding=False)
 
-        def show(
-            payload: dict[str, Any] | None, request: gr.Request
-        ) -> tuple[dict[str, Any] | None, dict[str, Any] | str]:
+        async def show(payload: Payload, request: gr.Request) -> AsyncIterator[tuple[Any, dict[str, Any] | str]]:
             if not payload:
-                return gr.skip(), gr.skip()
-            try:
-                name, image = _read_and_delete(payload)
-                faces = shared_predictor().predict(image)
-            except USER_ERRORS as error:
-                return None, _note(str(error), error=True)
-            sid = request.query_params.get("sid")
-            handed_over = handover.put(sid, Delivery(name, image, faces))
-            return None, _summary(faces, handed_over)
+                yield gr.skip(), gr.skip()
+                return
+            waiting: asyncio.Queue[str | None] = asyncio.Queue()
 
-        def predict(payload: dict[str, Any] | None, whole_image: bool) -> dict[str, Any]:
+            async def on_wait(ahead: int) -> None:
+                waiting.put_nowait(_note(f"Waiting: {ahead} before you."))
+
+            task = asyncio.ensure_future(_answer(uploads, payload, _visitor(request), on_wait=on_wait))
+            task.add_done_callback(lambda _: waiting.put_nowait(None))
+            try:
+                while (note := await waiting.get()) is not None:
+                    yield gr.skip(), note
+                upload, found = task.result()
+            except (*USER_ERRORS, BusyError) as error:
+                yield None, _note(str(error), error=True)
+                return
+            finally:
+                task.cancel()
+            sid = request.query_params.get("sid")
+            handed_over = handover.put(sid, Delivery(upload.name or None, found))
+            yield None, _summary(found.faces, handed_over)
+
+        async def predict(payload: Payload, whole_image: bool | None, request: gr.Request) -> dict[str, Any]:
             """Finds the faces on a picture and says what their expressions look like."""
             if not payload:
                 raise gr.Error("No picture was sent; give a file.", print_exception=False)
             try:
-                name, image = _read_and_delete(payload)
-                faces = shared_predictor().predict(image, whole_image=whole_image)
-            except USER_ERRORS as error:
+                _, found = await _answer(uploads, payload, _visitor(request), whole_image=bool(whole_image))
+            except (*USER_ERRORS, BusyError) as error:
                 raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None
-            return result_dict(name, image, faces)
+            return found.faces.to_dict()
 
-        # preprocess=False: the handlers open the file themselves, so that every door accepts the same pictures.
+        # preprocess=False: the handlers open the upload themselves, so that every door accepts the same pictures.
+        # No limits of Gradio's own: visitors take turns at the desk.
         photo.input(
             show,
             photo,
@@ -105,8 +130,7 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
             api_visibility="private",
             show_progress="minimal",
             show_progress_on=answer,
-            concurrency_limit=2,
-            concurrency_id="predict",
+            concurrency_limit=None,
         )
         gr.Button(visible=False).click(
             predict,
@@ -114,14 +138,10 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
             gr.JSON(visible=False),
             preprocess=False,
             api_name="predict",
-            concurrency_limit=2,
-            concurrency_id="predict",
+            concurrency_limit=None,
         )
-    outer = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    for route in ("file={path:path}", "file/{path:path}", "proxy={path:path}"):  # the last two fetch and read likewise
-        outer.api_route(f"/gradio_api/{route}", methods=["GET", "HEAD"])(_show_nothing)
     application: FastAPI = gr.mount_gradio_app(
-        outer,
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
         blocks,
         path="/",
         ssr_mode=False,
@@ -129,67 +149,37 @@ def build_gradio(handover: Handover = HANDOVER) -> FastAPI:
         footer_links=[],
         allowed_paths=[],
         show_error=False,
-        max_file_size=f"{MAX_UPLOAD_MB}mb",
         enable_monitoring=False,
         mcp_server=False,
         pwa=False,
         theme=_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
     )
-    return application
+    inputs = {index: len(function.inputs) for index, function in blocks.fns.items()}
+    api_inputs = next(len(function.inputs) for function in blocks.fns.values() if function.api_name == "predict")
+    gate = GradioGate(application, uploads, inputs, api_inputs)
+    return Widget(gate, application.router.lifespan_context, application)
 
 
-def _use_private_upload_folder() -> None:
-    # Gradio has to write an upload to disk before it calls a handler. Not in the shared /tmp/gradio, though, and
-    # whatever a crash left behind goes with the process.
-    if "GRADIO_TEMP_DIR" not in os.environ:
-        folder = tempfile.mkdtemp(prefix="fer_demo_upload_")
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+async def _leave_it(path: str | Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
-def _show_nothing(path: str) -> Response:
-    # The browser asks for its own upload back, as a preview, while the handler deletes it: Gradio's route would fail
-    # in the middle. The page shows the photo anyway, and so nobody can fetch an upload by its path, or make the server
-    # fetch an address.
-    return Response(_NOTHING, media_type="image/svg+xml")
+def _visitor(request: gr.Request) -> str:
+    return visitor_of(request.client.host if request.client else None)
 
 
-def _only_uploads(move: Move) -> Move:
-    # Before a handler runs, Gradio fetches a payload that names a URL and copies one that names any file of this
-    # machine: its check of paths is off in an application that is mounted instead of launched.
-    async def checked(path: str | Path | None) -> str | None:
-        if "://" in str(path):
-            raise gr.Error(LINKS, print_exception=False)
-        if path is None or not _is_upload(path):
-            raise gr.Error(NOT_UPLOADED, print_exception=False)
-        return await move(path)
+async def _answer(uploads: UploadStore, payload: dict[str, Any], visitor: str, **options: Any) -> tuple[Upload, Answer]:
+    """Answers an upload, which is then gone.
 
-    return checked
-
-
-def _is_upload(path: str | os.PathLike[str]) -> bool:
-    folder = Path(os.environ["GRADIO_TEMP_DIR"]).resolve()
-    return Path(path).resolve().is_relative_to(folder)
-
-
-def _read_and_delete(payload: dict[str, Any]) -> tuple[str | None, NDArray[np.uint8]]:
-    """Opens an uploaded file and removes it from disk, whether or not it was a picture."""
-    # Checked here too, since some payloads come past `_only_uploads`, and this deletes.
-    if not payload.get("path") or not _is_upload(payload["path"]):
+    Raises:
+        ImageError: If there is no such upload, or it is no picture.
+        BusyError: If too many are waiting.
+    """
+    upload = uploads.take(payload.get("path"))
+    if upload is None:
         raise ImageError(NOT_UPLOADED)
-    path = Path(payload["path"])
-    name = Path(payload["orig_name"]).name if payload.get("orig_name") else None
-    try:
-        data = io.BytesIO(path.read_bytes())
-    except FileNotFoundError:
-        raise ImageError(GONE) from None
-    finally:
-        path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # somebody else is uploading the same picture
-            path.parent.rmdir()  # one folder for each upload, named by a hash
-    data.name = name or "The picture"  # for the sentence when it is none
-    return name, open_image(data)
+    return upload, await desk().answer(upload.data, upload.name or None, visitor, **options)
 
 
 def _summary(faces: Sequence[FacePrediction], handed_over: bool) -> str:

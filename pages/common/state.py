@@ -13,16 +13,26 @@ A photo lives here only: it goes when the visitor leaves.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import streamlit as st
 
+from fer_demo.prediction import FacePrediction
 from fer_demo.predictor import Predictor
-from fer_demo.vision.images import IMAGE_EXTENSIONS, open_image
+from fer_demo.results import FaceResults
+from fer_demo.vision.images import IMAGE_EXTENSIONS, OpenedImage
 from fer_demo.vision.samples import SAMPLES, Sample
+from fer_demo.vision.scaling import scaled_face
+from fer_demo.web.answering import open_now, read_now, visitor_of
+from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.handover import HANDOVER
 from fer_demo.web.shared import USER_ERRORS, shared_predictor
+
+PAGE_PATHS = frozenset(path.stem for path in Path(__file__).parents[1].glob("*.py"))
+"""The last part of each page's address."""
 
 PICTURES = sorted(ending.lstrip(".") for ending in IMAGE_EXTENSIONS)
 """Endings that a ``file_uploader`` offers."""
@@ -34,17 +44,28 @@ class Photo:
 
     Attributes:
         name: File name, or None.
-        image: uint8 RGB [H, W, 3].
-        faces: `FacePrediction` objects, in the predictor's order.
+        picture: The picture, perhaps at a fraction of its size.
+        results: The answer, in pixels of the picture itself, in the predictor's order.
         credit: Where a sample comes from; None for a visitor's own photo.
         whole: The whole picture was taken as one face.
     """
 
     name: str | None
-    image: np.ndarray
-    faces: list[Any]
+    picture: OpenedImage
+    results: FaceResults
     credit: str | None = None
     whole: bool = False
+
+    @property
+    def image(self) -> np.ndarray:
+        """What is shown: uint8 RGB [H, W, 3]."""
+        return self.picture.pixels
+
+    @cached_property
+    def faces(self) -> list[FacePrediction]:
+        """`results` in pixels of `image`."""
+        x, y = self.picture.scale
+        return [scaled_face(face, (1 / x, 1 / y)) for face in self.results]
 
 
 @dataclass(frozen=True)
@@ -55,10 +76,10 @@ class Request:
     """
 
     name: str | None
-    load: Callable[[], np.ndarray]
+    load: Callable[[], OpenedImage]
     credit: str | None = None
     whole: bool = False
-    faces: list[Any] | None = None
+    faces: FaceResults | None = None
 
 
 def current_photo() -> Photo | None:
@@ -66,10 +87,25 @@ def current_photo() -> Photo | None:
     return st.session_state.get("photo")
 
 
-def chosen_face() -> Any | None:
+def chosen_face() -> FacePrediction | None:
     """The chosen face's `FacePrediction`; None without a photo or without faces."""
     photo = current_photo()
     return photo.faces[st.session_state.get("face", 0)] if photo and photo.faces else None
+
+
+def base_path() -> str:
+    """The path below which the visitor's browser finds this application, as ``"/"`` or ``"/fer/"``.
+
+    A proxy may have put something before the addresses that this server knows; the browser tells what it sees.
+    """
+    path = urlsplit(st.context.url or "").path.rstrip("/")
+    folder, _, last = path.rpartition("/")
+    return f"{folder if last in PAGE_PATHS else path}/"
+
+
+def visitor() -> str:
+    """Who counts as this visitor when requests take turns."""
+    return visitor_of(st.context.ip_address)
 
 
 def predictor() -> Predictor:
@@ -87,7 +123,7 @@ def use_model(name: str | None) -> None:
     st.session_state.pop("class averages", None)  # the mean maps of the one before
     if photo := current_photo():
         st.session_state["request"] = Request(
-            photo.name, lambda: photo.image, photo.credit, photo.whole, None if photo.whole else photo.faces
+            photo.name, lambda: photo.picture, photo.credit, photo.whole, None if photo.whole else photo.results
         )
 
 
@@ -105,7 +141,11 @@ def show(photo: Photo) -> None:
 
 def ask_sample(sample: Sample) -> None:
     """Asks for one of the samples."""
-    st.session_state["request"] = Request(sample.name, sample.load, f"{sample.title} ({sample.credit})")
+
+    def load() -> OpenedImage:
+        return OpenedImage.of(sample.load())
+
+    st.session_state["request"] = Request(sample.name, load, f"{sample.title} ({sample.credit})")
 
 
 def ask_widget(key: str) -> None:
@@ -116,13 +156,13 @@ def ask_widget(key: str) -> None:
     """
     file = st.session_state.get(key)
     if file is not None:
-        st.session_state["request"] = Request(file.name, lambda: open_image(file))
+        st.session_state["request"] = Request(file.name, lambda: open_now(file.getvalue(), file.name, visitor()))
 
 
 def ask_whole_picture() -> None:
     """Asks for the current photo again, taken as one face."""
     photo = current_photo()
-    st.session_state["request"] = Request(photo.name, lambda: photo.image, photo.credit, whole=True)
+    st.session_state["request"] = Request(photo.name, lambda: photo.picture, photo.credit, whole=True)
 
 
 def work_off() -> None:
@@ -136,12 +176,18 @@ def work_off() -> None:
     if request is None:
         return
     try:
-        image = request.load()
-        faces = predictor().predict(image, whole_image=request.whole, faces=request.faces)
-    except USER_ERRORS as error:
+        answer = read_now(
+            request.load(),
+            request.name,
+            visitor(),
+            whole_image=request.whole,
+            faces=request.faces,
+            model=st.session_state.get("model"),
+        )
+    except (*USER_ERRORS, BusyError) as error:
         st.session_state["problem"] = str(error)
     else:
-        show(Photo(request.name, image, faces, request.credit, request.whole))
+        show(Photo(request.name, answer.picture, answer.faces, request.credit, request.whole))
 
 
 def ticket() -> str:
@@ -160,11 +206,12 @@ def collect() -> bool:
     """
     sid = st.session_state["sid"]
     delivery = HANDOVER.take(sid)
+    answer = delivery.answer if delivery else None
     if delivery is not None and st.session_state.get("model"):
         # The widget knows nothing of this visitor's choice: it asked the best checkpoint.
-        st.session_state["request"] = Request(delivery.name, lambda: delivery.image, faces=delivery.faces)
+        st.session_state["request"] = Request(delivery.name, lambda: answer.picture, faces=answer.faces)
         return True
     if delivery is not None:
-        show(Photo(delivery.name, delivery.image, delivery.faces))
+        show(Photo(delivery.name, answer.picture, answer.faces))
         return True
     return not HANDOVER.renew(sid)

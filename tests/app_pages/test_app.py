@@ -13,6 +13,9 @@ from actions import button, png, texts, upload
 import fer_demo.web.shared as predictors
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.predictor import ModelError, Predictor
+from fer_demo.results import FaceResults
+from fer_demo.vision.images import OpenedImage
+from fer_demo.web.answering import Answer
 from fer_demo.web.handover import HANDOVER, Delivery
 
 
@@ -66,12 +69,18 @@ def test_a_face_that_cannot_be_read_gets_no_answer(app, astronaut):
     assert "it cannot be read, so they are no answer" in texts(app)
 
 
+def delivery(name: str, picture: np.ndarray, faces: list) -> Delivery:
+    """What the upload widget leaves for a page."""
+    height, width = picture.shape[:2]
+    return Delivery(name, Answer(OpenedImage.of(picture), FaceResults(faces, file=name, width=width, height=height)))
+
+
 def test_candidates_and_remarks_are_shown(app, predictor, astronaut):
     (face,) = predictor.predict(astronaut)
     quality = replace(face.quality, yaw=50.0)
     app.run()
     several = replace(face, candidates=("sad", "neutral", "angry"), quality=quality)
-    HANDOVER.put(app.session_state["sid"], Delivery("maybe.jpg", astronaut, [several]))
+    HANDOVER.put(app.session_state["sid"], delivery("maybe.jpg", astronaut, [several]))
     app.run()
     shown = "".join(e.proto.body for e in app.get("html"))
     assert "can&#x27;t tell: could be sad, neutral or angry" in shown and "The picture: turned away" in shown
@@ -89,7 +98,7 @@ def test_many_faces_are_folded(app, predictor, astronaut):
     app.run()
     (face,) = predictor.predict(astronaut)
     sid = app.session_state["sid"]
-    HANDOVER.put(sid, Delivery("crowd.jpg", astronaut, [face] * 20))
+    HANDOVER.put(sid, delivery("crowd.jpg", astronaut, [face] * 20))
     app.run()
     shown = texts(app).count("grey pixels")
     assert app.session_state["photo"].name == "crowd.jpg" and 0 < shown < 20
@@ -149,7 +158,7 @@ def test_the_widgets_photo_is_read_by_the_chosen_checkpoint(app, predictor, astr
     app.session_state["model"] = "other"
     app.run()
     (face,) = predictor.predict(astronaut)
-    HANDOVER.put(app.session_state["sid"], Delivery("mine.jpg", astronaut, [face]))
+    HANDOVER.put(app.session_state["sid"], delivery("mine.jpg", astronaut, [face]))
     app.run()
     (found,) = app.session_state["photo"].faces
     assert app.session_state["photo"].name == "mine.jpg"

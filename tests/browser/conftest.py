@@ -57,12 +57,14 @@ def serve_app():
 
 
 @contextmanager
-def serve(root: Path, folder: Path) -> Iterator[str]:
+def serve(root: Path, folder: Path, *options: str, path: str = "") -> Iterator[str]:
     """Serves the app of a checkout on a free port.
 
     Args:
         root: The checkout.
-        folder: Where the log, uploads and measured speeds go.
+        folder: Where the log, what would be uploads, and measured speeds go.
+        *options: For Streamlit.
+        path: Below which it is served; options say so too.
 
     Yields:
         The app's address.
@@ -71,6 +73,7 @@ def serve(root: Path, folder: Path) -> Iterator[str]:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), "--server.headless=true"]
+    command += options
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
         "GRADIO_TEMP_DIR": str(folder / "uploads"),
@@ -79,7 +82,7 @@ def serve(root: Path, folder: Path) -> Iterator[str]:
     }
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT)
-    url = f"http://localhost:{port}"
+    url = f"http://localhost:{port}{path}"
     try:
         deadline = time.monotonic() + 120
         while not _healthy(url):
@@ -156,7 +159,17 @@ class Visitor:
         Streamlit forgets a picture as soon as the page shows another; who goes on before it has arrived gets a 404.
         """
         self.page.get_by_text(text).first.wait_for()
-        self.page.wait_for_function("[...document.images].every(image => image.complete)")
+        self.until("[...document.images].every(image => image.complete)")
+
+    def until(self, expression: str) -> None:
+        """Waits until a JavaScript expression is true.
+
+        Playwright's own way has the page evaluate a text, which the application's security policy forbids.
+        """
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < deadline, f"not within {PATIENCE / 1000:g} s: {expression}"
+            time.sleep(0.05)
 
     def counts(self, elements: Locator, number: int) -> None:
         """Waits until there are exactly so many of them.

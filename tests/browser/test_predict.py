@@ -95,7 +95,7 @@ def test_file_and_camera_work_without_the_widget(visit, photos):
     uploader.set_input_files(photos / "one.png")
     visitor.sees("350 × 300 pixels")
     visitor.page.get_by_role("tab", name="Camera").click()
-    visitor.page.wait_for_function("document.querySelector('video')?.readyState === 4")
+    visitor.until("document.querySelector('video')?.readyState === 4")
     visitor.page.get_by_role("button", name="Take Photo").click()
     visitor.sees("No face found on this photo")  # Chromium's test picture is a green wall with a clock
     assert visitor.problems == []

@@ -3,6 +3,9 @@ import threading
 import numpy as np
 import pytest
 
+from fer_demo.results import FaceResults
+from fer_demo.vision.images import OpenedImage
+from fer_demo.web.answering import Answer
 from fer_demo.web.handover import Delivery, Handover
 
 
@@ -24,7 +27,8 @@ def store(clock) -> Handover:
 
 
 def picture(name: str = "a.jpg", size: int = 100) -> Delivery:
-    return Delivery(name, np.zeros(size, np.uint8), [])
+    picture = OpenedImage(np.zeros(size, np.uint8), size, 1)
+    return Delivery(name, Answer(picture, FaceResults(file=name, width=size, height=1)))
 
 
 def test_a_picture_is_taken_once_and_by_its_own_page_only(store):

@@ -5,7 +5,6 @@ These fail after an update of either; each says what it looked for, where that s
 
 import asyncio
 import inspect
-import re
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,7 +15,6 @@ pytest.importorskip("gradio", reason="the app extra is not installed")
 pytest.importorskip("streamlit", reason="the app extra is not installed")
 import gradio as gr
 import streamlit
-from fastapi import FastAPI
 
 STREAMLIT = f"Streamlit {streamlit.__version__}"
 GRADIO = f"Gradio {gr.__version__}"
@@ -68,7 +66,7 @@ def test_gradio_moves_payloads_through_the_component():
     why = (
         f"{GRADIO}: gradio.blocks.Block.{name}(url_or_file_path), a coroutine, is no longer what fetches addresses and "
         "copies files before a handler runs; look in gradio/processing_utils.py what does, and let upload.py's "
-        "_only_uploads guard that, or the server reads its own files for visitors."
+        "_leave_it stand before that, or the server reads its own files for visitors."
     )
     assert original is not None and inspect.iscoroutinefunction(original), why
     assert list(inspect.signature(original).parameters) == ["self", "url_or_file_path"], why
@@ -81,32 +79,71 @@ def test_gradio_moves_payloads_through_the_component():
     assert moved == [link], why
 
 
-def gets(app: FastAPI, start: str) -> set[str]:
-    """Paths below `start` that answer GET, their parameters without names."""
-    paths = app.openapi()["paths"].items()
-    return {re.sub(r"{.*?}", "{}", path) for path, methods in paths if "get" in methods and path.startswith(start)}
+def test_gradio_asks_a_component_before_it_reads_what_a_request_names(monkeypatch):
+    """With the component's own road blocked, no file and no address is opened, wherever a payload names it."""
+    from gradio import processing_utils
 
+    def opened(*_, **__):
+        raise AssertionError("a file was opened")
 
-@pytest.mark.filterwarnings("ignore:Duplicate Operation ID")  # one function answers three times
-def test_gradio_serves_files_where_these_routes_are_covered(monkeypatch, tmp_path):
-    from gradio.routes import API_PREFIX, App
-
-    from fer_demo.web.upload import build_gradio
-
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    with gr.Blocks() as blocks:
-        pass
-    theirs = {path for start in ("file", "proxy") for path in gets(App.create_app(blocks), f"{API_PREFIX}/{start}")}
-    assert theirs == gets(build_gradio(), ""), (
-        f"{GRADIO}: gradio/routes.py serves files and fetches addresses under other routes than those that "
-        "build_gradio in fer_demo/web/upload.py covers with _show_nothing; cover the same."
+    why = (
+        f"{GRADIO}: gradio/processing_utils.py no longer asks Block.async_move_resource_to_block_cache alone; look "
+        "what reads files for a payload now, and let build_widget in fer_demo/web/upload.py stand before that."
     )
+    for name in ("save_file_to_cache", "async_ssrf_protected_download", "save_base64_to_cache"):
+        assert hasattr(processing_utils, name), why
+        monkeypatch.setattr(processing_utils, name, opened)
+    from fer_demo.web.upload import _leave_it
+
+    with gr.Blocks():
+        photo = gr.Image(type="filepath")
+    photo.async_move_resource_to_block_cache = _leave_it
+    payload = {"path": "/etc/passwd", "url": "http://127.0.0.1/", "meta": {"_type": "gradio.FileData"}}
+    moved = run(processing_utils.async_move_files_to_cache(payload, photo, check_in_upload_folder=True))
+    assert moved["path"] == "/etc/passwd", why
+
+
+def test_starlette_keeps_forms_in_memory_where_the_limit_is_zero():
+    from starlette.formparsers import MultiPartParser
+
+    why = (
+        "Starlette: starlette/formparsers.py no longer gives MultiPartParser.spool_max_size to a SpooledTemporaryFile, "
+        "for which 0 is no limit; look how uploads stay in memory now, for fer_demo/web/uploads.py and server.py."
+    )
+    assert isinstance(MultiPartParser.spool_max_size, int), why
+    assert "SpooledTemporaryFile(max_size=self.spool_max_size)" in inspect.getsource(MultiPartParser), why
+
+
+def test_gradios_page_says_where_its_server_is_as_the_gate_expects():
+    import re
+    from pathlib import Path
+
+    from fer_demo.web import gradio_gate
+
+    page = (Path(gr.__file__).parent / "templates" / "frontend" / "index.html").read_text()
+    page = page.replace("{{ config | toorjson }}", "{}").replace("{{ config.get('root', '') | toorjson }}", '"x"')
+    why = (
+        f"{GRADIO}: the page no longer holds window.gradio_config and `const root` as gradio_gate.py rewrites them; "
+        "look in gradio/templates/frontend/index.html, or the widget fails below a path."
+    )
+    assert len(re.findall(gradio_gate._CONFIG, page)) == 1 and len(re.findall(gradio_gate._ROOT, page)) == 1, why
+
+
+def test_streamlits_cookie_can_be_read():
+    from streamlit.auth_util import get_cookie_with_chunks
+    from streamlit.web.server.starlette import starlette_auth_routes
+
+    source = inspect.getsource(starlette_auth_routes)
+    assert "set_cookie_with_chunks(" in source and "create_signed_value(cookie_secret, cookie_name" in source, (
+        f"{STREAMLIT}: starlette_auth_routes.py no longer signs the user's cookie as fer_demo/web/sign_in.py reads it."
+    )
+    assert get_cookie_with_chunks(lambda name: b"{}", "x") == b"{}"
 
 
 def test_gradio_starts_its_queue_with_the_lifespan_of_the_router(monkeypatch, tmp_path):
     from gradio.queueing import Queue
 
-    from fer_demo.web.upload import build_gradio
+    from fer_demo.web.upload import build_widget
 
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     started = []
@@ -114,9 +151,9 @@ def test_gradio_starts_its_queue_with_the_lifespan_of_the_router(monkeypatch, tm
     monkeypatch.setattr(Queue, "start", lambda queue: (started.append(queue), start(queue))[1])
 
     async def enter():
-        upload = build_gradio()
+        widget = build_widget()
         before = len(started)
-        async with upload.router.lifespan_context(upload):
+        async with widget.lifespan(widget.gradio):
             return len(started) - before
 
     assert run(enter()) > 0, (
