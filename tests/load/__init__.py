@@ -1,0 +1,1 @@
+"""Load, damaged input and faults: what the application must stand, measured by ``python -m tests.load``."""
