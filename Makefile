@@ -4,6 +4,8 @@ PORT ?= 8501
 WORKERS ?= 2
 # Empty for PyTorch as PyPI has it, on Linux with CUDA's libraries; cpu for its build without them.
 TORCH ?=
+# 1 for HTTPS on all of this machine's addresses, with a certificate of its own: a phone's camera needs that.
+HTTPS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 # A stamp for each build of PyTorch, so that asking for the other one is noticed.
@@ -20,10 +22,21 @@ else
 $(error TORCH=$(TORCH) is not known here: say TORCH=cpu, or leave it out for PyTorch as PyPI has it)
 endif
 
+ifeq ($(HTTPS),1)
+CERTIFICATE := build/https
+SERVE := --server.address 0.0.0.0 \
+	--server.sslCertFile $(CERTIFICATE)/certificate.pem --server.sslKeyFile $(CERTIFICATE)/key.pem
+else ifneq ($(HTTPS),)
+$(error HTTPS=$(HTTPS) is not known here: say HTTPS=1, or leave it out for HTTP on this machine alone)
+endif
+
 .PHONY: app test slow lint dist clean
 
 app: $(STAMP)          ## install if needed, then serve everything on http://localhost:8501
-	$(BIN)/streamlit run app.py --server.port $(PORT)
+ifeq ($(HTTPS),1)
+	@$(BIN)/python deploy/certificate.py $(CERTIFICATE) $(PORT)
+endif
+	$(BIN)/streamlit run app.py --server.port $(PORT) $(SERVE)
 
 test: lint             ## install if needed, then check the code and run the fast tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope

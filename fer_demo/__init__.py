@@ -1,7 +1,8 @@
 """Facial expression recognition with the SE-Dense network of Lee, Yoon, Ko and Jo (KIISE 2019).
 
 Importing the package registers its models with timm, so that ``timm.create_model("fer_sedense")`` works; timm itself,
-PyTorch and the rest are loaded when they are first used. Nothing is downloaded.
+PyTorch and the rest are loaded when they are first used. Nothing is downloaded, and nothing is reported: the import
+switches off the telemetry of what it depends on, for what is imported after it (`fer_demo._no_telemetry`).
 
     import fer_demo
     for face in fer_demo.Predictor().predict("photo.jpg"):
@@ -14,6 +15,7 @@ PyTorch and the rest are loaded when they are first used. Nothing is downloaded.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from fer_demo._no_telemetry import switch_off
 from fer_demo._registration import register_with_timm
 from fer_demo.emotions import EMOTIONS, LABELS
 
@@ -66,6 +68,7 @@ __all__ = [
     "prepare",
 ]
 
+switch_off()
 register_with_timm()
 
 

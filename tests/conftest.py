@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+import fer_demo  # noqa: F401  (before any test module imports ONNX Runtime by itself, which would report home)
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread():

@@ -100,7 +100,7 @@ def open_session(model: str | os.PathLike[str] | bytes, threads: int | None = No
         raise ModelError("The engine 'onnx' needs onnxruntime; run `pip install onnxruntime`.")
     import onnxruntime as ort
 
-    ort.disable_telemetry_events()  # Microsoft's builds for Windows report to it otherwise
+    ort.disable_telemetry_events()  # for Windows; elsewhere `fer_demo._no_telemetry` has to come before the import
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or _default_threads()
     # Threads that wait by spinning would take the cores from other requests.

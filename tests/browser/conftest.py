@@ -134,7 +134,8 @@ class Visitor:
         self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("response", lambda r: self.problems.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-        self.page.on("request", self._note_host)
+        context.on("request", self._note_host)  # of every page and frame; connections of WebSocket are no requests
+        self.page.on("websocket", self._note_host)
         self.page.goto(url)
 
     def _note_host(self, request) -> None:
@@ -183,11 +184,15 @@ class Visitor:
 def visit(app_url, browser) -> Iterator:
     """A function that opens the app in a session of its own: ``visit(width=1280, **context options)``."""
     contexts: list[BrowserContext] = []
+    visitors: list[Visitor] = []
 
     def open_app(width: int = 1280, path: str = "/", **options) -> Visitor:
         contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
-        return Visitor(contexts[-1], app_url + path)
+        visitors.append(Visitor(contexts[-1], app_url + path))
+        return visitors[-1]
 
     yield open_app
     for context in contexts:
         context.close()
+    asked = set().union(*(visitor.hosts for visitor in visitors))
+    assert asked <= {app_url.removeprefix("http://")}, "the browser talked to somebody else than the app"

@@ -36,6 +36,13 @@ def test_a_module_imports_what_it_may(module):
     assert "" not in found, "imports are absolute"
 
 
+def test_only_the_package_imports_what_reports_home_when_it_is_imported():
+    """`import fer_demo` switches that off, so nothing may come before it."""
+    root = PACKAGE.parent
+    others = [root / "app.py", *(f for folder in ("training", "pages") for f in (root / folder).rglob("*.py"))]
+    assert [f for f in others if f.is_file() and "onnxruntime" in set(imported(f.read_text("utf-8")))] == []
+
+
 def test_there_is_something_to_look_at():
     assert {"predictor.py", "export.py", "upload.py"} <= {path.name for path in MODULES}
     assert "gradio" in set(imported((PACKAGE / "web" / "upload.py").read_text(encoding="utf-8")))

@@ -33,7 +33,7 @@ def make(tmp_path):
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         log.write_text("")
-        clean = {k: v for k, v in os.environ.items() if k not in ("TORCH", "MAKEFLAGS")}
+        clean = {k: v for k, v in os.environ.items() if k not in ("TORCH", "HTTPS", "MAKEFLAGS")}
         clean |= {"LOG": str(log), **environment}
         command = ["make", f"PYTHON={python}", *arguments]
         done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True)
@@ -90,3 +90,20 @@ def test_dist_builds_the_wheel_from_the_source_archive_and_checks_both(make):
     """`python -m build` without --wheel or --sdist does so."""
     asked = make("dist").asked
     assert "-m build" in asked and "-m twine check --strict dist/*" in asked
+
+
+def test_the_app_is_served_over_http_to_this_machine_alone_unless_asked_otherwise(make):
+    planned = make("--dry-run", "PORT=8600", "app").stdout
+    assert planned.rstrip().endswith("streamlit run app.py --server.port 8600") and "certificate" not in planned
+
+
+def test_https_makes_a_certificate_and_lets_others_in(make):
+    *_, first, second = make("--dry-run", "PORT=8600", "HTTPS=1", "app").stdout.splitlines()
+    assert first.endswith("deploy/certificate.py build/https 8600")
+    assert "--server.port 8600 --server.address 0.0.0.0" in second
+    assert "--server.sslCertFile build/https/certificate.pem --server.sslKeyFile build/https/key.pem" in second
+
+
+def test_other_values_of_https_are_unknown(make):
+    done = make("HTTPS=yes", "app")
+    assert done.returncode != 0 and "HTTPS=1" in done.stderr and done.asked == []
