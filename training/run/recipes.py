@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from training.run.config import EXECUTION, GROUPS, TrainConfig, from_dict
+from fer_demo.vision.sources import one_line
+from training.run.config import EXECUTION, GROUPS, TrainConfig, from_dict, shown
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -30,9 +31,9 @@ def load_config(recipe: str | Path | None, overrides: Sequence[str] = ()) -> Tra
         if not path.is_file():
             known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
             raise ValueError(f"There is no recipe {path}; the bundled ones are {known}.")
-        values, source = _yaml(path.read_text(encoding="utf-8"), str(path)) or {}, str(path)
+        values, source = _yaml(_text(path), str(path)) or {}, str(path)
         if not isinstance(values, dict):
-            raise ValueError(f"{path} must hold lines like 'lr: 0.1', but holds {values!r}.")
+            raise ValueError(f"{path} must hold lines like 'lr: 0.1', but holds {shown(values)}.")
     return from_dict(_overridden(values, overrides), source)
 
 
@@ -67,11 +68,35 @@ def _overridden(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, A
     return values
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no UTF-8 text; save it anew in that encoding.") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, which a few lines can make into gigabytes, and without keys that stand twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases such as *name are not taken")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key.value, str)]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise yaml.YAMLError(f"{one_line(twice)!r} stands there twice")
+        return super().construct_mapping(node, deep)
+
+
 def _yaml(text: str, source: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
+    except RecursionError:
+        raise ValueError(f"{source} is nested too deeply; a recipe holds settings and groups of them.") from None
+    except (yaml.YAMLError, ValueError) as error:  # the second for dates and numbers that are none
+        reason = one_line(" ".join(str(getattr(error, "problem", None) or error).split()))
         raise ValueError(f"{source} is not valid YAML ({reason}); check brackets and quotes.") from None
 
 
