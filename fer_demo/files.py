@@ -1,10 +1,12 @@
 """Files that are either whole or not there, and JSON that holds what it says: numbers, and the right kind of value."""
 
+import errno
 import json
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -24,23 +26,43 @@ def atomic_write(path: str | os.PathLike[str], write: Callable[[BinaryIO], objec
     Raises:
         OSError: If the disk is full or the folder cannot be written; the old file is then untouched.
     """
+    Path(path).resolve().parent.mkdir(parents=True, exist_ok=True)
+    with writing(path) as f:
+        write(f)
+
+
+@contextmanager
+def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a file that is written while the context lasts; see `atomic_write`. Its folder must be there.
+
+    Yields:
+        The open binary file, beside its place.
+
+    Raises:
+        OSError: As for `atomic_write`; its ``filename`` is the path.
+    """
     path = Path(path)
-    if path.exists() and not path.is_file():
-        with open(path, "wb") as f:
-            write(f)
-        return
-    path = path.resolve()  # a link stays one
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    temporary = None
     try:
+        if path.exists() and not path.is_file():
+            with open(path, "wb") as f:
+                yield f
+            return
+        path = path.resolve()  # a link stays one
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
         with os.fdopen(handle, "wb") as f:
-            write(f)
+            yield f
             f.flush()
             os.fsync(f.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename in (None, temporary):
+            raise type(error)(error.errno, error.strerror, str(path)) from None
         raise
 
 

@@ -306,7 +306,7 @@ def model_info(model: Any, name: str) -> ModelInfo:
     shape = _answer_shape(model, name, (height, width))
     stated = cfg.get("label_names") or LABELS
     labels = tuple(map(str, stated if isinstance(stated, list | tuple) else [stated]))
-    if shape != (1, len(LABELS)) or set(labels) != set(LABELS):
+    if shape != (1, len(LABELS)) or sorted(labels) != sorted(LABELS):
         shaped = f"an answer of the shape {shape} for one picture"
         found = one_line(", ".join(labels)) if shape == (1, len(LABELS)) else shaped
         raise ModelError(

@@ -331,7 +331,7 @@ class Recipes(Kind):
             sources(config)
             if (network := repr((config.model, config.model_args, config.heads))) not in self.networks:
                 self.networks.add(network)
-                build_model(config)
+                build_model(config, device="meta")
 
         return read
 
