@@ -92,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:  # e.g. a full disk; what the photos raise has been dealt with
-        print(f"error: {args.csv or 'the output'} cannot be written ({error.strerror})", file=sys.stderr)
+        place = args.csv if args.csv not in (None, "-") else "the output"
+        print(f"error: {place} cannot be written ({error.strerror})", file=sys.stderr)
         return 1
     except ModelError as error:  # weights that answer with numbers that are none show only at work
         print(f"error: {error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Damaged pictures, rows, checkpoints and recipes: an answer or one clear sentence, soon, and without keeping memory."""
+"""Damaged pictures, rows, checkpoints and recipes: an answer or one clear sentence, soon, in bounded memory."""
 
 import pytest
 
