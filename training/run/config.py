@@ -10,6 +10,7 @@ from timm.optim import get_optimizer_info
 
 from fer_demo.emotions import NUM_CLASSES
 from fer_demo.runtime.model_info import MAX_INPUT_SIDE
+from fer_demo.runtime.torch_engine import check_settings
 from fer_demo.vision.sources import one_line
 from training.data.ferplus import CLASSES as FERPLUS_CLASSES
 from training.run.augment import AugmentConfig
@@ -181,6 +182,7 @@ class TrainConfig:
             raise ValueError(
                 "triplet_weight and locality_weight need pictures of one class: leave out mixup and cutmix."
             )
+        check_settings(self.model_args, "model_args")
         fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
         if fixed:
             raise ValueError(f"model_args cannot set {', '.join(sorted(fixed))}, which the trainer decides.")

@@ -13,6 +13,9 @@ from training.run.config import EXECUTION, GROUPS, TrainConfig, from_dict, shown
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
+DEEPEST = 20
+"""Levels of brackets or of indentation that a recipe may have."""
+
 
 def load_config(recipe: str | Path | None, overrides: Sequence[str] = ()) -> TrainConfig:
     """Reads a recipe and applies overrides.
@@ -76,12 +79,25 @@ def _text(path: Path) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without aliases, which a few lines can make into gigabytes, and without keys that stand twice."""
+    """YAML without aliases, deep nesting and keys that stand twice.
+
+    A few lines of aliases can become gigabytes, and the time for nested brackets grows with the square of their depth.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases such as *name are not taken")
         return super().compose_node(parent, index)
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        if self.flow_level >= DEEPEST:
+            raise yaml.YAMLError("it is nested too deeply")
+        super().fetch_flow_collection_start(token)
+
+    def add_indent(self, column: int) -> bool:
+        if len(self.indents) >= DEEPEST:
+            raise yaml.YAMLError("it is nested too deeply")
+        return super().add_indent(column)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         names = [key.value for key, _ in node.value if isinstance(key.value, str)]
@@ -93,8 +109,6 @@ class _Loader(yaml.SafeLoader):
 def _yaml(text: str, source: str) -> Any:
     try:
         return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
-    except RecursionError:
-        raise ValueError(f"{source} is nested too deeply; a recipe holds settings and groups of them.") from None
     except (yaml.YAMLError, ValueError) as error:  # the second for dates and numbers that are none
         reason = one_line(" ".join(str(getattr(error, "problem", None) or error).split()))
         raise ValueError(f"{source} is not valid YAML ({reason}); check brackets and quotes.") from None

@@ -14,7 +14,6 @@ from fer_demo.checkpoints import WEIGHTS_FILE, resolve
 from fer_demo.files import read_json
 from fer_demo.models.pretrained import checkpoint_filter_fn
 from fer_demo.runtime.model_info import ModelError
-from fer_demo.runtime.torch_engine import check_settings
 from fer_demo.vision.sources import one_line
 from training.run.config import TrainConfig, from_dict, shown
 from training.run.storage import read_back
@@ -39,7 +38,6 @@ def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
     Raises:
         ValueError: If there is no such model, it has no such option, or weights do not fit it.
     """
-    check_settings(config.model_args, "model_args")
     try:
         model = timm.create_model(config.model, **config.model_args, **_outputs(config), **kwargs)
         if kwargs.get("checkpoint_path"):
