@@ -163,8 +163,8 @@ class TrainConfig:
         rising = starts and starts[0] == 0 and starts == sorted(set(starts))
         if not rising or not all(1 <= side <= MAX_INPUT_SIDE for _, side in self.sizes):
             raise ValueError(
-                f"sizes must be pairs (first epoch, side up to {MAX_INPUT_SIDE}) with rising epochs from 0, such as "
-                "[[0, 32], [20, 48]]; got "
+                "sizes must be pairs (first epoch, side) with rising epochs from 0 and sides up to "
+                f"{MAX_INPUT_SIDE}, such as [[0, 32], [20, 48]]; got "
                 f"{shown(_plain(self.sizes))}."
             )
         if starts[-1] >= self.epochs:

@@ -236,7 +236,7 @@ def test_a_recipe_says_nothing_twice_and_needs_no_aliases(tmp_path, capsys):
         ("[" * 100_000, "nested too deeply"),
         ("- " * 100_000, "nested too deeply"),
         ("lr: 2024-99-99\n", "not valid YAML"),
-        ("sizes: [[0, 100000000]]\n", "side up to 1024"),
+        ("sizes: [[0, 100000000]]\n", "sides up to 1024"),
         ("teachers: [3]\n", "teachers must be a list of names"),
         (json.dumps({"x" * 900: 1}), "has no setting"),
     ):
