@@ -33,8 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; None takes them from the command line.
 
     Returns:
-        0 if all went well, 1 if something failed, 2 for a wrong use (where argparse itself exits with it), 130 if
-        Ctrl-C stopped it, 141 if whoever read its output had enough of it.
+        0 if all went well, 1 if something failed or the output cannot be written, 2 for a wrong use (where argparse
+        itself exits with it), 130 if Ctrl-C stopped it, 141 if whoever read its output had enough of it.
     """
     args = build_parser().parse_args(argv)
     try:
@@ -46,8 +46,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # As `head` leaves it. What is still to be written would fail again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 141
+    except OSError as error:  # e.g. a full disk behind standard output; what commands write themselves they deal with
+        drop_output()
+        print(f"error: the output cannot be written ({error.strerror or error})", file=sys.stderr)
+        return 1
+
+
+def drop_output() -> None:
+    """Lets what is still to be written to standard output go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fer_demo.emotions import COLORS, text_color
+from fer_demo.files import atomic_write
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 """File name endings, in lower case, that `save_picture` writes."""
@@ -135,7 +136,9 @@ def save_picture(image: NDArray[np.uint8], file: Path) -> None:
     """
     if file.suffix.lower() not in PICTURE_ENDINGS:
         raise ValueError(f"A picture's name must end in {', '.join(PICTURE_ENDINGS)}, but this one is {file.name}.")
-    Image.fromarray(image).save(file, quality=95)  # which matters for JPEG and WebP alone
+    form = Image.registered_extensions()[file.suffix.lower()]
+    picture = Image.fromarray(image)
+    atomic_write(file, lambda f: picture.save(f, form, quality=95))  # which matters for JPEG and WebP alone
 
 
 def enlarge(crop: NDArray[np.uint8], times: int = 6) -> NDArray[np.uint8]:

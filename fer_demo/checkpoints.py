@@ -9,16 +9,21 @@ import functools
 import hashlib
 import json
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fer_demo.files import atomic_write_text, read_json
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.sources import one_line
 
 WEIGHTS_FILE = "model.safetensors"
 ONNX_FILE = "model.onnx"
 """The same network for ONNX Runtime, beside `WEIGHTS_FILE`."""
+
+CONFIG_FILE = "config.json"
+"""Which network it is and how pictures are prepared, as timm writes and reads it."""
 
 METRICS_FILE = "metrics.json"
 CARD_FILE = "README.md"
@@ -103,8 +108,13 @@ class Checkpoint:
         listed = _read_json(manifest, self._remedy(MANIFEST_FILE))
         for file, digest in listed.items():
             path = self.folder / file
+            if Path(file).name != file or "\0" in file:
+                strange = f"{manifest} lists {one_line(file)!r}, which is no file of its folder"
+                raise ModelError(f"{strange}; {self._remedy(MANIFEST_FILE)}.")
             try:
                 state = path.stat()
+                if not stat.S_ISREG(state.st_mode):  # reading from a pipe may never end
+                    raise OSError(None, "no regular file")
                 found = _digest(path, state.st_size, state.st_mtime_ns)
             except OSError as error:
                 reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
@@ -247,9 +257,7 @@ def renew_manifest(file: str | os.PathLike[str]) -> None:
 
 
 def _write_manifest(folder: Path, digests: dict[str, str]) -> None:
-    beside = folder / f".{MANIFEST_FILE}.new"
-    beside.write_text(json.dumps(dict(sorted(digests.items())), indent=1) + "\n", encoding="utf-8")
-    beside.replace(folder / MANIFEST_FILE)
+    atomic_write_text(folder / MANIFEST_FILE, json.dumps(dict(sorted(digests.items())), indent=1) + "\n")
 
 
 @functools.lru_cache(maxsize=256)
@@ -260,9 +268,7 @@ def _digest(path: Path, size: int, changed: int) -> str:
 
 def _read_json(path: Path, remedy: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError(f"a {type(content).__name__} instead of an object")
+        content: dict[str, Any] = read_json(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read ({error}); {remedy}.") from None
     return content

@@ -5,6 +5,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from fer_demo.__main__ import drop_output
+
 # Modules of training.cli. Each has add_parser(subparsers), which sets the default `run`: a function from the parsed
 # arguments to the exit code, or to None for 0. What a command needs is imported inside it.
 COMMANDS = (
@@ -42,16 +44,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments after the program's name; None takes them from the command line.
 
     Returns:
-        0 if all went well, 2 for bad input, which one sentence explains, 130 if somebody stopped it, or what else the
-        command's help says.
+        0 if all went well, 2 for bad input, which one sentence explains, 130 if somebody stopped it, 141 if whoever
+        read its output had enough of it, or what else the command's help says.
     """
     try:
         args = build_parser().parse_args(argv)
-        return args.run(args) or 0
+        code = args.run(args) or 0
+        sys.stdout.flush()  # a pipe that was closed shows here, and not when the interpreter ends
+        return code
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    except (ValueError, OSError, RuntimeError, ArithmeticError) as error:
+    except BrokenPipeError:  # as `head` leaves it
+        drop_output()
+        return 141
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"error: {place}{error.strerror or error or type(error).__name__}", file=sys.stderr)
+        return 2
+    except (ValueError, RuntimeError, ArithmeticError) as error:
         print(f"error: {error or type(error).__name__}", file=sys.stderr)
         return 2
 

@@ -42,13 +42,18 @@ def run(args: argparse.Namespace) -> int:
 
     if not installed("torch", "timm"):
         args.error("networks are measured with PyTorch; run `pip install 'fer-demo[torch]'`")
+    from fer_demo.files import atomic_write_text
+    from fer_demo.runtime.model_info import ModelError
     from fer_demo.tradeoffs import load_benchmark, networks_of, rows_csv, tradeoff_rows
 
     if args.threads < 1:
         args.error(f"--threads must be 1 or more, but is {args.threads}")
     if not 0 < args.seconds <= 600:
         args.error(f"--seconds must be between 0 and 600, but is {args.seconds:g}")
-    networks = networks_of(tradeoff_rows())
+    try:
+        networks = networks_of(tradeoff_rows())
+    except ModelError as error:
+        args.error(str(error))
     if args.models:
         known = {model for model, _ in networks}
         if unknown := [name for name in args.models if name not in known]:
@@ -63,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(facts | {"rows": [row.to_dict() for row in rows]}, indent=1))
     elif args.csv:
         try:
-            args.csv.write_text(rows_csv(rows), encoding="utf-8")
+            atomic_write_text(args.csv, rows_csv(rows))
         except OSError as error:
             print(f"error: {args.csv} cannot be written ({error.strerror})", file=sys.stderr)
             return 1

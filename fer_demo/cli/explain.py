@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if not installed("torch", "timm", "captum"):
         args.error("explanations need PyTorch; run `pip install 'fer-demo[torch]'`")
     from fer_demo.explain.report import report
+    from fer_demo.files import atomic_write_text
     from fer_demo.predictor import ModelError, Predictor
     from fer_demo.vision.detector import FaceDetectorError
     from fer_demo.vision.images import ImageError, open_image
@@ -56,8 +57,13 @@ def run(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
         sections = [_explain(predictor, image, face, number, args) for number, face in enumerate(faces, 1)]
         page = args.out / f"{Path(args.photo).stem}.html"
-        page.write_text(report(Path(args.photo).name, predictor.name, sections), encoding="utf-8")
-    except (ImageError, ModelError, FaceDetectorError, ValueError, OSError) as error:
+        atomic_write_text(page, report(Path(args.photo).name, predictor.name, sections), errors="backslashreplace")
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # the photo's own errors are an ImageError
+        print(f"error: {error.filename or args.out} cannot be written ({error.strerror or error})", file=sys.stderr)
+        return 1
+    except (ImageError, ModelError, FaceDetectorError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(page)
@@ -72,6 +78,7 @@ def _explain(
     from fer_demo.explain.face import on_photo
     from fer_demo.explain.figures import blend
     from fer_demo.explain.report import png, section
+    from fer_demo.files import atomic_write
 
     label = args.label or face.label
     found = predictor.explain(face, label, method=args.method, layer=args.layer, against=args.against)
@@ -79,6 +86,6 @@ def _explain(
     signed = args.method not in UNSIGNED
     picture = blend(part, laid, signed=signed, opacity=0.7)
     file = args.out / f"{Path(args.photo).stem}-{number}.png"
-    file.write_bytes(png(picture))
+    atomic_write(file, lambda f: f.write(png(picture)))
     print(f"{file}: {face.full_sentence}")
     return section(predictor, face, number, picture, found, label, args.method, args.against, signed)

@@ -90,7 +90,13 @@ def run(args: argparse.Namespace) -> int:
         args.error("--int8 and --calibration go together: the first is calibrated on the pictures of the second")
     try:
         return _page(args) if args.web else _file(args)
-    except (ModelError, FaceDetectorError, ImageError, OSError) as error:
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # pictures and models have errors of their own
+        place = error.filename or args.web or args.out
+        print(f"error: {place} cannot be written ({error.strerror or error})", file=sys.stderr)
+        return 1
+    except (ModelError, FaceDetectorError, ImageError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

@@ -1,10 +1,12 @@
 """``fer-demo predict``: the expressions in photos, as text, JSON or CSV, and drawn onto the photos."""
 
 import argparse
+import contextlib
 import csv
 import io
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -84,13 +86,17 @@ def run(args: argparse.Namespace) -> int:
             _ = predictor.detector  # a missing detector is one error, not one for each photo
     except (ModelError, FaceDetectorError) as error:
         args.error(str(error))
-    writer = _writer(args)
     try:
-        return _predict(predictor, photos, drawn, writer, args.whole_image)
+        with _writer(args) as writer:
+            return _predict(predictor, photos, drawn, writer, args.whole_image)
     except BrokenPipeError:
         raise
     except OSError as error:  # e.g. a full disk; what the photos raise has been dealt with
-        print(f"error: {args.csv or 'the output'} cannot be written ({error.strerror})", file=sys.stderr)
+        place = args.csv if args.csv not in (None, "-") else "the output"
+        print(f"error: {place} cannot be written ({error.strerror})", file=sys.stderr)
+        return 1
+    except ModelError as error:  # weights that answer with numbers that are none show only at work
+        print(f"error: {error}", file=sys.stderr)
         return 1
 
 
@@ -141,17 +147,26 @@ def _draw(faces: "FaceResults", file: Path) -> str | None:
     return None
 
 
-def _writer(args: argparse.Namespace) -> "_TextWriter":
+@contextlib.contextmanager
+def _writer(args: argparse.Namespace) -> "Iterator[_TextWriter]":
+    """What takes the answers; a CSV file is there once all of them are in it."""
+    from fer_demo.files import writing
+
     if args.json:
-        return _JsonWriter(sys.stdout)
-    if args.csv == "-":
-        return _CsvWriter(sys.stdout)
-    if args.csv:
-        try:
-            return _CsvWriter(open(args.csv, "w", newline="", encoding="utf-8", errors="backslashreplace"))
-        except OSError as error:
-            args.error(f"{args.csv} cannot be written ({error.strerror})")
-    return _TextWriter(sys.stdout)
+        yield _JsonWriter(sys.stdout)
+    elif args.csv == "-":
+        yield _CsvWriter(sys.stdout)
+    elif args.csv:
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(writing(args.csv))
+            except OSError as error:
+                args.error(f"{args.csv} cannot be written ({error.strerror})")
+            text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
+            yield _CsvWriter(text)
+            text.detach()
+    else:
+        yield _TextWriter(sys.stdout)
 
 
 class _TextWriter:
@@ -217,7 +232,4 @@ class _CsvWriter(_TextWriter):
         self.rows.writerow({"file": plain_cell(photo), "status": "error", "error": plain_cell(sentence)})
 
     def finish(self) -> None:
-        if self.out is sys.stdout:
-            self.out.flush()
-        else:
-            self.out.close()
+        self.out.flush()

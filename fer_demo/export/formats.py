@@ -4,7 +4,8 @@ import json
 import logging
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,8 +14,10 @@ import torch
 import torch.nn as nn
 from numpy.typing import NDArray
 
+from fer_demo.files import parse_json
 from fer_demo.runtime.engines import MAP_BYTES, OnnxEngine
 from fer_demo.runtime.model_info import ModelError, ModelInfo
+from fer_demo.vision.sources import one_line
 
 if TYPE_CHECKING:
     import onnx
@@ -108,10 +111,11 @@ def write_torchscript(model: nn.Module, info: ModelInfo, file: Path) -> None:
 def load_torchscript(file: Path) -> tuple[Run, ModelInfo]:
     """Loads what `write_torchscript` wrote."""
     extra = {EXTRA_FILE: ""}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _readable(file):
         warnings.simplefilter("ignore")
         module = torch.jit.load(str(file), _extra_files=extra)
-    return _runner(module), ModelInfo.from_metadata(json.loads(extra[EXTRA_FILE]), str(file))
+        metadata = parse_json(extra[EXTRA_FILE])
+    return _runner(module), ModelInfo.from_metadata(metadata, str(file))
 
 
 def write_pt2(model: nn.Module, info: ModelInfo, file: Path) -> None:
@@ -123,8 +127,19 @@ def write_pt2(model: nn.Module, info: ModelInfo, file: Path) -> None:
 def load_pt2(file: Path) -> tuple[Run, ModelInfo]:
     """Loads what `write_pt2` wrote."""
     extra = {EXTRA_FILE: ""}
-    module = torch.export.load(file, extra_files=extra).module()
-    return _runner(module), ModelInfo.from_metadata(json.loads(extra[EXTRA_FILE]), str(file))
+    with _readable(file):
+        module = torch.export.load(file, extra_files=extra).module()
+        metadata = parse_json(extra[EXTRA_FILE])
+    return _runner(module), ModelInfo.from_metadata(metadata, str(file))
+
+
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # PyTorch raises many kinds for bytes that are none of its own
+        reason = one_line(" ".join(str(error).split()) or type(error).__name__, 200)
+        raise ModelError(f"{file} cannot be loaded ({reason}); export it again.") from error
 
 
 def _runner(module: nn.Module) -> Run:

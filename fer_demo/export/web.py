@@ -16,6 +16,7 @@ import onnx
 from fer_demo.annotate import UNTOLD_COLOR
 from fer_demo.emotions import DISCLAIMER, EMOTIONS, text_color
 from fer_demo.export import export_model
+from fer_demo.files import read_json
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.runtime.torch_engine import load_model
 from fer_demo.vision import detector, quality
@@ -92,7 +93,7 @@ def export_web(
 def _is_export(folder: Path) -> bool:
     """Whether a folder holds what this module wrote and nothing else, so that it may be replaced."""
     try:
-        about = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        about = read_json(folder / MARKER)
     except (OSError, ValueError):
         return False
     page = {file.name for file in importlib.resources.files("fer_demo.export").joinpath("page").iterdir()}

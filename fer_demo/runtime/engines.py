@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_demo.checkpoints import ONNX_FILE, resolve
 from fer_demo.runtime.model_info import ModelError, ModelInfo, finite
+from fer_demo.vision.sources import one_line
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -65,14 +67,20 @@ class OnnxEngine:
     device = "cpu"
 
     def __init__(self, file: str | os.PathLike[str], threads: int | None = None) -> None:
+        if not os.path.isfile(file):  # reading from a pipe may never end
+            raise ModelError(f"The model {file} is no regular file; check its path.")
         try:
             self._session = open_session(file, threads)
         except RuntimeError as error:
             raise ModelError(f"The model {file} cannot be loaded ({error}); export it again.") from error
         self.info = ModelInfo.from_metadata(self._session.get_modelmeta().custom_metadata_map, str(file))
-        self._input = self._session.get_inputs()[0].name
+        inputs = self._session.get_inputs()
+        if len(inputs) != 1:
+            raise ModelError(f"The model {file} takes {len(inputs)} inputs instead of one picture; export it again.")
+        self._input = inputs[0].name
         map_bytes = self._session.get_modelmeta().custom_metadata_map.get(MAP_BYTES, "")
-        fitting = PIECE_BYTES // int(map_bytes) if map_bytes.isdigit() and int(map_bytes) else PIECE
+        stated = int(map_bytes) if re.fullmatch("[0-9]{1,15}", map_bytes) else 0
+        fitting = PIECE_BYTES // stated if stated else PIECE
         self._piece = min(PIECE, max(1, fitting))
 
     def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -80,7 +88,18 @@ class OnnxEngine:
         if len(x) == 0:
             return np.empty((0, len(self.info.labels)), np.float32)
         if len(x) <= self._piece:
-            return finite(self._session.run(None, {self._input: x})[0], self.info.name)
+            try:
+                found = np.asarray(self._session.run(None, {self._input: x})[0])
+            except Exception as error:  # onnxruntime's own exceptions have no common base
+                raise ModelError(
+                    f"The model {self.info.name} fails at its work ({_reason(error)}); export it again."
+                ) from error
+            if found.shape != (len(x), len(self.info.labels)):
+                raise ModelError(
+                    f"The model {self.info.name} answered in the shape {found.shape} for {len(x)} pictures and "
+                    f"{len(self.info.labels)} classes; export it again."
+                )
+            return finite(found, self.info.name)
         pieces = range(0, len(x), self._piece)
         return np.concatenate([self.logits(x[start : start + self._piece]) for start in pieces])
 
@@ -105,12 +124,17 @@ def open_session(model: str | os.PathLike[str] | bytes, threads: int | None = No
     options.intra_op_num_threads = threads or _default_threads()
     # Threads that wait by spinning would take the cores from other requests.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what is raised needs no second report
     try:
         source = model if isinstance(model, bytes) else os.fspath(model)
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        # Its fallback would try the same again and print about it to standard output.
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"], enable_fallback=0)
     except Exception as error:  # onnxruntime's own exceptions have no common base
-        raise RuntimeError(" ".join(str(error).split())[:200]) from error
+        raise RuntimeError(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    return one_line(" ".join(str(error).split()), 200)
 
 
 @overload

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_demo.emotions import LABELS
+from fer_demo.files import parse_json
+from fer_demo.vision.sources import one_line
 
 PREFIX = "fer_demo."
 """Before each key in a file's metadata, where other programs write theirs too."""
@@ -32,6 +34,9 @@ class Preprocessing(TypedDict):
     mean: float
     std: float
 
+
+MAX_INPUT_SIDE = 1024
+"""The largest picture that a network may ask for, in pixels a side: a damaged number must not take all memory."""
 
 OPTIONAL = ("set_threshold", "mirror", "robust")
 """What older files do not state."""
@@ -88,15 +93,14 @@ class ModelInfo:
         """
         try:
             found = {
-                key: json.loads(metadata[PREFIX + key])
+                key: parse_json(metadata[PREFIX + key], object)
                 for key in cls.__dataclass_fields__
                 if key not in OPTIONAL or PREFIX + key in metadata
             }
             info = cls(**found | {"labels": tuple(found["labels"]), "size": tuple(found["size"])})
             if set(info.labels) != set(LABELS) or len(info.labels) != len(LABELS):
                 raise ValueError(f"labels {info.labels}")
-            if len(info.size) != 2 or not min(info.size) > 0 or not info.std > 0 or not math.isfinite(info.mean):
-                raise ValueError(f"size {info.size}, mean {info.mean}, std {info.std}")
+            check_preprocessing(info.size, info.mean, info.std)
             check_temperature(info.temperature)
             if info.set_threshold is not None:
                 check_set_threshold(info.set_threshold)
@@ -104,16 +108,45 @@ class ModelInfo:
                 raise ValueError(f"mirror {info.mirror!r}, robust {info.robust!r}")
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
-                f"{file} does not state what its model takes and answers ({error}); write it with "
+                f"{file} does not state what its model takes and answers ({_reason(error)}); write it with "
                 "`python -m fer_demo export`."
             ) from None
         return info
 
 
 def input_preprocessing(cfg: Mapping[str, Any]) -> Preprocessing:
-    """What a timm ``pretrained_cfg`` says of the input: grey, of the size that its weights were trained at."""
-    height, width = cfg["input_size"][-2:]
-    return {"size": (height, width), "mean": float(cfg["mean"][0]), "std": float(cfg["std"][0])}
+    """What a timm ``pretrained_cfg`` says of the input: grey, of the size that its weights were trained at.
+
+    Raises:
+        ModelError: If it says nothing that can be used.
+    """
+    try:
+        height, width = cfg["input_size"][-2:]
+        mean, std = cfg["mean"][0], cfg["std"][0]
+        check_preprocessing((height, width), mean, std)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ModelError(
+            f"The pretrained_cfg does not say how pictures are prepared ({_reason(error)}); it needs input_size, mean "
+            "and std, as timm.create_model writes them."
+        ) from None
+    return {"size": (height, width), "mean": float(mean), "std": float(std)}
+
+
+def check_preprocessing(size: tuple[int, ...], mean: float, std: float) -> None:
+    """Makes sure that pictures can be prepared so.
+
+    Raises:
+        ValueError: If a value is of another kind, out of range or not finite.
+    """
+    fits = len(size) == 2 and all(type(side) is int and 0 < side <= MAX_INPUT_SIDE for side in size)
+    numbers = all(isinstance(v, int | float) and math.isfinite(v) for v in (mean, std))
+    if not (fits and numbers and std > 0):
+        raise ValueError(f"size {size}, mean {mean}, std {std}")
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, as a sentence can hold it in parentheses."""
+    return one_line(" ".join(f"{'no ' if isinstance(error, KeyError) else ''}{error}".split()), 200)
 
 
 def finite(logits: NDArray[np.float32], name: str) -> NDArray[np.float32]:
@@ -266,13 +299,16 @@ def model_info(model: Any, name: str) -> ModelInfo:
     cfg = getattr(model, "pretrained_cfg", None)
     if not cfg or not cfg.get("input_size"):
         raise ModelError(f"The model {name} has no pretrained_cfg with an input_size; make it with timm.create_model.")
-    height, width = cfg["input_size"][-2:]
+    prepared = input_preprocessing(cfg)
+    height, width = prepared["size"]
     if height != width:
         raise ModelError(f"The model {name} takes {height} x {width} pixels, but must take a grey square.")
     shape = _answer_shape(model, name, (height, width))
-    labels = tuple(cfg.get("label_names") or LABELS)
-    if shape != (1, len(LABELS)) or set(labels) != set(LABELS):
-        found = ", ".join(labels) if shape == (1, len(LABELS)) else f"an answer of the shape {shape} for one picture"
+    stated = cfg.get("label_names") or LABELS
+    labels = tuple(map(str, stated if isinstance(stated, list | tuple) else [stated]))
+    if shape != (1, len(LABELS)) or sorted(labels) != sorted(LABELS):
+        shaped = f"an answer of the shape {shape} for one picture"
+        found = one_line(", ".join(labels)) if shape == (1, len(LABELS)) else shaped
         raise ModelError(
             f"The model {name} must have the outputs {', '.join(LABELS)}, but has {found}; choose another one."
         )
@@ -283,7 +319,7 @@ def model_info(model: Any, name: str) -> ModelInfo:
         set_threshold=set_threshold(cfg),
         mirror=flagged(cfg, "mirror"),
         robust=flagged(cfg, "robust"),
-        **input_preprocessing(cfg),
+        **prepared,
     )
 
 

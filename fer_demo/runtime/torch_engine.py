@@ -1,6 +1,9 @@
 """A network run by PyTorch: on any device, and with its insides open to explanations."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -9,9 +12,17 @@ import torch.nn as nn
 from numpy.typing import NDArray
 
 import fer_demo.models  # noqa: F401  (registers the models with timm)
-from fer_demo.checkpoints import resolve
+from fer_demo.checkpoints import CONFIG_FILE, Checkpoint, resolve
+from fer_demo.models.pretrained import checkpoint_filter_fn
 from fer_demo.runtime.model_info import ModelError, ModelInfo, finite, model_info
 from fer_demo.runtime.torch_lock import lock
+from fer_demo.vision.sources import one_line
+
+LOCAL_DIR = "local-dir:"
+"""Before a folder, timm's sign that a checkpoint is to be loaded from there."""
+
+MAX_SETTING = 10_000
+"""The largest number in a checkpoint's settings: none of a network here comes near."""
 
 
 class TorchEngine:
@@ -63,12 +74,70 @@ def load_model(model: str | os.PathLike[str] | nn.Module | None) -> tuple[nn.Mod
     if isinstance(model, nn.Module):
         return model, model_info(model, type(model).__name__)
     checkpoint = resolve(model)
-    checkpoint.verify()
+    made = create_trained(f"{LOCAL_DIR}{checkpoint.folder}")
+    return made, model_info(made, checkpoint.name)
+
+
+def create_trained(name: str, weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
+    """``timm.create_model`` for a network with weights, which raises one kind of error for whatever is wrong.
+
+    Args:
+        name: What timm takes: a registered name, or ``local-dir:FOLDER``.
+        weights: A file of weights instead of the model's own.
+        **options: Further arguments of ``timm.create_model``.
+
+    Raises:
+        ModelError: If there is no such model or its files are damaged.
+    """
+    shown = one_line(name.removeprefix(LOCAL_DIR))
     try:
-        made = timm.create_model(f"local-dir:{checkpoint.folder}", pretrained=True)
+        if name.startswith(LOCAL_DIR):
+            _check_config(Checkpoint.at(Path(name.removeprefix(LOCAL_DIR))))
+        if weights is None:
+            return timm.create_model(name, pretrained=True, **options)
+        made = timm.create_model(name, checkpoint_path=str(weights), **options)
+        checkpoint_filter_fn(made.state_dict(), made)
+        return made
     except ModelError:
         raise
-    except Exception as error:  # timm, json and safetensors raise many kinds for files that do not fit
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"The model {model} cannot be loaded ({reason}); check its folder.") from error
-    return made, model_info(made, checkpoint.name)
+    except Exception as error:  # timm, PyTorch and safetensors raise many kinds for files that do not fit
+        reason = one_line(" ".join((str(error) or type(error).__name__).split()), 200)
+        source = f" from {weights}" if weights else ""
+        raise ModelError(
+            f"The model {shown} cannot be loaded{source} ({reason}); check its name and its files."
+        ) from error
+
+
+def _check_config(checkpoint: Checkpoint) -> None:
+    """Looks at the settings before a network is built from them, which a damaged number could make huge."""
+    checkpoint.verify()
+    config = checkpoint.json(CONFIG_FILE)
+    if not config:
+        raise ModelError(f"{checkpoint.folder} holds no {CONFIG_FILE} that says what the network is; copy it again.")
+    stated = [config.get("num_classes"), config.get("model_args"), config.get("pretrained_cfg")]
+    check_settings(stated, str(checkpoint.folder / CONFIG_FILE))
+
+
+def check_settings(settings: Any, source: str) -> None:
+    """Makes sure that no number among a network's settings would make it take all memory.
+
+    Args:
+        settings: Lists and dicts of them.
+        source: Named in the error.
+
+    Raises:
+        ModelError: If one is above `MAX_SETTING`.
+    """
+    if too_large := [n for n in _numbers(settings) if not abs(n) <= MAX_SETTING]:
+        raise ModelError(
+            f"{source} holds the number {one_line(str(too_large[0]), 20)}, but no setting of a network here is above "
+            f"{MAX_SETTING:,}; correct it, or copy the file again."
+        )
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _numbers(inner)
+    elif isinstance(value, int | float):
+        yield value

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch.utils.benchmark import Timer
 
 from fer_demo.cache import cache_dir
+from fer_demo.files import atomic_write_text, read_json
 from fer_demo.runtime.machine import processor
 from fer_demo.tradeoffs.costs import network_costs
 
@@ -172,7 +172,6 @@ def save_benchmark(benchmark: Benchmark) -> None:
         OSError: If the folder cannot be written.
     """
     path = cache_file()
-    path.parent.mkdir(parents=True, exist_ok=True)
     others = [known for known in _read(path) if known.machine != benchmark.machine]
     entries = [
         {
@@ -183,9 +182,7 @@ def save_benchmark(benchmark: Benchmark) -> None:
         for b in [*others, benchmark]
     ]
     # Another process may read meanwhile: it sees the old file or the new one, never half of one.
-    partial = path.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    atomic_write_text(path, json.dumps(entries, indent=1) + "\n")
 
 
 def load_benchmark(threads: int = 1) -> Benchmark:
@@ -217,7 +214,7 @@ def _read(path: Path) -> list[Benchmark]:
                     for t in entry["timings"]
                 },
             )
-            for entry in json.loads(path.read_text(encoding="utf-8"))
+            for entry in read_json(path, list)
         ]
     except (OSError, ValueError, KeyError, TypeError):  # a cache that cannot be read is measured again
         return []

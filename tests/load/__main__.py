@@ -1,10 +1,29 @@
+"""``python -m tests.load COMMAND``; nothing outside this machine is asked, and every command ends by itself."""
+
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
 
-p = argparse.ArgumentParser()
-s = p.add_subparsers(required=True)
-for n in ("clients", "slow_pictures", "visitors", "faults"):
-    importlib.import_module("tests.load." + n).add_parser(s)
-a = p.parse_args()
-sys.exit(a.run(a))
+# Modules of tests.load. Each has add_parser(subparsers), which sets the default `run`: a function from the parsed
+# arguments to the exit code.
+COMMANDS = ("mutations", "clients", "visitors", "slow_pictures", "faults")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all subcommands."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description="Load and damaged input.")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"tests.load.{name}").add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; its exit code."""
+    args = build_parser().parse_args(argv)
+    return args.run(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

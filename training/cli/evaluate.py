@@ -49,10 +49,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _model(args: argparse.Namespace) -> Any:
     """A timm model, or what runs an exported file."""
-    import timm
-
-    import fer_demo  # noqa: F401
     from fer_demo.runtime.engines import OnnxEngine
+    from fer_demo.runtime.torch_engine import create_trained
     from training.run.run_folder import run_options
 
     if Path(args.model).suffix == ".onnx":
@@ -62,5 +60,5 @@ def _model(args: argparse.Namespace) -> Any:
             )
         return OnnxEngine(args.model, args.threads or None)
     if args.weights:
-        return timm.create_model(args.model, checkpoint_path=str(args.weights), **run_options(args.weights))
-    return timm.create_model(args.model, pretrained=True)
+        return create_trained(args.model, args.weights, **run_options(args.weights))
+    return create_trained(args.model)

@@ -19,15 +19,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Prints the table, and optionally writes the figures."""
-    import timm
-
-    import fer_demo  # noqa: F401
     from fer_demo.checkpoints import renew_manifest
     from fer_demo.runtime.model_info import temperature
+    from fer_demo.runtime.torch_engine import create_trained
     from training.eval.faithfulness import faithfulness, table
 
     prepare_cpu(args.threads)
-    model = timm.create_model(args.model, pretrained=True).eval()
+    model = create_trained(args.model).eval()
     faces = load(args).split("PublicTest")
     result = faithfulness(model, faces, count=args.faces, temperature=temperature(model.pretrained_cfg), progress=True)
     print(table(result))

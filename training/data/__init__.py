@@ -34,6 +34,8 @@ def load_faces(path: str | Path, *, bad: BadRows | None = None) -> Faces:
             case ".parquet":
                 return read_parquet(path, bad)
         raise DataError(f"{path} is no .csv, .npz or .parquet file and no folder; give the path of fer2013.csv.")
+    if not path.is_dir():  # reading from a pipe may never end
+        raise DataError(f"{path} is neither a regular file nor a folder; save the data to one and give its path.")
     if (path / "EmoLabel" / "list_patition_label.txt").is_file():
         return read_rafdb(path, bad)
     for name in ("fer2013.csv", "icml_face_data.csv", "fer2013.npz"):

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from fer_demo.vision.detector import FaceDetector, align_face
 from training.data.faces import DataError, Faces
-from training.run.storage import atomic_write
+from training.run.storage import atomic_write, read_back
 
 FRAME = 96
 """Grey pixels around an enlarged picture: the detector misses faces that fill the whole frame."""
@@ -60,8 +60,10 @@ def with_aligned(faces: Faces, cache: str | Path | None = None, quiet: bool = Tr
     cache = Path(cache) if cache else None
     fingerprint = hashlib.sha256(faces.images.contiguous().numpy().tobytes()).hexdigest()
     if cache is not None and cache.is_file():
-        with np.load(cache) as kept:
+        with read_back(cache, "delete it: the twins are then found again"), np.load(cache) as kept:
             twins, of = kept["twins"], str(kept["of"])
+            if twins.shape != faces.images[:, 0].shape or twins.dtype != np.uint8:
+                raise ValueError(f"it holds {twins.dtype} {twins.shape}")
         if of != fingerprint:
             raise DataError(f"{cache} holds the aligned twins of other pictures; delete it.")
     else:

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from fer_demo.emotions import LABELS, NUM_CLASSES
+from fer_demo.vision.sources import one_line
 from training.data.ferplus import OUR_ORDER, distribution
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
@@ -177,5 +178,5 @@ def label_id(name: str, where: str) -> int:
     """
     key = name.strip().lower()
     if key not in _BY_NAME:
-        raise DataError(f"{where}: unknown class {name!r}; expected one of {', '.join(LABELS)}.")
+        raise DataError(f"{where}: unknown class {one_line(name)!r}; expected one of {', '.join(LABELS)}.")
     return _BY_NAME[key]

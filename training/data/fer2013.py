@@ -1,19 +1,23 @@
 """FER2013 as it circulates: Kaggle's CSV in two spellings, an ``.npz``, and FER+'s votes beside the CSV."""
 
 import csv
-import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from fer_demo.emotions import LABELS, NUM_CLASSES
+from fer_demo.vision.sources import one_line
 from training.data.faces import SPLITS, BadRows, DataError, Faces, stack
 from training.data.ferplus import FERPLUS_COLUMNS
+from training.data.folders import open_grey
 
 SIDE = 48
+MOST_VOTES = 1000
+"""FER+ asked ten annotators; a count beyond this is a damaged number."""
 FERPLUS_FILE = "fer2013new.csv"
 
 
@@ -30,14 +34,12 @@ def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
         DataError: Naming file and line.
     """
     path, bad = Path(path), bad or BadRows()
-    images, labels, splits, rows = [], [], [], []
-    csv.field_size_limit(1 << 20)
-    with open(path, newline="", encoding="utf-8-sig", errors="replace") as f:
-        reader = csv.DictReader(f)
+    images, labels, splits, rows, number = [], [], [], [], -1
+    with csv_rows(path) as reader:
         columns = {name.strip().lower(): name for name in reader.fieldnames or () if name}
         for needed in ("emotion", "pixels", "usage"):
             if needed not in columns:
-                found = ", ".join(reader.fieldnames or ()) or "none"
+                found = one_line(", ".join(reader.fieldnames or ())) or "none"
                 raise DataError(f"{path} has no column {needed!r} (found: {found}); is it Kaggle's fer2013.csv?")
         for number, row in enumerate(reader):
             with bad.row():
@@ -73,11 +75,27 @@ def _parse(pixels: str, emotion: str, usage: str, where: str) -> tuple[np.ndarra
         raise DataError(f"{where}: a pixel is outside 0 to 255.")
     usage, emotion = usage.strip(), emotion.strip()
     if usage not in SPLITS:
-        raise DataError(f"{where}: unknown Usage {usage!r}; expected one of {', '.join(SPLITS)}.")
-    if not (emotion.isdecimal() and int(emotion) < NUM_CLASSES):
+        raise DataError(f"{where}: unknown Usage {one_line(usage)!r}; expected one of {', '.join(SPLITS)}.")
+    if emotion not in map(str, range(NUM_CLASSES)):
         names = ", ".join(f"{i} {name}" for i, name in enumerate(LABELS))
-        raise DataError(f"{where}: unknown label {emotion!r}; expected one of {names}.")
+        raise DataError(f"{where}: unknown label {one_line(emotion)!r}; expected one of {names}.")
     return values.astype(np.uint8).reshape(SIDE, SIDE), int(emotion), usage
+
+
+@contextmanager
+def csv_rows(path: Path) -> Iterator[csv.DictReader]:
+    """Opens a CSV file, whatever its encoding; a row that is none ends in one sentence.
+
+    Raises:
+        DataError: Naming file and line.
+    """
+    csv.field_size_limit(1 << 20)
+    with open(path, newline="", encoding="utf-8-sig", errors="replace") as f:
+        reader = csv.DictReader(f)
+        try:
+            yield reader
+        except csv.Error as error:
+            raise DataError(f"{path}, line {reader.line_num}: no row of a CSV file ({error}).") from error
 
 
 def read_ferplus(path: str | Path) -> tuple[torch.Tensor, list[str] | None]:
@@ -87,12 +105,11 @@ def read_ferplus(path: str | Path) -> tuple[torch.Tensor, list[str] | None]:
         float32 (rows, 10), columns as `FERPLUS_COLUMNS`; and each row's split, or None where the file does not say.
 
     Raises:
-        DataError: If a column is missing or a count is no number.
+        DataError: If a column is missing or a count is no number from 0 on.
     """
     path = Path(path)
     counts, usage = [], []
-    with open(path, newline="", encoding="utf-8-sig") as f:
-        reader = csv.DictReader(f)
+    with csv_rows(path) as reader:
         missing = [c for c in FERPLUS_COLUMNS if c not in (reader.fieldnames or ())]
         if missing:
             raise DataError(f"{path} has no column {missing[0]!r}; is it FER+'s fer2013new.csv?")
@@ -101,6 +118,8 @@ def read_ferplus(path: str | Path) -> tuple[torch.Tensor, list[str] | None]:
                 counts.append([float(row[c]) for c in FERPLUS_COLUMNS])
             except (TypeError, ValueError) as error:
                 raise DataError(f"{path}, line {reader.line_num}: a vote count is not a number.") from error
+            if not all(0 <= count <= MOST_VOTES for count in counts[-1]):
+                raise DataError(f"{path}, line {reader.line_num}: a vote count is not from 0 to {MOST_VOTES}.")
             usage.append((row.get("Usage") or "").strip())
     return torch.tensor(counts).reshape(-1, len(FERPLUS_COLUMNS)), usage if all(usage) else None
 
@@ -117,23 +136,34 @@ def read_npz(path: str | Path) -> Faces:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # A file of another kind that NumPy knows has no keys.
+        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} cannot be read as an .npz archive ({error}).") from error
+    except Exception as error:  # a damaged archive raises nearly anything: zlib.error, EOFError, MemoryError
+        reason = one_line(str(error) or type(error).__name__)
+        raise DataError(f"{path} cannot be read as an .npz archive ({reason}); get the file again.") from error
     missing = {"label", "usage"} - arrays.keys()
     if missing:
         raise DataError(f"{path} has no array {min(missing)!r}; it needs label and usage.")
     images = arrays["images"] if "images" in arrays else _unpack_sheets(path, arrays)
-    labels, usage = arrays["label"].astype(np.int64), arrays["usage"].astype(str)
-    if images.ndim != 3 or images.dtype != np.uint8 or not len(images) == len(labels) == len(usage):
+    labels, usage, count = arrays["label"], arrays["usage"].astype(str), len(images) if images.ndim else 0
+    if images.ndim != 3 or images.dtype != np.uint8 or not labels.shape == usage.shape == (count,) or not images.size:
         raise DataError(f"{path}: images must be uint8 (N, 48, 48) with a label each, but are {images.shape}.")
-    if len(labels) and (labels.min() < 0 or labels.max() >= NUM_CLASSES):
-        raise DataError(f"{path}: labels must be 0 to {NUM_CLASSES - 1}.")
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= NUM_CLASSES:
+        raise DataError(f"{path}: labels must be whole numbers from 0 to {NUM_CLASSES - 1}.")
     if unknown := set(usage.tolist()) - set(SPLITS):
-        raise DataError(f"{path}: unknown usage {min(unknown)!r}; expected one of {', '.join(SPLITS)}.")
-    votes = torch.from_numpy(arrays["votes"].astype(np.float32)) if "votes" in arrays else None
-    return Faces(torch.from_numpy(np.ascontiguousarray(images))[:, None], torch.from_numpy(labels), usage, votes)
+        raise DataError(f"{path}: unknown usage {one_line(min(unknown))!r}; expected one of {', '.join(SPLITS)}.")
+    votes = _votes(path, arrays["votes"], count) if "votes" in arrays else None
+    pixels, ids = torch.from_numpy(np.ascontiguousarray(images))[:, None], torch.from_numpy(labels.astype(np.int64))
+    return Faces(pixels, ids, usage, votes)
+
+
+def _votes(path: Path, votes: np.ndarray, count: int) -> torch.Tensor:
+    if votes.shape != (count, len(FERPLUS_COLUMNS)) or votes.dtype.kind not in "iuf":
+        raise DataError(f"{path}: votes must be numbers ({count}, {len(FERPLUS_COLUMNS)}), but are {votes.shape}.")
+    if not ((votes >= 0) & (votes <= MOST_VOTES)).all():
+        raise DataError(f"{path}: votes must be from 0 to {MOST_VOTES}.")
+    return torch.from_numpy(votes.astype(np.float32))
 
 
 def _unpack_sheets(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
@@ -142,7 +172,12 @@ def _unpack_sheets(path: Path, arrays: dict[str, np.ndarray]) -> np.ndarray:
         raise DataError(f"{path} has neither an array 'images' nor sheets with a 'tile' index.")
     cells = []
     for key in sheets:
-        sheet = np.asarray(Image.open(io.BytesIO(arrays[key].tobytes())).convert("L"))
+        sheet = open_grey(arrays[key].tobytes(), f"{path}, {key}")
         rows, columns = (n // SIDE for n in sheet.shape)
+        if sheet.shape != (rows * SIDE, columns * SIDE):
+            raise DataError(f"{path}: the sheet {key} has {sheet.shape} pixels, no whole cells of {SIDE}x{SIDE}.")
         cells.append(sheet.reshape(rows, SIDE, columns, SIDE).transpose(0, 2, 1, 3).reshape(-1, SIDE, SIDE))
-    return np.concatenate(cells)[arrays["tile"]]
+    found, tile = np.concatenate(cells), arrays["tile"]
+    if tile.dtype.kind not in "iu" or tile.ndim != 1 or (tile.size and not 0 <= tile.min() <= tile.max() < len(found)):
+        raise DataError(f"{path}: tile must be whole numbers from 0 to {len(found) - 1}, one a row.")
+    return found[tile]

@@ -1,17 +1,26 @@
 """Pictures in folders: Kaggle's FER2013, RAF-DB in its official and circulating layouts, any ``<class>/`` folders."""
 
 import io
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from fer_demo.emotions import LABELS
+from fer_demo.vision.images import MAX_PIXELS
+from fer_demo.vision.sources import one_line
 from training.data.faces import ALIASES, SPLITS, BadRows, DataError, Faces, label_id, stack, with_validation
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
+"""What is decoded: plain pictures. Pillow would also start other programs for some formats."""
+
+MAX_HEIGHT = 4096
+"""Of pictures that decide the side of all others: a narrow strip must not become a square of gigabytes."""
+
 RAF_ORDER = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
 """RAF-DB's labels 1 to 7 (Li, Deng and Du, CVPR 2017)."""
 
@@ -33,17 +42,32 @@ def read_picture(source: Path | bytes, where: str, side: int | None) -> np.ndarr
     """One picture as grey uint8 (side, side); `side` is the picture's own height if None.
 
     Raises:
-        DataError: If it cannot be read.
+        DataError: If it cannot be read or, where no side was given, is higher than `MAX_HEIGHT`.
+    """
+    grey = open_grey(source, where)
+    height, width = grey.shape
+    side = side or height
+    if side > MAX_HEIGHT:
+        raise DataError(f"{where} is {height} pixels high, more than {MAX_HEIGHT}: give crops of single faces.")
+    if (width, height) == (side, side):
+        return grey
+    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BILINEAR))
+
+
+def open_grey(source: Path | bytes, where: str) -> np.ndarray:
+    """A picture as grey uint8 (H, W).
+
+    Raises:
+        DataError: If it cannot be read or has more than `fer_demo.vision.images.MAX_PIXELS`.
     """
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            image = image.convert("L")
-            side = side or image.height
-            if image.size != (side, side):
-                image = image.resize((side, side), Image.Resampling.BILINEAR)
-            return np.asarray(image)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{where} cannot be read as a picture ({error}); replace or delete it.") from error
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width} x {image.height} pixels are too many")
+            return np.asarray(image.convert("L"))
+    except Exception as error:  # decoders raise nearly anything: OSError, SyntaxError, struct.error
+        reason = one_line(" ".join(str(error).split()) or type(error).__name__)
+        raise DataError(f"{where} cannot be read as a picture ({reason}); replace or delete it.") from error
 
 
 def read_class_folders(root: str | Path, bad: BadRows | None = None, side: int | None = None) -> Faces:
@@ -86,17 +110,17 @@ def read_rafdb(root: str | Path, bad: BadRows | None = None, side: int = RAF_SID
     root, bad = Path(root), bad or BadRows()
     listing = root / "EmoLabel" / "list_patition_label.txt"  # the data set's own spelling
     rows = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(listing.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         if not line.strip():
             continue
         with bad.row():
             where = f"{listing}, line {number}"
             name, _, label = line.strip().partition(" ")
             if label.strip() not in {"1", "2", "3", "4", "5", "6", "7"}:
-                raise DataError(f"{where}: unknown label {label!r}; RAF-DB's are 1 to 7.")
+                raise DataError(f"{where}: unknown label {one_line(label)!r}; RAF-DB's are 1 to 7.")
             file = root / "Image" / "aligned" / f"{Path(name).stem}_aligned.jpg"
-            if not file.is_file():
-                raise DataError(f"{where}: there is no {file}.")
+            if not os.path.isfile(file):  # unlike Path.is_file, it takes whatever stands in a damaged list
+                raise DataError(f"{where}: there is no {one_line(file.name)} in {file.parent}.")
             split = "PrivateTest" if name.startswith("test_") else "Training"
             rows.append((file, LABELS.index(RAF_ORDER[int(label) - 1]), split))
     return _read_rows(_with_validation(rows), bad, side, root)

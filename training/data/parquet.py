@@ -1,12 +1,15 @@
 """Hugging Face image data sets kept as parquet files."""
 
-import json
 import re
 from pathlib import Path
 
+from fer_demo.files import parse_json
+from fer_demo.vision.sources import one_line
 from training.data.faces import BadRows, DataError, Faces, label_id, stack, with_validation
 from training.data.folders import read_picture
 
+_IMAGES, _LABELS = ("image", "img"), ("label", "labels", "emotion")
+_COLUMNS = (*_IMAGES, *_LABELS)
 _SPLITS = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
 
 
@@ -36,18 +39,22 @@ def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None 
         )
         if match is None:
             raise DataError(f"{file}: neither its name nor its folder's starts with train, validation or test.")
-        table = pq.read_table(file)
-        names = _class_names(table.schema.metadata or {})
-        image_column = next((c for c in ("image", "img") if c in table.column_names), None)
-        label_column = next((c for c in ("label", "labels", "emotion") if c in table.column_names), None)
+        try:
+            table = pq.read_table(file)
+            columns = {name: table[name].to_pylist() for name in table.column_names if name in _COLUMNS}
+        except Exception as error:  # a damaged file raises nearly anything: ArrowException, OSError, UnicodeDecodeError
+            reason = one_line(" ".join(str(error).split()) or type(error).__name__)
+            raise DataError(f"{file} cannot be read as parquet ({reason}); get the file again.") from error
+        names = _class_names(table.schema.metadata or {}, file)
+        image_column = next((c for c in _IMAGES if c in columns), None)
+        label_column = next((c for c in _LABELS if c in columns), None)
         if image_column is None or label_column is None:
-            raise DataError(f"{file} has columns {', '.join(table.column_names)}; image and label are needed.")
-        for number, (cell, label) in enumerate(
-            zip(table[image_column].to_pylist(), table[label_column].to_pylist(), strict=True)
-        ):
+            found = one_line(", ".join(table.column_names))
+            raise DataError(f"{file} has columns {found}; image and label are needed.")
+        for number, (cell, label) in enumerate(zip(columns[image_column], columns[label_column], strict=True)):
             with bad.row():
                 where = f"{file}, row {number}"
-                if not isinstance(cell, dict) or not cell.get("bytes"):
+                if not isinstance(cell, dict) or not isinstance(cell.get("bytes"), bytes) or not cell["bytes"]:
                     raise DataError(f"{where}: the picture's bytes are not in the file.")
                 label = label_id(_name(label, names, where), where)
                 image = read_picture(cell["bytes"], where, side)
@@ -58,12 +65,20 @@ def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None 
     return stack(images, labels, with_validation(labels, splits), root)
 
 
-def _class_names(metadata: dict[bytes, bytes]) -> list[str] | None:
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    for name in ("label", "labels", "emotion"):
-        if isinstance(features.get(name), dict) and "names" in features[name]:
-            return list(features[name]["names"])
-    return None
+def _class_names(metadata: dict[bytes, bytes], file: Path) -> list[str] | None:
+    try:
+        info = parse_json(metadata.get(b"huggingface", b"{}")).get("info", {})
+        features = info.get("features", {})
+        stated = [features[name]["names"] for name in _LABELS if "names" in features.get(name, ())]
+        if not stated:
+            return None
+        if not isinstance(stated[0], list) or not all(isinstance(name, str) for name in stated[0]):
+            raise ValueError("the names of the classes are no texts")
+        return stated[0]
+    except (AttributeError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{file}: its entry 'huggingface' does not name the classes ({one_line(str(error))}); get the file again."
+        ) from error
 
 
 def _name(label: object, names: list[str] | None, where: str) -> str:
@@ -71,6 +86,6 @@ def _name(label: object, names: list[str] | None, where: str) -> str:
         return label
     if names is None:
         raise DataError(f"{where}: labels are numbers, but the file does not say what they mean.")
-    if not isinstance(label, int) or not 0 <= label < len(names):
-        raise DataError(f"{where}: unknown label {label!r}; the file names {len(names)} classes.")
+    if type(label) is not int or not 0 <= label < len(names):
+        raise DataError(f"{where}: unknown label {one_line(repr(label))}; the file names {len(names)} classes.")
     return names[label]

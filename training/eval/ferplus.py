@@ -5,7 +5,6 @@ Barsoum et al. 2016 (arXiv:1608.01041) train in four ways and test in one: again
 
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
@@ -13,11 +12,13 @@ from safetensors.torch import load_file
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import resolve
 from fer_demo.emotions import NUM_CLASSES
+from fer_demo.runtime.torch_engine import create_trained
 from fer_demo.stats import wilson
 from training.data import DataError, Faces
 from training.data.ferplus import CLASSES, OUR_ORDER, distribution, majority
 from training.eval.tta import predict_logits
 from training.run.heads import HEADS_FILE
+from training.run.storage import read_back
 
 SPLITS = ("PublicTest", "PrivateTest")
 
@@ -90,10 +91,11 @@ def checkpoint_figures(name: str, faces: Faces, progress: bool = False) -> dict[
     if faces.votes is None:
         raise DataError("The data hold no annotators' votes; put FER+'s fer2013new.csv beside fer2013.csv.")
     checkpoint = resolve(name)
-    model = timm.create_model(checkpoint.name if checkpoint.bundled else f"local-dir:{name}", pretrained=True).eval()
+    model = create_trained(checkpoint.name if checkpoint.bundled else f"local-dir:{name}").eval()
     heads = checkpoint.path(HEADS_FILE)
     if heads:
-        _append_votes_head(model, load_file(heads))
+        with read_back(heads, "take another copy of it, or delete it"):
+            _append_votes_head(model, load_file(heads))
     figures: dict[str, Any] = {"seven": {}} | ({"eight": {}} if heads else {})
     for split in SPLITS:
         part = faces.split(split)

@@ -1,6 +1,6 @@
 """Accuracy on a folder of photographs, from photo to answer: what a user sees, detector and crop included."""
 
-import csv
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,10 @@ from tqdm import tqdm
 from fer_demo.emotions import LABELS
 from fer_demo.predictor import Predictor
 from fer_demo.stats import wilson
+from fer_demo.vision.sources import one_line
 from training.data import DataError
 from training.data.faces import label_id
+from training.data.fer2013 import csv_rows
 from training.eval.metrics import expected_calibration_error
 
 LABELS_FILE = "labels.csv"
@@ -35,15 +37,15 @@ def read_photos(folder: str | Path) -> list[tuple[Path, str]]:
     if not file.is_file():
         raise DataError(f"{folder} has no {LABELS_FILE} with the columns image and label.")
     photos = []
-    with open(file, newline="", encoding="utf-8") as f:
-        reader = csv.DictReader(f)
+    with csv_rows(file) as reader:
         if not {"image", "label"} <= set(reader.fieldnames or ()):
-            raise DataError(f"{file} needs the columns image and label, but has {', '.join(reader.fieldnames or ())}.")
+            found = one_line(", ".join(reader.fieldnames or ())) or "none"
+            raise DataError(f"{file} needs the columns image and label, but has {found}.")
         for row in reader:
-            path = file.parent / "images" / row["image"]
-            if not path.is_file():
-                raise DataError(f"{file}, line {reader.line_num}: there is no {path}.")
-            photos.append((path, LABELS[label_id(row["label"], f"{file}, line {reader.line_num}")]))
+            path = file.parent / "images" / (row["image"] or "")
+            if not os.path.isfile(path):  # unlike Path.is_file, it takes whatever stands in a damaged list
+                raise DataError(f"{file}, line {reader.line_num}: there is no {one_line(str(path), 300)}.")
+            photos.append((path, LABELS[label_id(row["label"] or "", f"{file}, line {reader.line_num}")]))
     if not photos:
         raise DataError(f"{file} lists no photographs.")
     return photos

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import timm
-
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from fer_demo.runtime.torch_engine import create_trained
 from training.data import Faces
 from training.eval.evaluate import TEST_SPLITS, evaluate, view_and_truth
 from training.eval.tta import NO_TTA, TTA_TITLES
@@ -91,7 +90,7 @@ def reproduce(faces: Faces, names: list[str] | None = None) -> tuple[dict[str, d
     for name in names or bundled_checkpoints():
         stated = checkpoint_metrics(name)
         tta = tuple(stated.get("tta", {}))
-        model = timm.create_model(name, pretrained=True)
+        model = create_trained(name)
         found[name] = evaluate(model, faces, tta=tta, progress=True, **view_and_truth(stated.get("training", {})))
         compared = {key: value for key, value in stated.items() if key not in ("training", "photos")}
         problems += [f"{name}: {line}" for line in differences(compared, found[name])]

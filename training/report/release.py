@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FILE, is_bundled, write_manifest
+from fer_demo.files import read_json
 from fer_demo.runtime.model_info import (
     ModelError,
     model_info,
@@ -24,19 +25,21 @@ from fer_demo.runtime.model_info import (
     with_set_threshold,
     with_temperature,
 )
+from fer_demo.runtime.torch_engine import create_trained
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
 from training.eval.evaluate import evaluate, view_and_truth
 from training.eval.tta import TTA
 from training.report.card import data_set, model_card
 from training.run.batch_norm import calibrate_batch_norm
-from training.run.config import TrainConfig
+from training.run.config import TrainConfig, from_dict
 from training.run.devices import pick_device
 from training.run.heads import HEADS_FILE, one_head
 from training.run.provenance import Release, lineage, read_sources, record_release, releases
 from training.run.run_folder import BEST, LAST, build_model, is_named_network, run_config
-from training.run.runlog import CONFIG, RUNS, read_run
-from training.run.storage import atomic_write_text
+from training.run.runlog import CONFIG, RECORD, RUNS, read_run
+from training.run.state import is_choice, read_state
+from training.run.storage import atomic_write_text, read_back
 
 
 def export(
@@ -143,12 +146,14 @@ def _outcome(run_dir: Path) -> tuple[dict[str, Any], int | None, str | None]:
     A finished run may have lost its state, as one that came back from another machine has: its record says the same.
     """
     if (run_dir / LAST).is_file():
-        state = torch.load(run_dir / LAST, map_location="cpu", weights_only=True)
+        state = read_state(run_dir / LAST, "cpu")
         return json.loads(state["best"]), state["epoch"], state.get("data")
     place = RUNS / run_dir.resolve().name
     record = read_run(place).record if (place / CONFIG).is_file() else {}
     if record.get("status") != "finished":
         raise ValueError(f"{run_dir} has neither {LAST} nor a record of a finished run; finish it first.")
+    if not is_choice(record.get("best")):
+        raise ValueError(f"{place} does not say which weights were chosen; restore its {RECORD}.")
     return record["best"], None, record.get("data")
 
 
@@ -189,18 +194,19 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
     """
     folder, out = Path(folder), Path(out)
     check_new(out, "")
-    try:
-        metrics = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+    with read_back(folder, "give a folder that `python -m training export` wrote"):
+        metrics = read_json(folder / METRICS_FILE)
         training = metrics["training"]
-        model = timm.create_model(f"local-dir:{folder}", pretrained=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{folder} is no checkpoint that was exported here ({error}).") from error
-    if training["recipe"].get("bn_pictures"):
-        raise ValueError(f"{folder} has its statistics from {training['recipe']['bn_pictures']} pictures already.")
+        recipe = from_dict(TrainConfig().to_dict() | training["recipe"])
+        kinds = tuple(kind for kind in TTA if kind in metrics.get("tta", ()))
+        training["chosen_epoch"], training["weights"]  # the card states them
+    model = create_trained(f"local-dir:{folder}")
+    if recipe.bn_pictures:
+        raise ValueError(f"{folder} has its statistics from {recipe.bn_pictures} pictures already.")
     data_set(out.name)
-    training["recipe"] = TrainConfig().to_dict() | training["recipe"] | {"bn_pictures": bn_pictures}
+    training["recipe"] = recipe.to_dict() | {"bn_pictures": bn_pictures}
     calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
-    return _write(model, out, faces, tuple(metrics.get("tta", ())), training)
+    return _write(model, out, faces, kinds, training)
 
 
 def _write(

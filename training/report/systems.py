@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,14 @@ import timm
 
 import fer_demo
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from fer_demo.files import read_json
 from fer_demo.provenance import recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import NOT_TRAINED
 from fer_demo.tradeoffs.published import System, data_sets, systems
 from training.eval.reproduce import percent
 from training.run.runlog import RUNS, read_run
+from training.run.storage import read_back
 
 METRICS = "metrics.json"
 """The figures on both test sets in the record of a run under the common schedule, ``systems-<model>``."""
@@ -49,7 +50,8 @@ def reached(system: System, data: str, runs: Path = RUNS) -> str:
             found.append((checkpoint, checkpoint["training"]))
     record = runs / f"systems-{system.model}"
     if data == "fer2013" and (record / METRICS).is_file():
-        found.append((json.loads((record / METRICS).read_text(encoding="utf-8")), {"recipe": read_run(record).config}))
+        with read_back(record / METRICS, "restore it from the repository"):
+            found.append((read_json(record / METRICS), {"recipe": read_run(record).config}))
     texts = [f"{percent(metrics['PrivateTest'])}, {schedule(training)}" for metrics, training in found]
     return "; ".join(texts) or NOT_TRAINED
 

@@ -9,6 +9,9 @@ import torch
 from timm.optim import get_optimizer_info
 
 from fer_demo.emotions import NUM_CLASSES
+from fer_demo.runtime.model_info import MAX_INPUT_SIDE
+from fer_demo.runtime.torch_engine import check_settings
+from fer_demo.vision.sources import one_line
 from training.data.ferplus import CLASSES as FERPLUS_CLASSES
 from training.run.augment import AugmentConfig
 from training.run.corruptions import CorruptionConfig
@@ -40,7 +43,7 @@ RANGES = (
     | dict.fromkeys(("momentum", "drop_rate", "ema_decay"), Range(0, 1, below=True))
     | dict.fromkeys(("weight_decay", "warmup_epochs", "min_lr", "clip_grad", "class_weight_power"), Range(0))
     | dict.fromkeys(("triplet_weight", "locality_weight", "mixup", "cutmix", "teacher_cycle", "bn_pictures"), Range(0))
-    | dict.fromkeys(("threads", "save_minutes"), Range(0))
+    | {"threads": Range(0, 1024), "save_minutes": Range(0)}
 )
 """Of every setting that is a number."""
 
@@ -157,10 +160,12 @@ class TrainConfig:
             isinstance(p, tuple) and len(p) == 2 and all(type(v) is int for v in p) for p in self.sizes
         )
         starts = [start for start, _ in self.sizes] if pairs else []
-        if not starts or starts[0] != 0 or starts != sorted(set(starts)) or min(side for _, side in self.sizes) < 1:
+        rising = starts and starts[0] == 0 and starts == sorted(set(starts))
+        if not rising or not all(1 <= side <= MAX_INPUT_SIDE for _, side in self.sizes):
             raise ValueError(
-                "sizes must be pairs (first epoch, side) with rising epochs from 0, such as [[0, 32], [20, 48]]; got "
-                f"{_plain(self.sizes)}."
+                "sizes must be pairs (first epoch, side) with rising epochs from 0 and sides up to "
+                f"{MAX_INPUT_SIDE}, such as [[0, 32], [20, 48]]; got "
+                f"{shown(_plain(self.sizes))}."
             )
         if starts[-1] >= self.epochs:
             # Weights are selected at the last size alone, so there would be none.
@@ -170,28 +175,30 @@ class TrainConfig:
             )
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}.")
+                raise ValueError(f"{name} must be one of {', '.join(choices)}; got {shown(getattr(self, name))}.")
         if self.min_lr > self.lr:
             raise ValueError(f"min_lr must not be above lr, but {self.min_lr:g} is above {self.lr:g}: set both.")
         if self.needs_features and (self.mixup or self.cutmix):
             raise ValueError(
                 "triplet_weight and locality_weight need pictures of one class: leave out mixup and cutmix."
             )
+        check_settings(self.model_args, "model_args")
         fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
         if fixed:
             raise ValueError(f"model_args cannot set {', '.join(sorted(fixed))}, which the trainer decides.")
-        if not isinstance(self.teachers, tuple):
-            raise ValueError(f"teachers must be a list of names, but is {self.teachers!r}.")
+        if not isinstance(self.teachers, tuple) or not all(isinstance(name, str) for name in self.teachers):
+            raise ValueError(f"teachers must be a list of names, but is {shown(self.teachers)}.")
         if self.teacher_cycle and not self.teachers:
             raise ValueError(f"teacher_cycle needs teachers, or must be 0; got {self.teacher_cycle}.")
         try:
             get_optimizer_info(self.opt.lower().rpartition("_")[2])  # timm reads lookahead_sgd as sgd with Lookahead
         except ValueError:
-            raise ValueError(f"opt must be one of timm's optimisers, such as sgd or adamw; got {self.opt!r}.") from None
+            wanted = "one of timm's optimisers, such as sgd or adamw"
+            raise ValueError(f"opt must be {wanted}; got {shown(self.opt)}.") from None
         try:
             torch.device("cpu" if self.device == "auto" else self.device)
         except RuntimeError:
-            raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps; got {self.device!r}.") from None
+            raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps; got {shown(self.device)}.") from None
 
     @property
     def needs_features(self) -> bool:
@@ -222,6 +229,11 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(v) for v in value) if isinstance(value, list | tuple) else value
 
 
+def shown(value: Any) -> str:
+    """A value as an error message can hold it: in one line and not too long."""
+    return one_line(repr(value))
+
+
 def from_dict(values: dict[str, Any], source: str = "settings") -> TrainConfig:
     """Builds a config.
 
@@ -237,7 +249,7 @@ def from_dict(values: dict[str, Any], source: str = "settings") -> TrainConfig:
         group = values.pop(name, None)
         if not isinstance(group, dict | None):
             example = f"{name}.{dataclasses.fields(cls)[0].name}=0"
-            raise ValueError(f"{source}: {name} holds settings of its own, such as {example}; got {group!r}.")
+            raise ValueError(f"{source}: {name} holds settings of its own, such as {example}; got {shown(group)}.")
         values[name] = _build(cls, group or {}, f"{source}: {name}")
     return _build(TrainConfig, values, source)
 
@@ -247,7 +259,7 @@ def _build(cls: type, values: dict[str, Any], source: str) -> Any:
     converted = {}
     for name, value in values.items():
         if name not in fields:
-            raise ValueError(f"{source} has no setting {name!r}; it has {', '.join(fields)}.")
+            raise ValueError(f"{source} has no setting {shown(name)}; it has {', '.join(fields)}.")
         kind = fields[name].type
         if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
             with contextlib.suppress(ValueError):
@@ -256,6 +268,6 @@ def _build(cls: type, values: dict[str, Any], source: str) -> Any:
             value = "on" if value else "off"  # YAML reads on and off as true and false
         value = _frozen(value)
         if isinstance(kind, type) and not isinstance(value, kind):
-            raise ValueError(f"{source}: {name} must be {kind.__name__}, but is {value!r}.")
+            raise ValueError(f"{source}: {name} must be {kind.__name__}, but is {shown(value)}.")
         converted[name] = value
     return cls(**converted)

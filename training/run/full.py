@@ -111,7 +111,7 @@ def train_side_by_side(runs: Mapping[Path, TrainConfig], options: Sequence[str],
             processes[run].wait()
     for run, process in processes.items():
         if run not in killed and process.returncode not in (0, UNFINISHED):
-            last_words = (run / "output.txt").read_text(encoding="utf-8").strip().splitlines()[-1:]
+            last_words = (run / "output.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             raise RuntimeError(f"{run} failed: {' '.join(last_words)}")
     return all(_finished(run, config) for run, config in runs.items())
 

@@ -6,15 +6,17 @@ figures, whether or not its weights are still bundled.
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from training.run.config import TrainConfig, from_dict
-from training.run.run_folder import weights_file
+from fer_demo.files import read_json
+from training.run.config import TrainConfig
+from training.run.run_folder import read_config, weights_file
 from training.run.runlog import CONFIG, RUNS
-from training.run.storage import atomic_write_text
+from training.run.storage import atomic_write_text, read_back
 
 PROVENANCE = "provenance.json"
 
@@ -46,7 +48,13 @@ class Release:
 
 def releases(file: Path = RELEASES) -> list[Release]:
     """Every release, the oldest first."""
-    return [Release(**entry) for entry in json.loads(file.read_text(encoding="utf-8"))] if file.is_file() else []
+    if not file.is_file():
+        return []
+    with read_back(file, "restore it from the repository"):
+        found = [Release(**entry) for entry in read_json(file, list)]
+        if not all(isinstance(getattr(r, name), str) for r in found for name in ("name", "sha256", "run", "released")):
+            raise ValueError("a name, digest, run or date is no text")
+        return found
 
 
 def record_release(release: Release, file: Path = RELEASES) -> None:
@@ -75,7 +83,7 @@ def sources(config: TrainConfig) -> dict[str, str]:
     """
     named = dict.fromkeys([*([config.init_from] if config.init_from else []), *config.teachers])
     files = {name: weights_file(name) for name in named}
-    return {name: hashlib.sha256(f.read_bytes()).hexdigest() for name, f in files.items() if f.is_file()}
+    return {name: hashlib.sha256(f.read_bytes()).hexdigest() for name, f in files.items() if os.path.isfile(f)}
 
 
 def lineage(config: TrainConfig, digests: dict[str, str]) -> list[dict[str, Any]]:
@@ -96,7 +104,7 @@ def lineage(config: TrainConfig, digests: dict[str, str]) -> list[dict[str, Any]
     if release is None:
         return [{"name": config.init_from.partition("@")[0], "sha256": digest}]
     folder = RUNS / release.run
-    before = from_dict(json.loads((folder / CONFIG).read_text(encoding="utf-8")), str(folder))
+    before = read_config(folder / CONFIG)
     own = {"name": release.name, "sha256": digest, "epochs": release.epochs, "sizes": before.to_dict()["sizes"]}
     return [*lineage(before, read_sources(folder)), own]
 
@@ -111,7 +119,10 @@ def write_sources(folders: Sequence[Path], config: TrainConfig) -> None:
 def read_sources(run_dir: str | Path) -> dict[str, str]:
     """What `write_sources` wrote; empty where it wrote nothing."""
     file = Path(run_dir) / PROVENANCE
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    if not file.is_file():
+        return {}
+    with read_back(file, "restore it, or start the run anew in another --run-dir"):
+        return {str(name): str(digest) for name, digest in read_json(file).items()}
 
 
 def check_teachers(run_dir: str | Path, config: TrainConfig) -> None:

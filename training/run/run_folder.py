@@ -1,6 +1,6 @@
 """What lies in a run's folder, and the network and settings that are read from it."""
 
-import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,12 @@ from safetensors.torch import load_file
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import WEIGHTS_FILE, resolve
+from fer_demo.files import read_json
+from fer_demo.models.pretrained import checkpoint_filter_fn
 from fer_demo.runtime.model_info import ModelError
-from training.run.config import TrainConfig, from_dict
+from fer_demo.vision.sources import one_line
+from training.run.config import TrainConfig, from_dict, shown
+from training.run.storage import read_back
 
 LAST = "last.pt"
 """From here a run goes on."""
@@ -32,12 +36,20 @@ def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
         **kwargs: Further arguments of ``timm.create_model``.
 
     Raises:
-        ValueError: If the model has no such option.
+        ValueError: If there is no such model, it has no such option, or weights do not fit it.
     """
     try:
-        return timm.create_model(config.model, **config.model_args, **_outputs(config), **kwargs)
-    except TypeError as error:
-        raise ValueError(f"model_args {config.model_args} do not fit {config.model}: {error}.") from error
+        model = timm.create_model(config.model, **config.model_args, **_outputs(config), **kwargs)
+        if kwargs.get("checkpoint_path"):
+            checkpoint_filter_fn(model.state_dict(), model)
+        return model
+    except ModelError:
+        raise
+    except Exception as error:  # networks raise many kinds for options of another type
+        options = f" with model_args {shown(config.model_args)}" if config.model_args else ""
+        options += f" from {kwargs['checkpoint_path']}" if kwargs.get("checkpoint_path") else ""
+        reason = one_line(" ".join(str(error).split()), 200).rstrip(".")
+        raise ValueError(f"The model {shown(config.model)} cannot be made{options}: {reason}.") from error
 
 
 def _outputs(config: TrainConfig) -> dict[str, int]:
@@ -67,7 +79,7 @@ def run_options(weights: str | Path) -> dict[str, Any]:
     settings = Path(weights).parent / "config.json"
     if not settings.is_file():
         return {}
-    config = from_dict(json.loads(settings.read_text(encoding="utf-8")), str(settings))
+    config = read_config(settings)
     return config.model_args | _outputs(config)
 
 
@@ -81,7 +93,7 @@ def weights_file(name: str) -> Path:
         Its path, whether or not there is such a file.
     """
     _, _, file = name.partition("@")
-    if file or Path(name).is_file():
+    if file or os.path.isfile(name):  # unlike Path.is_file, false for a name that is too long for any path
         return Path(file or name)
     try:
         checkpoint = resolve(name)
@@ -101,12 +113,12 @@ def load_initial_weights(model: torch.nn.Module, source: str) -> None:
         ValueError: If there are no such weights, or they belong to another network.
     """
     file = weights_file(source)
-    if not file.is_file():
-        raise ValueError(f"init_from names neither a bundled checkpoint nor a file: {source!r}.")
+    if not os.path.isfile(file):
+        raise ValueError(f"init_from names neither a bundled checkpoint nor a file: {shown(source)}.")
     try:
-        model.load_state_dict(load_file(file))
-    except (RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0].rstrip(":.")
+        model.load_state_dict(checkpoint_filter_fn(load_file(file), model))
+    except (RuntimeError, SafetensorError, OSError, ValueError, KeyError) as error:
+        reason = one_line(str(error).partition("\n")[0], 200).rstrip(":.")
         raise ValueError(f"init_from: the weights of {source} do not fit this network ({reason}).") from error
 
 
@@ -119,7 +131,17 @@ def run_config(run_dir: str | Path) -> TrainConfig:
     path = Path(run_dir) / "config.json"
     if not path.is_file():
         raise ValueError(f"{run_dir} holds no run ({path.name}); give the --run-dir of one.")
-    return from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))
+    return read_config(path)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """The settings in a run's ``config.json``.
+
+    Raises:
+        ValueError: If the file cannot be read, or is no run's.
+    """
+    with read_back(path, "restore it, or give the --run-dir of another run"):
+        return from_dict(read_json(path))
 
 
 def resume_config(run_dir: str | Path) -> TrainConfig:

@@ -7,6 +7,7 @@ choice, machine, PublicTest figures of the chosen weights). It holds no weights,
 import csv
 import io
 import json
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,8 +18,9 @@ import timm
 import torch
 from tqdm import tqdm
 
+from fer_demo.files import read_json
 from fer_demo.runtime.machine import processor
-from training.run.storage import atomic_write_text
+from training.run.storage import atomic_write_text, read_back
 
 RUNS = Path(__file__).parent.parent / "runs"
 LOG, CONFIG, RECORD = "log.csv", "config.json", "record.json"
@@ -130,16 +132,19 @@ def read_run(folder: str | Path) -> Run:
         ValueError: If the folder holds none, or a file in it is damaged.
     """
     folder = Path(folder)
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        history, record = [], {"status": "running"}
+    history, record = [], {"status": "running"}
+    with read_back(folder, "restore its files, or delete the folder"):
+        config = read_json(folder / CONFIG)
         if (folder / LOG).is_file():
             with open(folder / LOG, newline="", encoding="utf-8") as f:
                 history = [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(f)]
+            if not all(math.isfinite(v) for row in history for v in row.values()):
+                raise ValueError(f"{LOG} holds a number that is not finite")
         if (folder / RECORD).is_file():
-            record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} holds no run that can be read ({error}).") from error
+            record = read_json(folder / RECORD)
+        for values, groups in ((config, ("augment", "corruption")), (record, ("best", "machine", "public"))):
+            if wrong := [name for name in groups if not isinstance(values.get(name, {}), dict)]:
+                raise ValueError(f"{wrong[0]} is a {type(values[wrong[0]]).__name__} instead of an object")
     return Run(folder.name, config, history, record)
 
 

@@ -1,13 +1,18 @@
 """``last.pt``: all that a run needs to go on at exactly the step at which it stood."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from tqdm import tqdm
 
-from training.run.storage import atomic_write
+from fer_demo.vision.sources import one_line
+from training.run.storage import atomic_write, read_back
+
+START_ANEW = "take another copy of it, or start the run anew in another --run-dir"
+"""What helps against a state that cannot be used."""
 
 
 class Resumable(Protocol):
@@ -50,13 +55,41 @@ def save_state(trainer: Resumable, path: Path) -> None:
     atomic_write(path, lambda f: torch.save(state, f))
 
 
+def read_state(path: Path, device: torch.device | str) -> dict[str, Any]:
+    """Reads what `save_state` wrote.
+
+    Raises:
+        ValueError: If the file is damaged, cut off, or of another kind.
+    """
+    with read_back(path, START_ANEW):
+        if path.stat().st_size == 0:
+            raise ValueError("it is empty")
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        history = json.loads(state["history"])
+        counts = [state["epoch"], state["step"]]
+        fits = all(type(n) is int and n >= 0 for n in counts) and torch.isfinite(state["loss_sum"]).all()
+        known = isinstance(history, list) and all(isinstance(row, dict) for row in history)
+        if not (fits and known and is_choice(json.loads(state["best"]))):
+            raise ValueError("it holds no run's state")
+        if not isinstance(json.loads(state.get("how", "{}")), dict) or not math.isfinite(state["seconds"]):
+            raise ValueError("it does not say how the run was computed")
+        state["model"].keys(), state["optimizer"].keys()
+    return state
+
+
+def is_choice(best: Any) -> bool:
+    """Whether something says which weights were chosen, as `training.run.checkpoint_selection` does."""
+    kinds: dict[str, Any] = {"accuracy": int | float, "epoch": int, "weights": str}
+    return isinstance(best, dict) and all(isinstance(best.get(name), kind) for name, kind in kinds.items())
+
+
 def load_state(trainer: Resumable, path: Path) -> None:
     """Takes up what `save_state` wrote; says so if it was computed in another way than it goes on.
 
     Raises:
         ValueError: If the file belongs to other data, or another model or optimiser.
     """
-    state = torch.load(path, map_location=trainer.device, weights_only=True)
+    state = read_state(path, trainer.device)
     if state.get("data", trainer.data) != trainer.data:
         raise ValueError(f"{path} was trained on other data: give the same --data as before.")
     how = trainer.how | json.loads(state.get("how", "{}"))
@@ -67,8 +100,9 @@ def load_state(trainer: Resumable, path: Path) -> None:
         trainer.optimizer.load_state_dict(state["optimizer"])
         if trainer.ema is not None:
             trainer.ema.module.load_state_dict(state["ema"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} does not fit these settings ({str(error).splitlines()[0]}).") from error
+    except Exception as error:  # PyTorch raises many kinds for what does not fit
+        reason = one_line((str(error) or type(error).__name__).splitlines()[0], 200)
+        raise ValueError(f"{path} does not fit these settings ({reason}); {START_ANEW}.") from error
     trainer.epoch, trainer.step, trainer.seconds = state["epoch"], state["step"], state["seconds"]
     trainer.loss_sum = state["loss_sum"].to(trainer.device)
     trainer.history, trainer.selector.best = json.loads(state["history"]), json.loads(state["best"])

@@ -1,37 +1,29 @@
-"""Files that are either whole or not there: a full disk or a kill never costs the last good one."""
+"""Files that are either whole or not there (see `fer_demo.files`), and what is said of one that cannot be read back."""
 
-import os
-import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+
+from fer_demo.files import atomic_write, atomic_write_text
+from fer_demo.vision.sources import one_line
+
+__all__ = ["atomic_write", "atomic_write_text", "read_back"]
 
 
-def atomic_write(path: str | Path, write: Callable[[BinaryIO], None]) -> None:
-    """Writes a file beside its place, flushes it to the disk, then moves it there in one step.
+@contextmanager
+def read_back(path: str | Path, remedy: str) -> Iterator[None]:
+    """Surrounds the reading of a file that the trainer or somebody else wrote: whatever is wrong is one sentence.
 
     Args:
-        path: The file to create or replace.
-        write: Called with the open binary file.
+        path: The file, or its folder.
+        remedy: What to do about it; a clause without a full stop.
 
     Raises:
-        OSError: If the disk is full or the folder cannot be written; the old file is then untouched.
+        ValueError: For any error within.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as f:
-            write(f)
-            f.flush()
-            os.fsync(f.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def atomic_write_text(path: str | Path, text: str) -> None:
-    """`atomic_write` for UTF-8 text."""
-    atomic_write(path, lambda f: f.write(text.encode()))
+        yield
+    except Exception as error:  # PyTorch, NumPy and safetensors raise nearly anything for bytes that are none of theirs
+        words = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(f"there is no {words}" if isinstance(error, KeyError) else words, 200).rstrip(".")
+        raise ValueError(f"{path} is damaged or of another kind ({reason}); {remedy}.") from error

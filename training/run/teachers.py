@@ -1,5 +1,6 @@
 """The networks that a run learns from, as it asks them."""
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import torch
 
 from fer_demo.checkpoints import ONNX_FILE, resolve
 from fer_demo.export.formats import write_onnx
+from fer_demo.models.pretrained import checkpoint_filter_fn
 from fer_demo.runtime.engines import OnnxEngine, installed
 from fer_demo.runtime.model_info import ModelError, model_info
 from fer_demo.vision.preprocess import data_config, normalize, prepare
+from fer_demo.vision.sources import one_line
 from training.run.augment import Draws, augment
 from training.run.run_folder import run_options
 
@@ -63,14 +66,15 @@ class Teacher:
 
 def _load(spec: str) -> torch.nn.Module:
     name, _, file = spec.partition("@")
-    if file and not Path(file).is_file():
+    if file and not os.path.isfile(file):
         raise ValueError(f"The teacher {spec!r} names a file that does not exist; give NAME or NAME@FILE.safetensors.")
     try:
         options = run_options(file) if file else {}
         source = {"checkpoint_path": file} if file else {"pretrained": True}
         model = timm.create_model(name, **options, **source)
-    except (RuntimeError, ModelError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        checkpoint_filter_fn(model.state_dict(), model)
+    except Exception as error:  # timm and safetensors raise many kinds for files that do not fit
+        reason = one_line((str(error) or type(error).__name__).splitlines()[0], 300).rstrip(".")
         raise ValueError(f"The teacher {spec!r} cannot be loaded: {reason}.") from error
     return model.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 

@@ -81,7 +81,7 @@ def test_another_runs_record_is_not_overwritten(data, tmp_path, monkeypatch, cap
 
 def test_a_damaged_record_is_named(record):
     (record / "record.json").write_text("{")
-    with pytest.raises(ValueError, match="good holds no run that can be read"):
+    with pytest.raises(ValueError, match=r"good is damaged or of another kind .*; restore its files"):
         read_run(record)
     assert [r.name for r in read_runs(record.parent.parent / "nothing")] == []
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from training import UNFINISHED
 from training.__main__ import main
 from training.data import DataError, Faces
-from training.run import storage, train
+from training.run import train
 from training.run.config import RANGES, TrainConfig, from_dict
 from training.run.recipes import RECIPES, change_execution, describe_settings, load_config
 from training.run.run_folder import BEST, LAST, resume_config
@@ -168,7 +168,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(faces, config, tmp_path, mon
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(storage.os, "fsync", full)
+    monkeypatch.setattr("fer_demo.files.os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         trainer.save()
     assert (tmp_path / LAST).read_bytes() == before
