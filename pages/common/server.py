@@ -18,6 +18,8 @@ from fer_demo.web.answering import desk
 from fer_demo.web.api import build_api
 from fer_demo.web.browser_page import ADDRESS, BrowserPage
 from fer_demo.web.guard import Guard, Hosts
+from fer_demo.web.limits import LimitError, limits
+from fer_demo.web.logs import LogError, RequestLog, configure
 from fer_demo.web.page_uploads import PageUploads
 from fer_demo.web.upload import build_widget
 from pages.common.sign_in import SignIn
@@ -30,6 +32,11 @@ BROWSER = ADDRESS.strip("/")
 
 def lifespan_and_routes() -> tuple[Any, list[BaseRoute]]:
     """What `streamlit.App` takes as ``lifespan`` and ``routes``."""
+    try:
+        configure()
+        limits()
+    except (LogError, LimitError) as error:
+        raise SystemExit(str(error)) from None
     # Streamlit's own uploader parses its forms with this class, which would write what is larger to a file.
     MultiPartParser.spool_max_size = 0
     widget = build_widget()
@@ -79,6 +86,7 @@ def middleware() -> list[Middleware]:
     told = [*option("server.allowedHosts"), option("browser.serverAddress") or ""]
     hosts = Hosts.of_server(bound, filter(None, told), option("server.corsAllowedOrigins") or ())
     return [
+        Middleware(RequestLog),
         Middleware(Guard, hosts=hosts, isolated=(ADDRESS,)),
         Middleware(SignIn, paths=frozenset({"upload", "api", BROWSER})),
         Middleware(PageUploads),

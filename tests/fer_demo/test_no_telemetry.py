@@ -223,9 +223,8 @@ def test_the_app_does_without_a_folder_of_the_user(watched, tmp_path):
     assert watched.outside() == []
 
 
-@pytest.mark.xfail(reason="Streamlit asks that service as soon as such a page comes by", strict=False)
 def test_a_page_of_another_site_does_not_make_the_app_ask_for_its_own_address(watched, tmp_path):
-    """Streamlit compares an unknown `Origin` with the server's outer address, for which it asks a web service."""
+    """Streamlit would compare an unknown `Origin` with the server's outer address, for which it asks a web service."""
     client = pytest.importorskip("websockets.sync.client", reason="the app extra is not installed")
     with serving(watched, tmp_path / "log") as address, pytest.raises(Exception, match="403"):
         client.connect(f"ws://{address}/_stcore/stream", origin="http://elsewhere.example", subprotocols=["streamlit"])
