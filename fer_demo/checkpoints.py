@@ -108,7 +108,7 @@ class Checkpoint:
         listed = _read_json(manifest, self._remedy(MANIFEST_FILE))
         for file, digest in listed.items():
             path = self.folder / file
-            if Path(file).name != file or "\0" in file:
+            if not file or Path(file).name != file or "\0" in file:
                 strange = f"{manifest} lists {one_line(file)!r}, which is no file of its folder"
                 raise ModelError(f"{strange}; {self._remedy(MANIFEST_FILE)}.")
             try:

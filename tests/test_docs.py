@@ -53,13 +53,14 @@ class WrongUseError(Exception):
 def parsers(monkeypatch) -> dict[str, argparse.ArgumentParser]:
     """The real parsers, which raise instead of leaving."""
     from fer_demo.__main__ import build_parser
+    from tests.load.__main__ import build_parser as build_load_parser
     from training.__main__ import build_parser as build_training_parser
 
     def error(self, message):
         raise WrongUseError(message)
 
     monkeypatch.setattr(argparse.ArgumentParser, "error", error)
-    return {"fer_demo": build_parser(), "training": build_training_parser()}
+    return {"fer_demo": build_parser(), "training": build_training_parser(), "tests.load": build_load_parser()}
 
 
 def streamlit_options() -> set[str]:
@@ -75,7 +76,7 @@ def check_command(words: list[str], complete: bool, parsers: dict[str, argparse.
     match words:
         case ["fer-demo", *rest]:
             check_arguments(parsers["fer_demo"], rest, complete)
-        case ["python", "-m", ("fer_demo" | "training") as package, *rest]:
+        case ["python", "-m", ("fer_demo" | "training" | "tests.load") as package, *rest]:
             check_arguments(parsers[package], rest, complete)
         case ["torchrun", *rest]:
             from torch.distributed.run import get_args_parser

@@ -95,7 +95,7 @@ def csv_rows(path: Path) -> Iterator[csv.DictReader]:
         try:
             yield reader
         except csv.Error as error:
-            raise DataError(f"{path}, line {reader.line_num}: no row of a CSV file ({error}).") from error
+            raise DataError(f"{path}, after line {reader.line_num}: no row of a CSV file ({error}).") from error
 
 
 def read_ferplus(path: str | Path) -> tuple[torch.Tensor, list[str] | None]:
