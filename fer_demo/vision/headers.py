@@ -27,6 +27,8 @@ MAX_SEGMENTS = 10_000
 """Segments of a JPEG file; scans take two each, a colour profile and EXIF data a few hundred at most."""
 MAX_EXIF = 100
 """Segments of EXIF data of a JPEG file; nearly all files have one."""
+MAX_LOOKS = 20
+"""Places of an AVIF file that look like EXIF data; by chance there is one in 30 files of 20 MB."""
 MAX_JUNK = 65_536
 """Bytes of a JPEG file before its first scan, or of the head of a PPM file, that say nothing."""
 MAX_CHUNKS = 100_000
@@ -192,12 +194,20 @@ def _gif(file: BinaryIO, name: str) -> None:
 
 
 def _avif(file: BinaryIO, length: int, name: str) -> None:
-    # Where the EXIF data are is written in boxes inside boxes; so it is looked for by its start.
-    if length <= MAX_JPEG_BYTES:
-        file.seek(0)
-        data = file.read()
-        for found in re.finditer(b"|".join(map(re.escape, TIFF_STARTS)), data):
-            check_exif(data[found.start() :], name)
+    # Where the EXIF data are is written in boxes inside boxes; so they are looked for by their start.
+    if length > FORMAT_LIMITS["AVIF"][1]:
+        return  # which is refused for its length
+    file.seek(0)
+    data = file.read()
+    looks = 0
+    for start in TIFF_STARTS:
+        place = data.find(start)
+        while place >= 0:
+            looks += 1
+            if looks > MAX_LOOKS:
+                raise wasteful(name, f"more than {MAX_LOOKS} places that look like EXIF data")
+            check_exif(data[place:], name)
+            place = data.find(start, place + 1)
 
 
 def _ppm(file: BinaryIO, kind: bytes, name: str) -> None:

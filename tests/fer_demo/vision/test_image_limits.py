@@ -107,6 +107,7 @@ def attacks(small, progressive) -> dict[str, tuple[bytes, str]]:
         "exif.png": (with_chunks(png, chunk(b"eXIf", BOMB)), "EXIF"),
         "exif.webp": (encoded(small, "WEBP", exif=BOMB), "EXIF"),
         "exif.avif": (encoded(small, "AVIF", exif=BOMB), "EXIF"),
+        "looks.avif": (encoded(small, "AVIF") + b"II*\0" * 21, "look like EXIF"),
         "tags.tif": (directory([(256, 4, 1, 8), *[(0x9000 + i, 7, 200_000, 10) for i in range(2000)]], BOMB), "tags"),
         "strips.tif": (tiff(4000, 4000, [8] * 300_000, 1), "strips"),
         "repeated.tif": (tiff(40, 40, [8, 16] * 100, 20), "covers"),
@@ -154,6 +155,7 @@ NAMES = [
     "exif.png",
     "exif.webp",
     "exif.avif",
+    "looks.avif",
     "tags.tif",
     "strips.tif",
     "repeated.tif",
@@ -361,6 +363,12 @@ def test_memory(format, options, size, megabytes, tmp_path):
     width, height, rows, columns, _, used, seconds = json.loads(run.stdout)
     assert (width, height) == size and rows * columns <= READ_PIXELS
     assert used < megabytes and seconds < 10
+
+
+def test_odd_tags_are_one_sentence():
+    data = tiff(40, 40, [300], 40, b"", 8).replace(struct.pack("<HH", 278, 4), struct.pack("<HH", 278, 2))
+    with pytest.raises(ImageError, match="damaged|known format"):
+        open_image(data)
 
 
 def test_the_limits_that_the_documentation_names():
