@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_demo.vision.directories import check_exif
-from fer_demo.vision.limits import Header, ImageError, check_decoder, check_size
+from fer_demo.vision.limits import Header, ImageError, check_size
 
 __all__ = ["OpenedImage", "damaged", "decode", "from_array"]
 
@@ -79,12 +79,9 @@ def decode(image: Image.Image, name: str, header: Header | None = None, max_pixe
             a power of two where that is no more than 8, since their decoder does most of it. None for no reduction.
 
     Raises:
-        ImageError: If the picture is over a limit or damaged.
+        ImageError: If the picture is too large or damaged.
     """
-    if header is None:
-        check_size(*image.size, name)
-    else:
-        check_decoder(image, header, name)
+    check_size(*image.size, name)
     try:
         width, height = image.size
         factor = 1 if max_pixels is None else _factor(width, height, max_pixels)

@@ -5,11 +5,13 @@ through before it sees them. Only what costs is looked for: whether a file is wh
 """
 
 import io
+import itertools
 import re
 import struct
 from typing import BinaryIO
 
 from fer_demo.vision.directories import TIFF_STARTS, check_directory, check_exif, wasteful
+from fer_demo.vision.jpeg2000 import check_jpeg2000
 from fer_demo.vision.limits import (
     FORMAT_LIMITS,
     MAX_ANIMATED_PIXELS,
@@ -27,6 +29,8 @@ MAX_SEGMENTS = 10_000
 """Segments of a JPEG file; scans take two each, a colour profile and EXIF data a few hundred at most."""
 MAX_EXIF = 100
 """Segments of EXIF data of a JPEG file; nearly all files have one."""
+MAX_LOOKS = 20
+"""Places of an AVIF file that look like EXIF data; by chance there is one in 30 files of 20 MB."""
 MAX_JUNK = 65_536
 """Bytes of a JPEG file before its first scan, or of the head of a PPM file, that say nothing."""
 MAX_CHUNKS = 100_000
@@ -36,10 +40,9 @@ MAX_BLOCKS = 10_000
 MAX_COMMENTS = 100
 """Number signs, which begin comments, in a PPM file of decimal numbers."""
 
-MAX_TILES, MAX_LAYERS = 4096, 100
-"""Tiles and quality layers of a JPEG 2000 stream."""
 
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # neither stuffing nor padding nor a restart, which have no length
+_EXIF_STARTS = (re.compile(rb"II[\0*+]{2}"), re.compile(rb"MM[\0*+]{2}"))
 _BARE = {0xC8, 0xD8, 0xD9, *range(0xF0, 0xFE)}  # Pillow looks for markers right behind these
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE, _LOSSLESS, _ARITHMETIC = {0xC2, 0xC6, 0xCA, 0xCE}, {0xC3, 0xC7, 0xCB, 0xCF}, set(range(0xC9, 0xD0))
@@ -77,7 +80,7 @@ def read_header(file: BinaryIO, name: str) -> Header:
     elif start[:1] == b"P":
         _ppm(file, start[:2], name)
     elif start.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
-        _jpeg2000(file, name)
+        check_jpeg2000(file, name)
     file.seek(0)
     return header
 
@@ -192,12 +195,16 @@ def _gif(file: BinaryIO, name: str) -> None:
 
 
 def _avif(file: BinaryIO, length: int, name: str) -> None:
-    # Where the EXIF data are is written in boxes inside boxes; so it is looked for by its start.
-    if length <= MAX_JPEG_BYTES:
-        file.seek(0)
-        data = file.read()
-        for found in re.finditer(b"|".join(map(re.escape, TIFF_STARTS)), data):
-            check_exif(data[found.start() :], name)
+    # Where the EXIF data are is written in boxes inside boxes; so they are looked for by their start.
+    if length > FORMAT_LIMITS["AVIF"][1]:
+        return  # which is refused for its length
+    file.seek(0)
+    data = file.read()
+    starts = itertools.chain.from_iterable(pattern.finditer(data) for pattern in _EXIF_STARTS)
+    for looks, found in enumerate(starts, 1):
+        if looks > MAX_LOOKS:
+            raise wasteful(name, f"more than {MAX_LOOKS} places that look like EXIF data")
+        check_exif(data[found.start() :], name)
 
 
 def _ppm(file: BinaryIO, kind: bytes, name: str) -> None:
@@ -210,42 +217,3 @@ def _ppm(file: BinaryIO, kind: bytes, name: str) -> None:
         file.seek(0)
         if sum(block.count(b"#") for block in iter(lambda: file.read(1 << 20), b"")) > MAX_COMMENTS:
             raise wasteful(name, f"more than {MAX_COMMENTS} comments")
-
-
-def _jpeg2000(file: BinaryIO, name: str) -> None:
-    position = 0
-    for _ in range(MAX_SEGMENTS):  # boxes, until the one that holds the picture
-        file.seek(position)
-        head = file.read(16).ljust(16, b"\0")
-        if head.startswith(b"\xff\x4f\xff\x51"):
-            break
-        size = int.from_bytes(head[:4])
-        long = size == 1
-        if head[4:8] == b"jp2c":
-            position += 16 if long else 8
-        elif size == 0:
-            return
-        else:
-            position += max(8, int.from_bytes(head[8:]) if long else size)
-    file.seek(position + 2)
-    data = file.read(MAX_JUNK)
-    if len(data) < 40:
-        return
-    x1, y1, x0, y0, *tiles, parts = struct.unpack_from(">IIIIIIIIH", data, 6)
-    across, along, left, top = tiles
-    number = -((left - x1) // max(1, across)) * -((top - y1) // max(1, along))
-    if (x1 - x0) * (y1 - y0) > FORMAT_LIMITS["JPEG2000"][0] or parts > 4 or number > MAX_TILES:
-        raise wasteful(name, f"a JPEG 2000 stream of {x1 - x0} x {y1 - y0} x {parts} values in {number} tiles")
-    start = 0
-    while start + 13 < len(data) and data[start] == 0xFF and data[start + 1] not in (0x90, 0x93):
-        end = start + 2 + int.from_bytes(data[start + 2 : start + 4])
-        # Layers, and what would be rows of precincts: tables of all of them are made before anything is read.
-        if data[start + 1] == 0x52 and int.from_bytes(data[start + 6 : start + 8]) > MAX_LAYERS:
-            raise wasteful(name, f"more than {MAX_LAYERS} layers")
-        if (
-            data[start + 1] == 0x52
-            and data[start + 4] & 1
-            and any(b & 15 < 5 or b < 0x50 for b in data[start + 14 : end])
-        ):
-            raise wasteful(name, "precincts of less than 32 x 32 values")
-        start = end

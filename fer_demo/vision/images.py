@@ -108,8 +108,7 @@ def reading_cost(source: ImageSource) -> float:
     """
     if isinstance(source, (np.ndarray, Image.Image, OpenedImage)):
         return 0.0
-    with _opened(source) as (image, header, name):
-        check_decoder(image, header, name)
+    with _opened(source) as (image, header, _):
         return seconds(image, header)
 
 
@@ -214,6 +213,7 @@ def _image(file: BinaryIO, name: str) -> Iterator[tuple[Image.Image, Header, str
             file = io.BytesIO(file.read())
         header = read_header(file, name)
         image = Image.open(file, formats=_FORMATS)
+        check_decoder(image, header, name)
     except ImageError:
         raise
     except UnidentifiedImageError:

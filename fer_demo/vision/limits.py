@@ -19,11 +19,11 @@ READ_PIXELS = 25_000_000
 # Formats whose decoder holds the whole picture several times, or is slow, have limits of their own: pixels, and
 # bytes of the file. Measured in fresh processes, with Pillow 12.3: WebP takes up to 25 bytes a pixel, AVIF 19 to 26,
 # JPEG 2000 18; and JPEG 2000 takes 0.08 s for each megapixel and 0.23 s for each megabyte.
-FORMAT_LIMITS = {
+FORMAT_LIMITS: dict[str, tuple[int, int]] = {
     "WEBP": (25_000_000, 64_000_000),
     "AVIF": (25_000_000, 64_000_000),
     "JPEG2000": (20_000_000, 14_000_000),
-    "TIFF with JPEG inside": (50_000_000, None),  # libtiff accepts 100 scans in each strip
+    "TIFF with JPEG inside": (50_000_000, 256_000_000),  # libtiff accepts 100 scans in each strip
 }
 
 MAX_ANIMATED_PIXELS = 25_000_000
@@ -165,11 +165,14 @@ _COSTS = {
     "WEBP": (0.02, 0.02, 0.0),
     "AVIF": (0.03, 0.05, 0.0),
     "JPEG2000": (0.08, 0.23, 0.0),
+    "GIF": (0.012, 0.02, 0.0),
+    "BMP": (0.012, 0.0, 0.0),
+    "PPM": (0.012, 0.0, 0.0),
     "ppm_plain": (1.3, 0.05, 0.0),
     "ppm": (1.7, 0.0, 0.0),
     "bmp_rle": (0.4, 0.25, 0.0),
 }
-_OTHER_COST = (0.04, 0.01, 0.0)
+_OTHER_COST = (0.035, 0.01, 0.0)
 
 
 def seconds(image: Image.Image, header: Header) -> float:

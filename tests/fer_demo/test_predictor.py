@@ -13,6 +13,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
+from skimage.data import astronaut
 
 import fer_demo
 from fer_demo.checkpoints import bundled_checkpoints
@@ -23,7 +24,7 @@ from fer_demo.results import FaceResults
 from fer_demo.runtime.model_info import with_set_threshold, with_temperature
 from fer_demo.vision.align import align_face, square_crop
 from fer_demo.vision.detector import FaceDetector
-from fer_demo.vision.images import ImageError, open_image
+from fer_demo.vision.images import READ_PIXELS, ImageError, open_image
 from fer_demo.vision.preprocess import data_config, prepare
 from fer_demo.wording import candidates
 
@@ -454,3 +455,43 @@ def test_names_of_the_package():
     assert {"FaceResults", "draw_faces", "prepare", "data_config"} <= set(fer_demo.__all__)
     with pytest.raises(AttributeError):
         _ = fer_demo.nothing
+
+
+@pytest.fixture(scope="module")
+def large() -> bytes:
+    pixels = astronaut()
+    assert 10.5**2 * pixels.shape[0] * pixels.shape[1] > READ_PIXELS
+    enlarged = Image.fromarray(pixels).resize((5377, 5376), Image.Resampling.BILINEAR)  # the odd side is rounded
+    file = io.BytesIO()
+    enlarged.save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+class TestLargeFiles:
+    """Files of more than `READ_PIXELS` are read at a fraction of their size."""
+
+    def test_places_are_the_pictures_own(self, predictor, large):
+        (full,), answer = predictor.predict(open_image(large)), predictor.predict(large)  # an array is not reduced
+        assert (answer.width, answer.height) == (5377, 5376) and len(answer) == 1
+        np.testing.assert_allclose(answer[0].box, full.box, atol=25)
+        np.testing.assert_allclose(answer[0].landmarks, full.landmarks, atol=25)
+        assert answer[0].landmarks.dtype == np.float32
+        assert predictor.detect(large)[0].box == answer[0].box
+        (streamed,) = predictor.stream([large])
+        assert streamed[0].box == answer[0].box
+
+    def test_places_that_are_given_too(self, predictor, large):
+        (found,) = predictor.predict(large)
+        (again,) = predictor.predict(large, faces=[found])
+        assert again.box == found.box and again.landmarks is found.landmarks
+        assert np.abs(again.crop.astype(int) - found.crop).max() <= 2
+        (boxed,) = predictor.predict(large, boxes=[found.box])
+        (of_small,) = predictor.predict(astronaut(), boxes=[np.divide(found.box, 10.5)])
+        assert boxed.box == found.box
+        assert np.abs(boxed.crop.astype(int) - of_small.crop).mean() < 4
+        with pytest.raises(ValueError, match="outside the picture of 5377 x 5376 pixels"):
+            predictor.predict(large, boxes=[(5400, 0, 9, 9)])
+
+    def test_whole(self, predictor, large):
+        (face,) = predictor.predict(large, whole_image=True)
+        assert face.box == (0, 0, 5377, 5376)

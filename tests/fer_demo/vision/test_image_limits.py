@@ -80,7 +80,8 @@ BOMB = directory([(0x9000 + i, 7, 200_000, 10) for i in range(2000)], bytes(200_
 """Tags that all point to the same bytes: 400 MB out of 0.2."""
 
 
-def attacks(small: Image.Image, progressive: bytes) -> dict[str, tuple[bytes, str]]:
+@pytest.fixture(scope="module")
+def attacks(small, progressive) -> dict[str, tuple[bytes, str]]:
     """Files that would take too long or too much, and a word of the sentence about each."""
     jpeg, png, gif = (encoded(small, format) for format in ("JPEG", "PNG", "GIF"))
     gif_start = 13 + (3 << (gif[10] & 7) + 1)
@@ -106,6 +107,7 @@ def attacks(small: Image.Image, progressive: bytes) -> dict[str, tuple[bytes, st
         "exif.png": (with_chunks(png, chunk(b"eXIf", BOMB)), "EXIF"),
         "exif.webp": (encoded(small, "WEBP", exif=BOMB), "EXIF"),
         "exif.avif": (encoded(small, "AVIF", exif=BOMB), "EXIF"),
+        "looks.avif": (encoded(small, "AVIF") + b"II*\0" * 21, "look like EXIF"),
         "tags.tif": (directory([(256, 4, 1, 8), *[(0x9000 + i, 7, 200_000, 10) for i in range(2000)]], BOMB), "tags"),
         "strips.tif": (tiff(4000, 4000, [8] * 300_000, 1), "strips"),
         "repeated.tif": (tiff(40, 40, [8, 16] * 100, 20), "covers"),
@@ -141,16 +143,54 @@ def attacks(small: Image.Image, progressive: bytes) -> dict[str, tuple[bytes, st
     }
 
 
-NAMES = list(attacks(Image.new("RGB", (8, 8)), encoded(Image.new("RGB", (8, 8)), "JPEG", progressive=True)))
+NAMES = [
+    "segments",
+    "scans in segments",
+    "junk",
+    "exif.jpg",
+    "mpf.jpg",
+    "exif parts.jpg",
+    "exif after the end.jpg",
+    "exif inside.jpg",
+    "exif.png",
+    "exif.webp",
+    "exif.avif",
+    "looks.avif",
+    "tags.tif",
+    "strips.tif",
+    "repeated.tif",
+    "one strip.tif",
+    "jpeg.tif",
+    "chunks.png",
+    "profiles.png",
+    "comments.gif",
+    "junk.gif",
+    "head.ppm",
+    "comments.ppm",
+    "plain.ppm",
+    "values.ppm",
+    "lengths.bmp",
+    "large.webp",
+    "large.avif",
+    "large.png",
+    "large.jp2",
+    "tiles.jp2",
+    "precincts.jp2",
+    "layers.jp2",
+]
+
+
+def test_all_of_them_are_tried(attacks):
+    assert list(attacks) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_what_is_refused_before_it_is_decoded(name, small, progressive, monkeypatch):
+def test_what_is_refused_before_it_is_decoded(name, attacks, monkeypatch):
     def load(self):
         raise AssertionError("was decoded")
 
-    data, words = attacks(small, progressive)[name]
+    data, words = attacks[name]
     monkeypatch.setattr(ImageFile.ImageFile, "load", load)
     for read in (open_image, open_reduced, reading_cost):
         if name in ("exif.png", "exif.webp") and read is not reading_cost:
@@ -174,7 +214,7 @@ class TestScans:
         assert more - usual == 50 * samples
         monkeypatch.setattr(headers, "MAX_SCANNED", more)
         assert open_image(with_scans(progressive, 50)).shape == (64, 48, 3)
-        with pytest.raises(ImageError, match=r"first 61 scans go over .* baseline"):
+        with pytest.raises(ImageError, match=r"first 61 scans go over .*baseline"):
             open_image(with_scans(progressive, 51))
 
     def test_many_scans_of_a_large_picture(self):
@@ -323,6 +363,12 @@ def test_memory(format, options, size, megabytes, tmp_path):
     width, height, rows, columns, _, used, seconds = json.loads(run.stdout)
     assert (width, height) == size and rows * columns <= READ_PIXELS
     assert used < megabytes and seconds < 10
+
+
+def test_odd_tags_are_one_sentence():
+    data = tiff(40, 40, [300], 40, b"", 8).replace(struct.pack("<HH", 278, 4), struct.pack("<HH", 278, 2))
+    with pytest.raises(ImageError, match=r"damaged|known format"):
+        open_image(data)
 
 
 def test_the_limits_that_the_documentation_names():
