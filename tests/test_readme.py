@@ -1,9 +1,10 @@
 """The README is short, its Python runs, and its figures and its drawing are right."""
 
+import json
 import re
-import socket
-import threading
-import time
+import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from fer_demo.vision.samples import SAMPLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 BENCHMARKS = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SERVER = "localhost:8501"
@@ -41,33 +43,19 @@ def photo(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture
-def server(tmp_path_factory) -> Iterator[str]:
-    """Host and port of a server that has the upload widget where the app has it."""
+def server(tmp_path_factory, serve) -> Iterator[str]:
+    """Host and port of a server that has the upload widget and the API where the app has them."""
     pytest.importorskip("gradio", reason="the app extra is not installed")
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
     from fer_demo.web.api import build_api
     from fer_demo.web.upload import build_widget
 
-    with pytest.MonkeyPatch.context() as patch, socket.socket() as s:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-        widget = build_widget()
-        app = Starlette(
-            routes=[Mount("/upload", app=widget.app), Mount("/api", app=build_api())],
-            lifespan=lambda _: widget.lifespan(widget.gradio),
-        )
-        s.bind(("127.0.0.1", 0))
-        running = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-        thread = threading.Thread(target=running.run, args=([s],), daemon=True)
-        thread.start()
-        while not running.started:
-            assert thread.is_alive()
-            time.sleep(0.05)
-        yield f"127.0.0.1:{s.getsockname()[1]}"
-        running.should_exit = True
-        thread.join(10)
+    widget = build_widget()
+    routes = [Mount("/upload", app=widget.app), Mount("/api", app=build_api())]
+    with serve(Starlette(routes=routes, lifespan=lambda _: widget.lifespan(widget.gradio))) as url:
+        yield url.removeprefix("http://").rstrip("/")
 
 
 def test_it_is_short_and_begins_with_what_the_answer_is():
@@ -83,7 +71,7 @@ def example(part: str) -> str:
 
 
 def test_no_example_is_left_out():
-    assert {example("Predictor()\nfaces"), example("import timm"), example(SERVER)} == set(PYTHON)
+    assert {example("Predictor()\nfaces"), example("import timm")} == set(PYTHON)
 
 
 def test_its_python_runs(photo, capsys):
@@ -101,11 +89,25 @@ def test_its_timm_example_gives_the_predictors_answer(photo):
     np.testing.assert_allclose(names["probabilities"].detach().numpy(), expected, atol=1e-4)
 
 
+def labels(answer: dict) -> list[str]:
+    return [face["label"] for face in answer["faces"]]
+
+
 def test_its_request_to_the_app_is_answered(photo, server):
-    *imports, call = example(SERVER).strip().splitlines()
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    (command,) = re.findall(r"^(curl .*?)\s+#", README, re.MULTILINE)
+    words = shlex.split(command.replace(SERVER, server))
+    answer = json.loads(subprocess.run([*words, "--silent"], capture_output=True, check=True).stdout)
+    assert labels(answer) == labels(Predictor().predict(photo).to_dict())
+
+
+def test_gradios_client_is_answered_as_the_docs_say(photo, server):
+    (code,) = [code for code in re.findall(r"^```python\n(.*?)^```", API, re.MULTILINE | re.DOTALL) if SERVER in code]
+    *imports, call = code.strip().splitlines()
     names = {}
     exec("\n".join([*imports, f"answer = {call}"]).replace(SERVER, server), names)
-    assert [face["label"] for face in names["answer"]["faces"]] == [Predictor().predict(photo)[0].label]
+    assert labels(names["answer"]) == labels(Predictor().predict(photo).to_dict())
 
 
 def shorter(part: dict) -> str:
@@ -151,8 +153,7 @@ def test_the_drawing_shows_the_folders_that_there_are():
             drawn[top] = set()
         else:
             drawn[top] |= set(names.replace("/", "").split())
-    for_deployers = {"deploy"}  # which docs/deployment.md is about
-    assert set(drawn) | for_deployers == folders(ROOT) - NOT_DRAWN | for_deployers
+    assert set(drawn) == folders(ROOT) - NOT_DRAWN
     for top in ("fer_demo", "training", "tests"):
         assert drawn[top] == folders(ROOT / top)
     for package in ("fer_demo", "training"):
