@@ -30,7 +30,7 @@ else ifneq ($(HTTPS),)
 $(error HTTPS=$(HTTPS) is not known here: say HTTPS=1, or leave it out for HTTP on this machine alone)
 endif
 
-.PHONY: app test slow lint dist clean
+.PHONY: app attack test slow lint dist clean
 
 app: $(STAMP)          ## install if needed, then serve everything on http://localhost:8501
 ifeq ($(HTTPS),1)
@@ -40,6 +40,9 @@ endif
 
 test: lint             ## install if needed, then check the code and run the fast tests
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+
+attack: $(STAMP)       ## load, slow and damaged pictures, faults: prints docs/reliability.md's table; some 20 minutes
+	$(BIN)/python -m tests.load all
 
 slow: $(STAMP)         ## the tests that take minutes or need data
 	$(BIN)/python -m pytest -m slow

@@ -89,7 +89,7 @@ def check_command(words: list[str], complete: bool, parsers: dict[str, argparse.
             assert {word for word in rest if word.startswith("--")} <= streamlit_options()
         case ["make", *rest]:
             check_make(rest)
-        case ["python", "-m", "http.server" | "pytest", *_] | ["pip" | "pipx" | ".", *_]:
+        case ["python", "-m", "http.server" | "pytest", *_] | ["pip" | "pipx" | "curl" | ".", *_]:
             pass  # other people's
         case ["sudo" | "docker" | "sed" | "systemd-analyze", *rest]:  # likewise, with files of ours
             assert all((ROOT / word).is_file() for word in rest if word.startswith("deploy/"))

@@ -9,7 +9,7 @@ import io
 import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from fer_demo.prediction import FacePrediction
@@ -53,11 +53,12 @@ class Desk:
     def __post_init__(self) -> None:
         sizes = self.limits
         self.decoder = Decoder(sizes.decode_seconds, sizes.decode_mb)
-        waiting = {"waiting": sizes.waiting, "waiting_per_visitor": sizes.waiting_per_visitor}
-        ordinary = sizes.ordinary_workers
-        self.ordinary = FairQueue(ordinary, per_visitor=max(1, ordinary - 1), **waiting)
-        self.slow = FairQueue(sizes.slow_workers, per_visitor=max(1, sizes.slow_workers - 1), **waiting)
-        self.readers = FairQueue(sizes.cores, **waiting)
+        # These get more time, since everybody else goes first.
+        self.slow_decoder = Decoder(2 * sizes.decode_seconds, sizes.decode_mb, niceness=10)
+        queue = partial(FairQueue, waiting=sizes.waiting, waiting_per_visitor=sizes.waiting_per_visitor)
+        self.ordinary = queue(sizes.ordinary_workers, per_visitor=max(1, sizes.ordinary_workers - 1))
+        self.slow = queue(sizes.slow_workers, per_visitor=max(1, sizes.slow_workers - 1))
+        self.readers = queue(sizes.cores)
 
     async def answer(
         self,
@@ -122,14 +123,16 @@ class Desk:
         file = io.BytesIO(data)
         file.name = name or "The picture"  # for the sentence when it is none
         cost = reading_cost(file)
-        line = self.ordinary if cost <= self.limits.ordinary_seconds else self.slow
+        slow = cost > self.limits.ordinary_seconds
+        line, decoder = (self.slow, self.slow_decoder) if slow else (self.ordinary, self.decoder)
         with line.enter(visitor) as place:
             await _turn(place, on_wait)
-            return await asyncio.to_thread(self.decoder.decode, data, file.name)
+            return await asyncio.to_thread(decoder.decode, data, file.name)
 
     def close(self) -> None:
-        """Ends the decoder's processes."""
+        """Ends the processes that decode."""
         self.decoder.close()
+        self.slow_decoder.close()
 
 
 async def _turn(place: Place, on_wait: OnWait | None) -> None:

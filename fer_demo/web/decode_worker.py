@@ -9,11 +9,15 @@ import threading
 import time
 
 from fer_demo.vision.images import ImageError, open_reduced
-from fer_demo.web.decoder import OPENED, REFUSED, REPLY, REQUEST, read_exactly
+from fer_demo.web.decoder import MAX_PIXELS, OPENED, REFUSED, REPLY, REQUEST, read_exactly
 
 
 def main() -> None:
-    """Decodes what comes until there is no more; the argument is the memory for one picture in megabytes."""
+    """Decodes what comes until there is no more.
+
+    The arguments are the megabytes of memory for one picture, and niceness.
+    """
+    os.nice(int(sys.argv[2]))
     threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     _limit_memory(float(sys.argv[1]))
     there, back = sys.stdin.buffer, sys.stdout.buffer
@@ -32,7 +36,7 @@ def _answer(name: str, data: bytearray) -> tuple[int, tuple[int, int, int, int],
     file = io.BytesIO(data)
     file.name = name  # for the sentence when it is no picture
     try:
-        opened = open_reduced(file)
+        opened = open_reduced(file, max_pixels=MAX_PIXELS)
     except ImageError as error:
         # A decoder that gets no memory mostly says something about a damaged file.
         return _sentence(str(error))

@@ -27,6 +27,10 @@ REPLY = struct.Struct("<BIIII")
 """`OPENED`, then height and width of the pixels, which follow, and of the picture; or `REFUSED`, then the length of a
 sentence, which follows, and zeros."""
 
+MAX_PIXELS = 13_000_000
+"""Larger pictures are read at a whole-number fraction of their size, so that one costs the server little more than
+another. Phones' usual twelve megapixels stay as they are."""
+
 OPENED, REFUSED = range(2)
 
 
@@ -35,9 +39,10 @@ class _Worker:
     """A process that decodes one picture after another."""
 
     megabytes: float
+    niceness: int
 
     def __post_init__(self) -> None:
-        command = [sys.executable, "-m", "fer_demo.web.decode_worker", str(self.megabytes)]
+        command = [sys.executable, "-m", "fer_demo.web.decode_worker", str(self.megabytes), str(self.niceness)]
         # What each thread reserves counts as memory.
         alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
         self.process = subprocess.Popen(
@@ -85,10 +90,11 @@ class Decoder:
     Args:
         seconds: For one picture; its process is killed then.
         megabytes: Memory for decoding one picture.
+        niceness: By how much others go first when the cores do not suffice, 0 to 19.
     """
 
-    def __init__(self, seconds: float = 5, megabytes: float = 900) -> None:
-        self.seconds, self.megabytes = seconds, megabytes
+    def __init__(self, seconds: float = 5, megabytes: float = 900, niceness: int = 0) -> None:
+        self.seconds, self.megabytes, self.niceness = seconds, megabytes, niceness
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -110,7 +116,7 @@ class Decoder:
             if self._closed:
                 raise ImageError("The server is being shut down; please try again in a moment.")
             worker = self._idle.pop() if self._idle else None
-        worker = worker or _Worker(self.megabytes)
+        worker = worker or _Worker(self.megabytes, self.niceness)
         late = threading.Event()
 
         def ring() -> None:

@@ -1,7 +1,13 @@
-"""A fair queue: a few requests at a time, and visitors take turns, however many requests each of them has."""
+"""A fair queue: a few requests at a time, and visitors share the time, however many requests each of them has.
+
+It is fair queueing as networks have it (Demers, Keshav and Shenker, SIGCOMM 1989), with seconds instead of bytes: next
+comes who has had the least.
+"""
 
 import threading
+import time
 from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 
@@ -28,15 +34,17 @@ class Place:
     Attributes:
         visitor: Whose it is.
         turn: Done when the turn has come.
+        since: When it came.
     """
 
     def __init__(self, queue: "FairQueue", visitor: str) -> None:
         self.visitor = visitor
         self.turn: Future[None] = Future()
+        self.since = 0.0
         self._queue = queue
 
     def ahead(self) -> int:
-        """How many requests are answered before this one, as it looks now; 0 from its turn on."""
+        """How many requests come before this one if all take equally long; 0 from its turn on."""
         return self._queue._ahead(self)
 
     def leave(self) -> None:
@@ -53,18 +61,26 @@ class Place:
 
 
 class FairQueue:
-    """Lets `capacity` requests run at a time and visitors take turns. Thread-safe.
+    """Lets `capacity` requests run at a time and visitors share the time. Thread-safe.
 
     Args:
         capacity: Requests that run at the same time.
         per_visitor: Most of them that may be one visitor's, even if nobody else is there; None is all of them.
         waiting: Requests that may wait, of all visitors together.
         waiting_per_visitor: Requests of one visitor that may wait.
+        clock: Seconds that only grow.
     """
 
     def __init__(
-        self, capacity: int, *, per_visitor: int | None = None, waiting: int = 200, waiting_per_visitor: int = 100
+        self,
+        capacity: int,
+        *,
+        per_visitor: int | None = None,
+        waiting: int = 200,
+        waiting_per_visitor: int = 100,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.clock = clock
         self.capacity = capacity
         self.per_visitor = per_visitor or capacity
         self.waiting, self.waiting_per_visitor = waiting, waiting_per_visitor
@@ -72,6 +88,8 @@ class FairQueue:
         # Visitors in the order in which they had their last turn, the one who waited longest first.
         self._lines: OrderedDict[str, deque[Place]] = OrderedDict()
         self._running: Counter[str] = Counter()
+        # Seconds that each of them has had since the queue knows them.
+        self._had: dict[str, float] = {}
         self._has_turn: set[Place] = set()
 
     def enter(self, visitor: str) -> Place:
@@ -88,6 +106,8 @@ class FairQueue:
         """
         with self._lock:
             line = self._lines.setdefault(visitor, deque())
+            if visitor not in self._had:
+                self._had[visitor] = min(self._had.values(), default=0.0)
             if len(line) >= self.waiting_per_visitor:
                 raise BusyError(YOURS)
             if sum(map(len, self._lines.values())) >= self.waiting:
@@ -111,11 +131,13 @@ class FairQueue:
             could = [v for v, line in self._lines.items() if line and self._running[v] < self.per_visitor]
             if not could:
                 break
-            visitor = min(could, key=self._running.__getitem__)  # of equals the first: who waited longest
+            # Of equals the first: who waited longest.
+            visitor = min(could, key=lambda v: (self._running[v], self._had[v]))
             place = self._lines[visitor].popleft()
             self._lines.move_to_end(visitor)
             self._running[visitor] += 1
             self._has_turn.add(place)
+            place.since = self.clock()
             ready.append(place)
         return ready
 
@@ -133,6 +155,7 @@ class FairQueue:
             if place in self._has_turn:
                 self._has_turn.remove(place)
                 self._running[place.visitor] -= 1
+                self._had[place.visitor] += self.clock() - place.since
             elif place in self._lines.get(place.visitor, ()):
                 self._lines[place.visitor].remove(place)
             self._forget(place.visitor)
@@ -145,6 +168,7 @@ class FairQueue:
             del self._running[visitor]
             if not self._lines.get(visitor):
                 self._lines.pop(visitor, None)
+                self._had.pop(visitor, None)
 
     def _ahead(self, place: Place) -> int:
         with self._lock:

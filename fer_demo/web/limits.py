@@ -27,7 +27,8 @@ class Limits:
         held_mb: Megabytes of uploads in memory, of all visitors together: arriving, or not asked about yet.
         upload_seconds: For an upload to arrive.
         held_seconds: For an upload to be asked about; it is forgotten then.
-        decode_seconds: For a picture to be decoded; who decodes it is killed then.
+        decode_seconds: For an ordinary picture to be decoded; who decodes it is killed then. Others get twice as long,
+            since they have to let ordinary ones go first.
         decode_mb: Megabytes of memory for decoding a picture.
         ordinary_seconds: Pictures that are estimated to take longer to decode wait for each other, apart from others.
         ordinary_workers: Processes that decode ordinary pictures, of which one visitor may keep all but one busy.

@@ -69,6 +69,7 @@ def serve(root: Path, folder: Path, *options: str, path: str = "") -> Iterator[s
     Yields:
         The app's address.
     """
+    folder.mkdir(exist_ok=True)
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -181,18 +182,24 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(app_url, browser) -> Iterator:
-    """A function that opens the app in a session of its own: ``visit(width=1280, **context options)``."""
+def new_visitor(browser) -> Iterator:
+    """A function that opens an address in a session of its own: ``new_visitor(url, width=1280, **context options)``."""
     contexts: list[BrowserContext] = []
-    visitors: list[Visitor] = []
+    visitors: list[tuple[str, Visitor]] = []
 
-    def open_app(width: int = 1280, path: str = "/", **options) -> Visitor:
+    def open_url(url: str, width: int = 1280, **options) -> Visitor:
         contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
-        visitors.append(Visitor(contexts[-1], app_url + path))
-        return visitors[-1]
+        visitors.append((url.split("/")[2], Visitor(contexts[-1], url)))
+        return visitors[-1][1]
 
-    yield open_app
+    yield open_url
     for context in contexts:
         context.close()
-    asked = set().union(*(visitor.hosts for visitor in visitors))
-    assert asked <= {app_url.removeprefix("http://")}, "the browser talked to somebody else than the app"
+    for host, visitor in visitors:
+        assert visitor.hosts <= {host}, "the browser talked to somebody else than the app"
+
+
+@pytest.fixture
+def visit(app_url, new_visitor):
+    """A function that opens the app in a session of its own: ``visit(width=1280, path="/", **context options)``."""
+    return lambda width=1280, path="/", **options: new_visitor(app_url + path, width, **options)

@@ -8,7 +8,7 @@ from fer_demo.web.fair_queue import BusyError, FairQueue
 
 
 def test_one_visitors_many_requests_do_not_keep_another_waiting():
-    queue = FairQueue(1)
+    queue = FairQueue(1, clock=lambda: 0.0)
     first, *rest = [queue.enter("greedy") for _ in range(10)]
     late = queue.enter("patient")
     assert first.turn.done() and not late.turn.done()
@@ -27,6 +27,24 @@ def test_the_order_of_one_visitor_is_kept_and_places_count_down():
         assert [p.turn.done() for p in places] == [n <= done for n in range(4)]
         place.leave()
     assert len(queue) == 0 and not queue._lines and not queue._running
+
+
+def test_who_takes_longer_has_fewer_turns():
+    now, turns = [0.0], []
+    queue = FairQueue(1, clock=lambda: now[0])
+    places = [queue.enter(name) for name in ("slow", "quick") for _ in range(30)]
+    for _ in range(12):
+        (place,) = queue._has_turn
+        turns.append(place.visitor)
+        now[0] += 5 if place.visitor == "slow" else 1
+        place.leave()
+    assert turns.count("slow") == 2 and turns.count("quick") == 10
+    late = queue.enter("late")  # who comes later is not ahead of all others for as long as they were busy
+    for _ in range(4):
+        (place,) = queue._has_turn
+        now[0] += 1
+        place.leave()
+    assert late not in queue._lines.get("late", ()) and any(not p.turn.done() for p in places)
 
 
 def test_a_share_is_kept_free_for_others():

@@ -154,9 +154,9 @@ def test_a_server_below_a_path_logs_the_same_routes(caplog):
 
 def test_the_api_is_logged_without_the_path_that_was_asked_for(caplog):
     pytest.importorskip("gradio", reason="the app extra is not installed")
-    from fer_demo.web.upload import build_gradio
+    from fer_demo.web.upload import build_widget
 
-    app = logs.RequestLog(Starlette(routes=[Mount("/upload", app=build_gradio())]))
+    app = logs.RequestLog(Starlette(routes=[Mount("/upload", app=build_widget().app)]))
     with caplog.at_level(logging.INFO, logs.REQUESTS.name):
         TestClient(app).get("/upload/gradio_api/file=/tmp/Anna.jpg")
-    assert caplog.records[-1].route == "/upload/gradio_api/file={path:path}"
+    assert caplog.records[-1].route == "/upload/{path}"
