@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.load.serving import Server, serve
 
-SECONDS = 60
+SECONDS = 150
 """For all of them together."""
 
 
