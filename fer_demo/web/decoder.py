@@ -49,6 +49,7 @@ class _Worker:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # libtiff has something to say about every damaged file
             env=os.environ | alone | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
         self.there = cast("IO[bytes]", self.process.stdin)
