@@ -10,6 +10,7 @@ import streamlit as st
 
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import sign_in
+from pages.common.door import door
 from pages.common.look import plain
 
 # A file, since browsers would fetch a named icon from a font server.
@@ -42,6 +43,8 @@ def main() -> None:
         for group, entries in PAGES.items()
     }
     page = st.navigation(pages)
+    if page.title != "Predict":  # which has a door of its own, for its widget
+        door()
     try:
         page.run()
     except USER_ERRORS as error:  # what a page did not expect, such as a checkpoint that was damaged meanwhile

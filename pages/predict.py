@@ -1,51 +1,43 @@
-"""Predict: a photo in, a guess about the expression of each face out."""
+"""Predict: photos in, a guess about the expression of each face out."""
+
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.vision.samples import SAMPLES
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
-from pages.common import look, state
+from pages.common import album, links, look, state
+from pages.common.door import door
+from pages.common.sample_gallery import samples
 
-UPLOAD, FILE, CAMERA = "Drop or paste", "File", "Camera"
+STAY_MINUTES = 15
+"""How long a photo stays on the server after the last sign of its page."""
 
 
-@st.fragment(run_every=0.4)
+@st.fragment(run_every=5)
 def wait_for_upload() -> None:
-    """Looks every moment whether the upload widget has left a photo for this visitor."""
+    """Looks now and then whether the widget has left something, in case that the browser did not say so."""
     if state.collect():
         st.rerun()
 
 
 def add_a_photo() -> None:
-    """Three ways in, and two samples."""
-    st.subheader("Add a photo", anchor=False)
-    # Only the open tab runs: the camera would otherwise ask for permission as soon as the page opens.
-    upload, file, camera = st.tabs([UPLOAD, FILE, CAMERA], key="source", on_change="rerun")
-    if upload.open:
-        with upload:
-            theme = st.context.theme.type
-            dress = f"&__theme={theme}" if theme else ""
-            source = f"{state.base_path()}upload/?sid={state.ticket()}{dress}"
-            st.iframe(source, height=310, alt="Upload a photo, paste it or use the webcam")
-            wait_for_upload()
-    if file.open:
-        file.file_uploader(
-            "Choose a photo",
-            type=state.PICTURES,
-            key="file",
-            on_change=state.ask_widget,
-            args=("file",),
-        )
-    if camera.open:
-        camera.camera_input("Take a picture", key="camera", on_change=state.ask_widget, args=("camera",))
-    st.caption("Or try a sample")
-    columns = st.columns(len(SAMPLES))
-    for column, sample in zip(columns, SAMPLES, strict=True):
-        column.button(sample.title, key=sample.name, on_click=state.ask_sample, args=(sample,), width="stretch")
+    """The one way in, and samples."""
+    query = {"sid": state.ticket()}
+    if theme := st.context.theme.type:
+        query["__theme"] = theme
+    if model := st.session_state.get("model"):
+        query["model"] = model
+    if st.session_state.get("blocked"):
+        st.file_uploader("Choose a photo", type=state.PICTURES, key="file", on_change=state.ask_widget, args=("file",))
+    else:
+        source = f"{state.base_path()}upload/?{urlencode(query)}"
+        st.iframe(source, height=230, alt="Take or choose photos, drop them, paste one or use the camera")
+        wait_for_upload()
     alone = f" [Keep them on your own machine]({state.base_path()}{ADDRESS.strip('/')}/)." if has_browser_page() else ""
     st.caption(
-        f":material/lock: Photos stay in this server's memory until you leave. None is kept or passed on.{alone}"
+        f":material/lock: Photos stay in this server's memory while this page is open, and {STAY_MINUTES} minutes "
+        f"longer. None is written to disk or passed on.{alone}"
     )
 
 
@@ -60,26 +52,61 @@ def downloads(photo: state.Photo) -> None:
             st.download_button(
                 f"Download {label}", text, f"{stem}.{ending}", mime, icon=":material/download:", on_click="ignore"
             )
+        if photo.credit is None:
+            st.button("Forget it", icon=":material/delete:", on_click=state.forget, help="Removes it from the server.")
 
 
+def news(photo: state.Photo | None) -> str:
+    """What is read out to somebody who cannot see that an answer came."""
+    if problem := st.session_state.get("problem"):
+        return problem
+    if photo is None:
+        return ""
+    return look.in_one_sentence(photo)
+
+
+links.follow()
 st.title("What does this face look like?", anchor=False)
 st.markdown(f":gray[{DISCLAIMER}]")
-left, right = st.columns([3, 2], gap="large")
+left, right = st.columns([2, 3], gap="large")
 with right:
-    add_a_photo()
-with left:
-    look.model_note()
+    answer = st.container(key="answer")
+with answer:
     with st.spinner("Looking for faces …"):
-        state.work_off()
-    photo = state.current_photo()
+        state.work_off(sample=False)
+    links.choose_linked_face()
+photo = state.current_photo()
+with left:
+    heard = door(sid=state.ticket(), news=news(photo))
+    if heard.before and state.resume(heard.before):
+        st.rerun()
+    if heard.blocked and not st.session_state.get("blocked"):
+        st.session_state["blocked"] = True
+        st.rerun()
+    if heard.arrived and state.collect():
+        st.rerun()
+    add_a_photo()
+    if photo:
+        with st.expander("Samples", icon=":material/photo_library:"):
+            samples()
+with answer:
     if problem := st.session_state.get("problem"):
         st.error(look.plain(problem), icon=":material/error:")
     if photo:
         look.photo_with_boxes(photo)
         look.answers(photo)
+        look.notes(photo)
         if photo.faces:
             downloads(photo)
         else:
             look.no_face_message()
+        look.model_note()
+    else:
+        st.subheader("No photo at hand? Try one of these", anchor=False)
+        samples()
+        look.model_note()
 if photo and len(photo.faces) > 1:
     look.face_cards(photo)
+if delivery := state.album():
+    album.show(delivery)
+links.keep()

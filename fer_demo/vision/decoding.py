@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,19 @@ class OpenedImage:
             pixels: As the attribute.
         """
         return cls(pixels, pixels.shape[1], pixels.shape[0])
+
+    def within(self, side: int) -> "OpenedImage":
+        """The same picture with pixels for a small place.
+
+        Args:
+            side: Most pixels of the longer side.
+        """
+        height, width = self.pixels.shape[:2]
+        if max(height, width) <= side:
+            return self
+        share = side / max(height, width)
+        size = max(1, round(width * share)), max(1, round(height * share))
+        return replace(self, pixels=np.asarray(Image.fromarray(self.pixels).resize(size, Image.Resampling.BOX)))
 
     @property
     def scale(self) -> tuple[float, float]:

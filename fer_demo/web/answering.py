@@ -34,10 +34,12 @@ class Answer:
     Attributes:
         picture: The picture, perhaps at a fraction of its size.
         faces: The predictor's answer, in pixels of the picture itself.
+        model: The checkpoint that was asked; None is the default.
     """
 
     picture: OpenedImage
     faces: FaceResults
+    model: str | None = None
 
 
 @dataclass
@@ -116,7 +118,7 @@ class Desk:
             predictor = await asyncio.to_thread(shared_predictor, model)
             found = await asyncio.to_thread(predictor.predict, picture, whole_image=whole_image, faces=faces)
         found.file = name
-        return Answer(picture, found)
+        return Answer(picture, found, model)
 
     async def open(self, data: bytes, name: str | None, visitor: str, *, on_wait: OnWait | None = None) -> OpenedImage:
         """Decodes a picture; arguments and errors as for `answer`."""

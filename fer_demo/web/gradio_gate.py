@@ -144,8 +144,9 @@ class GradioGate:
         data = question.get("data")
         if not isinstance(data, list) or len(data) != number:
             raise HTTPException(422, f"The request must have data, a list of {number} values.")
-        picture = data[0]
-        if picture is not None and not (isinstance(picture, dict) and isinstance(picture.get("path"), str)):
+        # Only the widget's own event takes several.
+        pictures = data[0] if isinstance(data[0], list) and number == 1 else [data[0]]
+        if not all(_is_picture(one) for one in pictures) or len(pictures) > self.uploads.limits.request_files:
             raise HTTPException(422, "The picture must be what an upload answered: an object with its path.")
         if len(data) > 1 and not isinstance(data[1], (bool, type(None))):
             raise HTTPException(422, "whole_image must be true or false.")
@@ -154,6 +155,10 @@ class GradioGate:
 def _path(request: Request) -> str:
     path, root = request.scope["path"], request.scope.get("root_path", "")
     return str(path.removeprefix(root))
+
+
+def _is_picture(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and isinstance(value.get("path"), str))
 
 
 async def _read(request: Request) -> Any:

@@ -25,11 +25,11 @@ _COMMON = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
-# Streamlit and Gradio both put scripts and styles into their pages, so these cannot be forbidden; whatever would talk
-# to another host is.
+# Streamlit and Gradio put scripts (Streamlit's components as blobs) and styles into their pages, so these cannot be
+# forbidden; whatever would talk to another host is.
 _POLICY = {
     "default-src": "'self'",
-    "script-src": "'self' 'unsafe-inline' 'wasm-unsafe-eval'",
+    "script-src": "'self' 'unsafe-inline' 'wasm-unsafe-eval' blob:",
     "style-src": "'self' 'unsafe-inline'",
     "img-src": "'self' data: blob:",
     "media-src": "'self' data: blob:",

@@ -16,21 +16,36 @@ from fer_demo.web.answering import Answer
 
 
 @dataclass(frozen=True)
-class Delivery:
+class Picture:
     """One picture with its answer.
 
     Attributes:
-        name: The file's own name, or None for a webcam picture without one.
-        answer: The picture and the faces on it.
+        name: The file's own name, or None for one without.
+        answer: The picture and the faces on it; None if it could not be read.
+        problem: One sentence that says why it could not.
     """
 
     name: str | None
-    answer: Answer
+    answer: Answer | None
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What somebody added at one time.
+
+    Attributes:
+        pictures: One or more, in their order.
+        left_out: Files of archives that are no pictures.
+    """
+
+    pictures: tuple[Picture, ...]
+    left_out: int = 0
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its pixels."""
-        return self.answer.picture.pixels.nbytes
+        """Bytes of all pixels."""
+        return sum(one.answer.picture.pixels.nbytes for one in self.pictures if one.answer)
 
 
 @dataclass
@@ -38,6 +53,7 @@ class _Ticket:
     seen: float
     delivery: Delivery | None = None
     delivered: float = 0.0
+    kept: Delivery | None = None
 
 
 @dataclass
@@ -96,12 +112,7 @@ class Handover:
             if ticket is None or delivery.nbytes > self.max_bytes:
                 return False
             ticket.delivery, ticket.delivered = delivery, self.clock()
-            total = 0
-            for waiting in sorted(self._tickets.values(), key=lambda t: t.delivered)[::-1]:  # the newest first
-                if waiting.delivery is not None:
-                    total += waiting.delivery.nbytes
-                    if total > self.max_bytes:
-                        waiting.delivery = None
+            self._make_room()
             return True
 
     def take(self, sid: str) -> Delivery | None:
@@ -114,11 +125,41 @@ class Handover:
             delivery, ticket.delivery = ticket.delivery, None
             return delivery
 
+    def keep(self, sid: str, delivery: Delivery) -> None:
+        """Remembers what a page has taken, for the case that its visitor loads it again; replaces what was before."""
+        with self._lock:
+            self._drop_expired()
+            if (ticket := self._seen(sid)) is not None and delivery.nbytes <= self.max_bytes:
+                ticket.kept = delivery
+                self._make_room()
+
+    def kept(self, sid: str) -> Delivery | None:
+        """What a page had taken and shown last; None if there is nothing, or the ticket has run out. Renews."""
+        with self._lock:
+            self._drop_expired()
+            ticket = self._seen(sid)
+            return ticket.kept if ticket else None
+
+    def close(self, sid: str) -> None:
+        """Forgets a ticket and the pictures under it."""
+        with self._lock:
+            self._tickets.pop(sid, None)
+
     def __len__(self) -> int:
         """The number of valid tickets."""
         with self._lock:
             self._drop_expired()
             return len(self._tickets)
+
+    def _make_room(self) -> None:
+        """Forgets the oldest pictures as long as there is too much; what is still to be taken goes last."""
+        total = 0
+        for ticket in sorted(self._tickets.values(), key=lambda t: t.delivered)[::-1]:  # the newest first
+            for name in ("delivery", "kept"):
+                if (held := getattr(ticket, name)) is not None:
+                    total += held.nbytes
+                    if total > self.max_bytes:
+                        setattr(ticket, name, None)
 
     def _seen(self, sid: str) -> _Ticket | None:
         ticket = self._tickets.get(sid)

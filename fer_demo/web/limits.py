@@ -24,6 +24,7 @@ class Limits:
             own uploader.
         request_mb: Megabytes of one request with several files.
         request_files: Files of one request.
+        album: Pictures that are answered together, from several files or an archive.
         held_mb: Megabytes of uploads in memory, of all visitors together: arriving, or not asked about yet.
         upload_seconds: For an upload to arrive.
         held_seconds: For an upload to be asked about; it is forgotten then.
@@ -41,6 +42,7 @@ class Limits:
     upload_mb: float = 20
     request_mb: float = 100
     request_files: int = 30
+    album: int = 200
     held_mb: float = 512
     upload_seconds: float = 120
     held_seconds: float = 60

@@ -8,9 +8,10 @@ same without Gradio.
 import asyncio
 import html
 import os
+import secrets
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ import gradio as gr
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
-from fer_demo.prediction import FacePrediction
+from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.vision.images import ImageError
 from fer_demo.web.answering import Answer, desk, visitor_of
+from fer_demo.web.bundles import Bundle
 from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.gradio_gate import GradioGate
-from fer_demo.web.handover import HANDOVER, Delivery, Handover
+from fer_demo.web.handover import HANDOVER, Delivery, Handover, Picture
 from fer_demo.web.limits import limits
 from fer_demo.web.shared import USER_ERRORS
 from fer_demo.web.uploads import UPLOADS, Upload, UploadStore
@@ -40,11 +42,20 @@ from fer_demo.wording import count_faces
 
 NOT_UPLOADED = "The picture has to be uploaded first; send a file. An upload can be asked about once, within a minute."
 
+Uploaded = dict[str, Any]
+"""What Gradio makes of an uploaded file: its path and name."""
+
 _MAX_SENTENCES = 3
 _STYLE = Path(__file__).with_name("upload.css")
+_SCRIPT = Path(__file__).with_name("upload.js")
 
-Payload = dict[str, Any] | None
-"""What Gradio makes of an uploaded file: its path and name."""
+_HINT = (
+    "Several at once or a ZIP archive will do; drop them here, or paste one anywhere on the page. JPEG, PNG, WebP, "
+    "HEIC and others, up to {:g} MB. Nothing is kept."
+)
+
+ALBUM_SIDE = 1280
+"""Pixels of the longer side that are kept of each of several pictures."""
 
 
 @dataclass(frozen=True)
@@ -70,47 +81,35 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
         uploads: Where they are until they are asked about.
     """
     with gr.Blocks(title="Add a photo", analytics_enabled=False, fill_width=True) as blocks:
-        photo = gr.Image(
-            label="Photo",
-            show_label=False,
-            sources=["upload", "webcam", "clipboard"],
-            type="filepath",
-            height=200,
-            buttons=[],
-            elem_id="photo",
-            placeholder="# Drop a photo\nor click to choose one",
-            webcam_options=gr.WebcamOptions(mirror=False),
+        # Every kind of file may be chosen: what is no picture gets a sentence instead of silence.
+        photos = gr.UploadButton(
+            "Take or choose a photo", file_count="multiple", variant="primary", size="lg", elem_id="choose"
         )
-        # Before a handler runs, Gradio would fetch what a payload names, an address or any file of this machine.
-        photo.async_move_resource_to_block_cache = _leave_it  # type: ignore[assignment, method-assign]
-        hint = _note(f"JPEG, PNG, WebP and others, up to {limits().upload_mb:g} MB. Nothing is kept.")
-        answer = gr.HTML(hint, elem_id="answer", padding=False)
+        api_photo = gr.File(label="photo", visible=False)
+        for component in (photos, api_photo):
+            # Before a handler runs, Gradio would fetch what a payload names, an address or any file of this machine.
+            component.async_move_resource_to_block_cache = _leave_it  # type: ignore[assignment, method-assign]
+        answer = gr.HTML(_note(_HINT.format(limits().upload_mb)), elem_id="answer", padding=False)
 
-        async def show(payload: Payload, request: gr.Request) -> AsyncIterator[tuple[Any, dict[str, Any] | str]]:
+        async def show(payload: list[Uploaded] | None, request: gr.Request) -> AsyncIterator[str | dict[str, Any]]:
             if not payload:
-                yield gr.skip(), gr.skip()
+                yield gr.skip()
                 return
-            waiting: asyncio.Queue[str | None] = asyncio.Queue()
-
-            async def on_wait(ahead: int) -> None:
-                waiting.put_nowait(_note(f"Waiting: {ahead} before you."))
-
-            task = asyncio.ensure_future(_answer(uploads, payload, _visitor(request), on_wait=on_wait))
-            task.add_done_callback(lambda _: waiting.put_nowait(None))
+            notes: asyncio.Queue[str | None] = asyncio.Queue()
+            task = asyncio.ensure_future(_answer_all(uploads, payload, request, notes.put_nowait))
+            task.add_done_callback(lambda _: notes.put_nowait(None))
             try:
-                while (note := await waiting.get()) is not None:
-                    yield gr.skip(), note
-                upload, found = task.result()
+                while (note := await notes.get()) is not None:
+                    yield _note(note)
+                delivery = task.result()
             except (*USER_ERRORS, BusyError) as error:
-                yield None, _note(str(error), error=True)
+                yield _note(str(error), error=True)
                 return
             finally:
                 task.cancel()
-            sid = request.query_params.get("sid")
-            handed_over = handover.put(sid, Delivery(upload.name or None, found))
-            yield None, _summary(found.faces, handed_over)
+            yield _summary(delivery, handover.put(request.query_params.get("sid"), delivery))
 
-        async def predict(payload: Payload, whole_image: bool | None, request: gr.Request) -> dict[str, Any]:
+        async def predict(payload: Uploaded | None, whole_image: bool | None, request: gr.Request) -> dict[str, Any]:
             """Finds the faces on a picture and says what their expressions look like."""
             if not payload:
                 raise gr.Error("No picture was sent; give a file.", print_exception=False)
@@ -122,19 +121,18 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
 
         # preprocess=False: the handlers open the upload themselves, so that every door accepts the same pictures.
         # No limits of Gradio's own: visitors take turns at the desk.
-        photo.input(
+        photos.upload(
             show,
-            photo,
-            [photo, answer],
+            photos,
+            answer,
             preprocess=False,
             api_visibility="private",
-            show_progress="minimal",
-            show_progress_on=answer,
+            show_progress="hidden",
             concurrency_limit=None,
         )
         gr.Button(visible=False).click(
             predict,
-            [photo, gr.Checkbox(False, label="whole_image", visible=False)],
+            [api_photo, gr.Checkbox(False, label="whole_image", visible=False)],
             gr.JSON(visible=False),
             preprocess=False,
             api_name="predict",
@@ -154,6 +152,7 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
         pwa=False,
         theme=_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
+        head=f"<script>{_SCRIPT.read_text(encoding='utf-8')}</script>",
     )
     inputs = {index: len(function.inputs) for index, function in blocks.fns.items()}
     api_inputs = next(len(function.inputs) for function in blocks.fns.values() if function.api_name == "predict")
@@ -182,16 +181,74 @@ async def _answer(uploads: UploadStore, payload: dict[str, Any], visitor: str, *
     return upload, await desk().answer(upload.data, upload.name or None, visitor, **options)
 
 
-def _summary(faces: Sequence[FacePrediction], handed_over: bool) -> str:
+async def _answer_all(
+    uploads: UploadStore, payload: list[Uploaded], request: gr.Request, note: Callable[[str], None]
+) -> Delivery:
+    """Answers all pictures of one upload, one after the other.
+
+    Raises:
+        ImageError: If there is no such upload, an archive is of no use, or the only picture cannot be read.
+        ModelError: If the model that was asked for cannot be loaded.
+        BusyError: If too many are waiting.
+    """
+    files = [uploads.take(one.get("path")) for one in payload]
+    if any(file is None for file in files):
+        raise ImageError(NOT_UPLOADED)
+    bundle = await asyncio.to_thread(Bundle, [file for file in files if file], uploads.limits)
+    model = request.query_params.get("model")
+    model = model if model in bundled_checkpoints() else None
+
+    async def on_wait(ahead: int) -> None:
+        note(f"Waiting: {ahead} before you.")
+
+    found: list[Picture] = []
+    pictures = iter(bundle)
+    while (picture := await asyncio.to_thread(next, pictures, None)) is not None:
+        if bundle.count > 1:
+            note(f"Photo {len(found) + 1} of {bundle.count} …")
+        if isinstance(picture, ImageError):
+            found.append(Picture(None, None, str(picture)))
+            continue
+        name = picture.name or None
+        try:
+            answer = await desk().answer(picture.data, name, _visitor(request), model=model, on_wait=on_wait)
+        except ImageError as error:
+            if bundle.count == 1:
+                raise
+            found.append(Picture(name, None, str(error)))
+            continue
+        if bundle.count > 1:
+            answer = replace(answer, picture=answer.picture.within(ALBUM_SIDE))
+        found.append(Picture(name, answer))
+    return Delivery(tuple(found), bundle.left_out)
+
+
+def _summary(delivery: Delivery, handed_over: bool) -> str:
+    answers = [one.answer for one in delivery.pictures if one.answer]
+    faces = [face for answer in answers for face in answer.faces]
+    if len(delivery.pictures) > 1:
+        unread = len(delivery.pictures) - len(answers)
+        more = f", {unread} could not be read" if unread else ""
+        said = f"<b>{len(answers)} photos, {count_faces(len(faces))}{more}</b>"
+        left = f"<br>{delivery.left_out} other files were left out." if delivery.left_out else ""
+        return _told(f"{said}{left}", handed_over)
     if not faces:
-        return _note("No face found." + (" The page says what to try." if handed_over else ""))
+        return _told("No face found." + (" The page says what to try." if handed_over else ""), handed_over)
     found = f"<b>{count_faces(len(faces))} found</b><br>"
     if handed_over and len(faces) > 1:
-        return f'<div class="note" role="status">{found}The page shows what each looks like.</div>'
+        return _told(f"{found}The page shows what each looks like.", handed_over)
     sentences = [f"Face {i}: {face.sentence}" for i, face in enumerate(faces, 1)]
-    more = len(sentences) - _MAX_SENTENCES
-    lines = [html.escape(s) for s in sentences[:_MAX_SENTENCES]] + ([f"and {more} more"] if more > 0 else [])
-    return f'<div class="note" role="status">{found}{"<br>".join(lines)}</div>'
+    more_faces = len(sentences) - _MAX_SENTENCES
+    lines = [html.escape(sentence) for sentence in sentences[:_MAX_SENTENCES]]
+    if more_faces > 0:
+        lines.append(f"and {more_faces} more")
+    return _told(found + "<br>".join(lines), handed_over)
+
+
+def _told(content: str, handed_over: bool) -> str:
+    # The mark is new each time: upload.js tells the page when it sees one.
+    mark = f' data-delivered="{secrets.token_hex(4)}"' if handed_over else ""
+    return f'<div class="note" role="status"{mark}>{content}</div>'
 
 
 def _note(text: str, error: bool = False) -> str:

@@ -17,7 +17,8 @@ from pages.common.state import Photo
 CARDS_AT_FIRST = 8
 """A class photo has dozens of faces; the rest of the cards comes at a click."""
 
-_PLOTLY = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
+# The bar is there while the mouse is over a chart; a touch screen has none, and it would lie on the figures.
+_PLOTLY = {"displaylogo": False, "modeBarButtons": [["toImage"]], "displayModeBar": "hover"}
 
 
 def chart(figure, alt: str, **more):
@@ -105,7 +106,21 @@ def answers(photo: Photo) -> None:
         _face_card(photo, 0, photo.faces[0])
     elif photo.faces:
         lines = (_headline(i, face) for i, face in enumerate(photo.faces[:CARDS_AT_FIRST]))
-        st.html(f'<div style="display:grid;gap:.5rem">{"".join(lines)}</div>')
+        more = len(photo.faces) - CARDS_AT_FIRST
+        rest = f'<div style="opacity:.7">and {more} more: see the cards below</div>' if more > 0 else ""
+        st.html(f'<div style="display:grid;gap:.5rem">{"".join(lines)}{rest}</div>')
+
+
+def in_one_sentence(photo: Photo) -> str:
+    """The answer for somebody who hears it."""
+    words = "; ".join(f"face {i}: {face.full_sentence}" for i, face in enumerate(photo.faces, 1))
+    return f"{photo.name or 'Your photo'}: {count_faces(len(photo.faces))}. {words}".strip()
+
+
+def notes(photo: Photo) -> None:
+    """What was done to the picture before it was read."""
+    for note in getattr(photo.results, "notes", ()):
+        st.caption(f":material/info: {plain(note)}")
 
 
 def no_face_message() -> None:

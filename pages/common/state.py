@@ -6,6 +6,7 @@ Keys:
     ``request``: a `Request` that the page still has to work off, or absent.
     ``problem``: one sentence about the last request, or absent.
     ``model``: name of the bundled checkpoint that answers for this visitor; absent for the default.
+    ``album``: the `Delivery` of several pictures that were added together, or None.
     ``sid``: the ticket under which the upload widget hands pictures to this visitor.
 
 A photo lives here only: it goes when the visitor leaves.
@@ -26,9 +27,9 @@ from fer_demo.results import FaceResults
 from fer_demo.vision.images import IMAGE_EXTENSIONS, OpenedImage
 from fer_demo.vision.samples import SAMPLES, Sample
 from fer_demo.vision.scaling import scaled_face
-from fer_demo.web.answering import open_now, read_now, visitor_of
+from fer_demo.web.answering import Answer, open_now, read_now, visitor_of
 from fer_demo.web.fair_queue import BusyError
-from fer_demo.web.handover import HANDOVER
+from fer_demo.web.handover import HANDOVER, Delivery
 from fer_demo.web.shared import USER_ERRORS, shared_predictor
 
 PAGE_PATHS = frozenset(path.stem for path in Path(__file__).parents[1].glob("*.py"))
@@ -48,6 +49,7 @@ class Photo:
         results: The answer, in pixels of the picture itself, in the predictor's order.
         credit: Where a sample comes from; None for a visitor's own photo.
         whole: The whole picture was taken as one face.
+        sample: The sample's name; None for a visitor's own photo.
     """
 
     name: str | None
@@ -55,6 +57,7 @@ class Photo:
     results: FaceResults
     credit: str | None = None
     whole: bool = False
+    sample: str | None = None
 
     @property
     def image(self) -> np.ndarray:
@@ -64,8 +67,7 @@ class Photo:
     @cached_property
     def faces(self) -> list[FacePrediction]:
         """`results` in pixels of `image`."""
-        x, y = self.picture.scale
-        return [scaled_face(face, (1 / x, 1 / y)) for face in self.results]
+        return in_pixels(Answer(self.picture, self.results))
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,13 @@ class Request:
     credit: str | None = None
     whole: bool = False
     faces: FaceResults | None = None
+    sample: str | None = None
+
+
+def in_pixels(answer: Answer) -> list[FacePrediction]:
+    """The faces of an answer in pixels of the picture as it was opened, perhaps at a fraction of its size."""
+    x, y = answer.picture.scale
+    return [scaled_face(face, (1 / x, 1 / y)) for face in answer.faces]
 
 
 def current_photo() -> Photo | None:
@@ -123,7 +132,12 @@ def use_model(name: str | None) -> None:
     st.session_state.pop("class averages", None)  # the mean maps of the one before
     if photo := current_photo():
         st.session_state["request"] = Request(
-            photo.name, lambda: photo.picture, photo.credit, photo.whole, None if photo.whole else photo.results
+            photo.name,
+            lambda: photo.picture,
+            photo.credit,
+            photo.whole,
+            None if photo.whole else photo.results,
+            photo.sample,
         )
 
 
@@ -134,6 +148,8 @@ def choose_face(index: int) -> None:
 
 def show(photo: Photo) -> None:
     """Puts a photo on show in place of the last one."""
+    if photo.credit:
+        st.session_state["album"] = None
     st.session_state["photo"] = photo
     st.session_state["face"] = 0
     st.session_state.pop("problem", None)
@@ -145,7 +161,7 @@ def ask_sample(sample: Sample) -> None:
     def load() -> OpenedImage:
         return OpenedImage.of(sample.load())
 
-    st.session_state["request"] = Request(sample.name, load, f"{sample.title} ({sample.credit})")
+    st.session_state["request"] = Request(sample.name, load, f"{sample.title} ({sample.credit})", sample=sample.name)
 
 
 def ask_widget(key: str) -> None:
@@ -162,15 +178,20 @@ def ask_widget(key: str) -> None:
 def ask_whole_picture() -> None:
     """Asks for the current photo again, taken as one face."""
     photo = current_photo()
-    st.session_state["request"] = Request(photo.name, lambda: photo.picture, photo.credit, whole=True)
+    st.session_state["request"] = Request(
+        photo.name, lambda: photo.picture, photo.credit, whole=True, sample=photo.sample
+    )
 
 
-def work_off() -> None:
+def work_off(sample: bool = True) -> None:
     """Works off the request that waits, or shows the first sample to a new visitor.
 
     Errors that a visitor can act on become the session's ``problem``; the last photo then stays.
+
+    Args:
+        sample: Whether a new visitor gets one.
     """
-    if current_photo() is None and "request" not in st.session_state and "problem" not in st.session_state:
+    if sample and current_photo() is None and "request" not in st.session_state and "problem" not in st.session_state:
         ask_sample(SAMPLES[0])
     request: Request | None = st.session_state.pop("request", None)
     if request is None:
@@ -187,7 +208,7 @@ def work_off() -> None:
     except (*USER_ERRORS, BusyError) as error:
         st.session_state["problem"] = str(error)
     else:
-        show(Photo(request.name, answer.picture, answer.faces, request.credit, request.whole))
+        show(Photo(request.name, answer.picture, answer.faces, request.credit, request.whole, request.sample))
 
 
 def ticket() -> str:
@@ -198,20 +219,65 @@ def ticket() -> str:
     return sid
 
 
-def collect() -> bool:
-    """Shows the photo that the upload widget left for this visitor, if any.
+def resume(sid: str) -> bool:
+    """Goes on with the visit that this browser tab had before its page was loaded again.
+
+    Args:
+        sid: The ticket of that visit, which only this tab knows.
 
     Returns:
-        Whether the page has to be drawn anew: a photo came, or the ticket has run out.
+        Whether there was one, and a photo in it.
+    """
+    before = HANDOVER.kept(sid)
+    if sid == st.session_state.get("sid") or before is None:
+        return False
+    st.session_state["sid"] = sid
+    _deliver(before)
+    return True
+
+
+def collect() -> bool:
+    """Shows what the upload widget left for this visitor, if anything.
+
+    Returns:
+        Whether the page has to be drawn anew: something came, or the ticket has run out.
     """
     sid = st.session_state["sid"]
-    delivery = HANDOVER.take(sid)
-    answer = delivery.answer if delivery else None
-    if delivery is not None and st.session_state.get("model"):
-        # The widget knows nothing of this visitor's choice: it asked the best checkpoint.
-        st.session_state["request"] = Request(delivery.name, lambda: answer.picture, faces=answer.faces)
-        return True
-    if delivery is not None:
-        show(Photo(delivery.name, answer.picture, answer.faces))
+    if delivery := HANDOVER.take(sid):
+        HANDOVER.keep(sid, delivery)
+        _deliver(delivery)
         return True
     return not HANDOVER.renew(sid)
+
+
+def _deliver(delivery: Delivery) -> None:
+    """Puts what was delivered on show: the one photo, or an album and its first photo that could be read."""
+    st.session_state.pop("problem", None)
+    st.session_state["album"] = delivery if len(delivery.pictures) > 1 else None
+    read = (number for number, one in enumerate(delivery.pictures) if one.answer)
+    if (first := next(read, None)) is not None:
+        show_from(delivery, first)
+
+
+def show_from(delivery: Delivery, number: int) -> None:
+    """Puts one of several delivered pictures on show, read by the model that answers for this visitor now."""
+    picture = delivery.pictures[number]
+    if (answer := picture.answer) is None:
+        return
+    if answer.model == st.session_state.get("model"):
+        show(Photo(picture.name, answer.picture, answer.faces))
+    else:  # another one was chosen since
+        st.session_state["request"] = Request(picture.name, lambda: answer.picture, faces=answer.faces)
+
+
+def forget() -> None:
+    """Removes the visitor's photos from the server."""
+    if sid := st.session_state.pop("sid", None):
+        HANDOVER.close(sid)
+    for name in ("photo", "album", "problem", "request"):
+        st.session_state.pop(name, None)
+
+
+def album() -> Delivery | None:
+    """The pictures that were added together; None for a single one."""
+    return st.session_state.get("album")

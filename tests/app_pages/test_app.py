@@ -15,14 +15,22 @@ from fer_demo.emotions import DISCLAIMER
 from fer_demo.predictor import ModelError, Predictor
 from fer_demo.results import FaceResults
 from fer_demo.vision.images import OpenedImage
+from fer_demo.vision.samples import SAMPLES
 from fer_demo.web.answering import Answer
-from fer_demo.web.handover import HANDOVER, Delivery
+from fer_demo.web.handover import HANDOVER, Delivery, Picture
 
 
-def test_the_page_opens_with_a_sample(app):
+def test_the_page_opens_with_the_way_in_and_samples(app):
     app.run()
     assert not app.exception and not app.error
-    assert DISCLAIMER in texts(app)
+    assert DISCLAIMER in texts(app) and "No photo at hand?" in texts(app)
+    assert "photo" not in app.session_state
+    assert {sample.title for sample in SAMPLES} <= {b.label for b in app.button}
+
+
+def test_a_sample_is_answered(app):
+    app.run()
+    button(app, "Eileen Collins").click().run()
     photo = app.session_state["photo"]
     assert photo.name == "astronaut.png" and len(photo.faces) == 1
     assert "48 × 48 grey pixels" in texts(app) and "Eileen Collins" in texts(app)
@@ -47,6 +55,8 @@ def test_a_bad_upload_is_one_sentence_and_the_last_photo_stays(app):
     upload(app, "notes.png", b"not a photo")
     (error,) = app.error
     assert error.value.startswith("notes.png is not a picture") and not app.exception
+    button(app, "Eileen Collins").click().run()
+    upload(app, "notes.png", b"not a photo")
     assert app.session_state["photo"].name == "astronaut.png"
     button(app, "Grace Hopper").click().run()
     assert not app.error
@@ -72,7 +82,8 @@ def test_a_face_that_cannot_be_read_gets_no_answer(app, astronaut):
 def delivery(name: str, picture: np.ndarray, faces: list) -> Delivery:
     """What the upload widget leaves for a page."""
     height, width = picture.shape[:2]
-    return Delivery(name, Answer(OpenedImage.of(picture), FaceResults(faces, file=name, width=width, height=height)))
+    found = FaceResults(faces, file=name, width=width, height=height)
+    return Delivery((Picture(name, Answer(OpenedImage.of(picture), found)),))
 
 
 def test_candidates_and_remarks_are_shown(app, predictor, astronaut):
@@ -113,6 +124,7 @@ def test_a_missing_model_is_one_sentence(app, monkeypatch):
     monkeypatch.setattr(predictors, "_predictors", {})
     monkeypatch.setattr(predictors, "Predictor", none_bundled)
     app.run()
+    button(app, "Eileen Collins").click().run()
     assert [e.value for e in app.error] == ["No trained model is bundled."] and not app.exception
     app.switch_page("pages/about.py").run()
     assert [e.value for e in app.error] == ["No trained model is bundled."] and not app.exception
@@ -120,6 +132,7 @@ def test_a_missing_model_is_one_sentence(app, monkeypatch):
 
 def test_about(app):
     app.run()
+    button(app, "Eileen Collins").click().run()
     app.switch_page("pages/about.py").run()
     assert not app.exception
     for words in (DISCLAIMER, "at work and in education is forbidden", "2024/1689", "no telemetry"):
@@ -151,7 +164,14 @@ def test_a_ticket_that_ran_out_is_replaced(app, monkeypatch):
     assert new != old and HANDOVER.renew(new) and not HANDOVER.renew(old)
 
 
-def test_the_widgets_photo_is_read_by_the_chosen_checkpoint(app, predictor, astronaut, monkeypatch):
+def test_the_widget_asks_the_chosen_checkpoint(app, new_visit):
+    app.session_state["model"] = "fer_sedense.restart_fer2013"
+    app.run()
+    (frame,) = app.get("iframe")
+    assert "&model=fer_sedense.restart_fer2013" in frame.proto.src
+
+
+def test_an_answer_of_another_model_than_the_chosen_one_is_not_shown(app, predictor, astronaut, monkeypatch):
     torch.manual_seed(1)
     other = Predictor(timm.create_model("fer_sedense_s2"))
     monkeypatch.setitem(predictors._predictors, "other", other)
@@ -163,6 +183,74 @@ def test_the_widgets_photo_is_read_by_the_chosen_checkpoint(app, predictor, astr
     (found,) = app.session_state["photo"].faces
     assert app.session_state["photo"].name == "mine.jpg"
     assert found.probabilities == other.predict(astronaut)[0].probabilities != face.probabilities
+
+
+def test_several_photos_are_an_album(app, predictor, astronaut):
+    app.run()
+    (face,) = predictor.predict(astronaut)
+    one = delivery("one.jpg", astronaut, [face]).pictures
+    empty = delivery("wall.jpg", np.full((90, 120, 3), 128, np.uint8), []).pictures
+    bad = (Picture("notes.txt", None, "notes.txt is not a picture."),)
+    HANDOVER.put(app.session_state["sid"], Delivery(one + empty + bad, left_out=2))
+    app.run()
+    assert not app.exception and app.session_state["photo"].name == "one.jpg"
+    said = texts(app)
+    assert "no face 1" in said and "could not be read 1" in said and "2 other files left out" in said
+    assert "notes.txt is not a picture" in said
+    labels = [b.label for b in app.get("download_button")]
+    assert labels[-2:] == ["Download CSV of all", "Download JSON of all"]
+    next(b for b in app.button if b.key == "album1").click().run()
+    assert app.session_state["photo"].name == "wall.jpg" and "No face found on this photo" in texts(app)
+
+
+def test_a_photo_can_be_forgotten(app, predictor, astronaut):
+    app.run()
+    sid = app.session_state["sid"]
+    HANDOVER.put(sid, delivery("mine.jpg", astronaut, predictor.predict(astronaut)))
+    app.run()
+    assert HANDOVER.kept(sid)
+    button(app, "Forget it").click().run()
+    assert "photo" not in app.session_state and HANDOVER.kept(sid) is None and app.session_state["sid"] != sid
+
+
+def test_a_page_that_is_loaded_again_goes_on_with_its_photo(app, new_visit, predictor, astronaut):
+    app.run()
+    sid = app.session_state["sid"]
+    HANDOVER.put(sid, delivery("mine.jpg", astronaut, predictor.predict(astronaut)))
+    app.run()
+    again = new_visit().run()
+    from pages.common import state
+
+    assert "photo" not in again.session_state and state.HANDOVER.kept(sid)
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "model", "said"),
+    [
+        ({"sample": "grace_hopper.jpg"}, "grace_hopper.jpg", None, None),
+        ({"sample": "astronaut.png", "face": "1"}, "astronaut.png", None, None),
+        ({"sample": "astronaut.png", "face": "9"}, "astronaut.png", None, "The link names face 9, but there are 1"),
+        ({"sample": "nobody.png"}, None, None, "The link names a sample that is not here: nobody.png"),
+        ({"model": "best"}, None, None, "The link names a model that is not here: best"),
+        ({"face": "zero"}, None, None, "The link's face must be a number from 1"),
+    ],
+)
+def test_links_lead_to_what_they_name(app, query, name, model, said):
+    for key, value in query.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    assert ("photo" in app.session_state) is (name is not None)
+    assert name is None or app.session_state["photo"].name == name
+    assert (said in app.error[0].value.replace("\\", "")) if said else not app.error
+
+
+def test_the_address_leads_to_what_is_on_show(app, astronaut):
+    app.run()
+    button(app, "Grace Hopper").click().run()
+    assert app.query_params.get("sample") == ["grace_hopper.jpg"] or app.query_params["sample"] == "grace_hopper.jpg"
+    upload(app, "mine.png", png(astronaut))
+    assert "sample" not in app.query_params
 
 
 def test_a_link_to_a_page_works_before_the_first_visit():

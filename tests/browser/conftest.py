@@ -148,12 +148,12 @@ class Visitor:
     def widget(self):
         """The upload widget inside its frame, once it is usable."""
         frame = self.page.frame_locator("iframe[src*='/upload/']")
-        frame.locator("#photo input[type=file]").first.wait_for(state="attached")
+        frame.locator("input[type=file]").first.wait_for(state="attached")
         return frame
 
     def add(self, path: Path) -> None:
         """Adds a photo through the upload widget."""
-        self.widget.locator("#photo input[type=file]").first.set_input_files(path)
+        self.widget.locator("input[type=file]").first.set_input_files(path)
 
     def sees(self, text: str) -> None:
         """Waits for a text on the page itself, outside the widget's frame, and for all pictures around it.

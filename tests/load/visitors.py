@@ -52,7 +52,7 @@ def run_visitors(server: Server, visitors: int, folder: Path) -> tuple[int, floa
             photo_of(number % 4 + 1, folder / f"visitor {number}.jpg")
         doors = []
         for page in pages:
-            door = page.frame_locator("iframe[src*='/upload/']").locator("#photo input[type=file]").first
+            door = page.frame_locator("iframe[src*='/upload/']").locator("input[type=file]").first
             door.wait_for(state="attached")
             doors.append(door)
         start = time.perf_counter()

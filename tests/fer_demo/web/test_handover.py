@@ -6,7 +6,7 @@ import pytest
 from fer_demo.results import FaceResults
 from fer_demo.vision.images import OpenedImage
 from fer_demo.web.answering import Answer
-from fer_demo.web.handover import Delivery, Handover
+from fer_demo.web.handover import Delivery, Handover, Picture
 
 
 class Clock:
@@ -28,14 +28,19 @@ def store(clock) -> Handover:
 
 def picture(name: str = "a.jpg", size: int = 100) -> Delivery:
     picture = OpenedImage(np.zeros(size, np.uint8), size, 1)
-    return Delivery(name, Answer(picture, FaceResults(file=name, width=size, height=1)))
+    return Delivery((Picture(name, Answer(picture, FaceResults(file=name, width=size, height=1))),))
+
+
+def name_of(delivery: Delivery) -> str | None:
+    (picture,) = delivery.pictures
+    return picture.name
 
 
 def test_a_picture_is_taken_once_and_by_its_own_page_only(store):
     mine, other = store.open(), store.open()
     assert store.put(mine, picture())
     assert store.take(other) is None
-    assert store.take(mine).name == "a.jpg"
+    assert name_of(store.take(mine)) == "a.jpg"
     assert store.take(mine) is None
 
 
@@ -56,7 +61,7 @@ def test_a_newer_picture_replaces_a_waiting_one(store):
     sid = store.open()
     store.put(sid, picture("a.jpg"))
     store.put(sid, picture("b.jpg"))
-    assert store.take(sid).name == "b.jpg"
+    assert name_of(store.take(sid)) == "b.jpg"
     assert store.take(sid) is None
 
 
@@ -105,7 +110,7 @@ def test_many_threads_get_what_is_theirs():
         sid = store.open()
         for i in range(50):
             store.put(sid, picture(f"{number}-{i}"))
-            if store.take(sid).name != f"{number}-{i}":
+            if name_of(store.take(sid)) != f"{number}-{i}":
                 wrong.append(number)
 
     threads = [threading.Thread(target=visit, args=(n,)) for n in range(8)]
@@ -114,3 +119,32 @@ def test_many_threads_get_what_is_theirs():
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_what_was_taken_can_be_kept_for_a_page_that_is_loaded_again(store, clock):
+    sid, other = store.open(), store.open()
+    assert store.kept(sid) is None
+    store.put(sid, picture("a.jpg"))
+    store.keep(sid, store.take(sid))
+    assert name_of(store.kept(sid)) == "a.jpg" and name_of(store.kept(sid)) == "a.jpg"
+    assert store.kept(other) is None and store.kept("guess") is None
+    clock.now = 50
+    store.keep(sid, picture("b.jpg"))
+    assert name_of(store.kept(sid)) == "b.jpg"
+    clock.now = 151
+    assert store.kept(sid) is None and len(store) == 0
+
+
+def test_what_is_kept_counts_and_can_be_forgotten(store, clock):
+    first, second = store.open(), store.open()
+    store.put(first, picture(size=200))
+    store.keep(first, store.take(first))
+    clock.now = 1
+    store.put(second, picture(size=200))
+    assert store.kept(first) is None and store.take(second)
+    store.keep(first, picture(size=400))
+    assert store.kept(first) is None
+    store.keep(first, picture())
+    store.close(first)
+    assert store.kept(first) is None and not store.renew(first)
+    store.close("guess")

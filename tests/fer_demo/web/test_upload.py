@@ -101,7 +101,7 @@ def _nothing_is_written(folder, uploads, monkeypatch):
 def show(url: str, sid: str, payload: dict) -> None:
     """What the widget does in a browser once a photo was added: calls the private event and waits for its end."""
     event = next(d["id"] for d in httpx.get(f"{url}config").json()["dependencies"] if d["api_visibility"] == "private")
-    body = {"data": [payload], "fn_index": event, "session_hash": f"test{time.monotonic_ns()}"}
+    body = {"data": [[payload]], "fn_index": event, "session_hash": f"test{time.monotonic_ns()}"}
     httpx.post(f"{url}gradio_api/queue/join", params={"sid": sid}, json=body).raise_for_status()
     stream = f"{url}gradio_api/queue/data?session_hash={body['session_hash']}"
     with httpx.stream("GET", stream, timeout=60) as response:
@@ -178,8 +178,9 @@ def test_the_widget_hands_over_to_the_page_that_asked(url, store, photo):
     show(url, mine, upload(url, photo))
     assert store.take(other) is None
     delivery = store.take(mine)
-    assert delivery.name == Path(photo).name and delivery.answer.picture.pixels.shape == (512, 512, 3)
-    assert len(delivery.answer.faces) == 1
+    (picture,) = delivery.pictures
+    assert picture.name == Path(photo).name and picture.answer.picture.pixels.shape == (512, 512, 3)
+    assert len(picture.answer.faces) == 1
 
 
 def test_forged_tickets_are_ignored(url, store, photo):
@@ -241,6 +242,8 @@ PICTURE = {"path": "x", "meta": {"_type": "gradio.FileData"}}
         ("call/predict", {"data": ["x", False]}, "The picture must be what an upload answered"),
         ("call/predict", {"data": [{"path": 3}, False]}, "The picture must be what an upload answered"),
         ("call/predict", {"data": [[PICTURE], False]}, "The picture must be what an upload answered"),
+        ("queue/join", {"data": [["x"]], "fn_index": 0, "session_hash": "a"}, "The picture must be what an upload"),
+        ("queue/join", {"data": [[PICTURE] * 31], "fn_index": 0, "session_hash": "a"}, "The picture must be what"),
         ("call/predict", {"data": [PICTURE, "yes"]}, "whole_image must be true or false"),
         ("call/predict", [], "must be a JSON object"),
         ("call/predict", None, "must be a JSON object"),
@@ -313,7 +316,7 @@ def test_who_waits_sees_how_many_come_first(url, uploads, photo, monkeypatch):
     running, first, second = (made.readers.enter(name) for name in ("somebody", "else", "here"))
     config = httpx.get(f"{url}config").json()
     event = next(d["id"] for d in config["dependencies"] if d["api_visibility"] == "private")
-    body = {"data": [upload(url, photo)], "fn_index": event, "session_hash": "waiting"}
+    body = {"data": [[upload(url, photo)]], "fn_index": event, "session_hash": "waiting"}
     httpx.post(f"{url}gradio_api/queue/join", json=body).raise_for_status()
     said = ""
     with httpx.stream("GET", f"{url}gradio_api/queue/data?session_hash=waiting", timeout=60) as response:

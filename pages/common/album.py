@@ -1,0 +1,113 @@
+"""Several photos that were added together: thumbnails sorted by what they look like, and a table of all answers."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+
+import pandas
+import streamlit as st
+
+from fer_demo.annotate import draw_faces
+from fer_demo.checkpoints import resolve
+from fer_demo.emotions import LABELS
+from fer_demo.results import CSV_COLUMNS, result_rows
+from fer_demo.web.handover import Delivery, Picture
+from fer_demo.wording import count_faces
+from pages.common import look, state
+
+THUMBNAIL = 320
+"""Pixels of a thumbnail's longer side."""
+
+AT_FIRST = 24
+"""Thumbnails that are drawn at once; the rest comes at a click."""
+
+UNTOLD = "can't tell"
+
+
+def main_label(picture: Picture) -> str:
+    """What a photo counts as in the summary: its largest readable face's label, or why there is none."""
+    if picture.answer is None:
+        return "could not be read"
+    faces = picture.answer.faces
+    if not faces:
+        return "no face"
+    sure = [face.label for face in faces if not face.unsure]
+    return sure[0] if sure else UNTOLD
+
+
+def show(delivery: Delivery) -> None:
+    """The whole album."""
+    st.header(f"{len(delivery.pictures)} photos", anchor=False)
+    labels = [main_label(picture) for picture in delivery.pictures]
+    order = [*LABELS, UNTOLD, "no face", "could not be read"]
+    present = [label for label in order if label in labels]
+    counts = "  ·  ".join(f"{label} {labels.count(label)}" for label in present)
+    asked = {picture.answer.model for picture in delivery.pictures if picture.answer}
+    names = ", ".join(resolve(model).name for model in asked)
+    left_out = f"  ·  {delivery.left_out} other files left out" if delivery.left_out else ""
+    st.caption(f"By the largest face that can be read: {counts}{left_out}  ·  answered by {names}")
+    chosen = st.segmented_control("Show", present, selection_mode="multi", key="album filter")
+    numbers = [n for n in range(len(labels)) if not chosen or labels[n] in chosen]
+    numbers.sort(key=lambda n: (order.index(labels[n]), n))
+    every = st.session_state.get("album all")
+    _gallery(delivery, labels, numbers if every else numbers[:AT_FIRST])
+    if len(numbers) > AT_FIRST:
+        st.toggle(f"Show all {len(numbers)} photos", key="album all")
+    _table(delivery)
+
+
+def _gallery(delivery: Delivery, labels: list[str], numbers: list[int]) -> None:
+    with st.container(horizontal=True, gap="small", key="gallery"):
+        for number in numbers:
+            picture = delivery.pictures[number]
+            with st.container(border=True, width=190, gap="small"):
+                name = look.plain(picture.name or f"Photo {number + 1}")
+                if picture.answer:
+                    pixels = draw_faces(
+                        picture.answer.picture.pixels, state.in_pixels(picture.answer), max_side=THUMBNAIL
+                    )
+                    st.image(pixels, output_format="JPEG", alt=f"{picture.name or 'Photo'}: {labels[number]}")
+                    st.markdown(f"**{labels[number]}**  \n:small[{name} · {count_faces(len(picture.answer.faces))}]")
+                    st.button(
+                        "Look at it",
+                        key=f"album{number}",
+                        type="tertiary",
+                        on_click=state.show_from,
+                        args=(delivery, number),
+                    )
+                else:
+                    st.markdown(f"**{labels[number]}**  \n:small[{look.plain(picture.problem or '')}]")
+
+
+def _rows(delivery: Delivery) -> Iterator[dict]:
+    for picture in delivery.pictures:
+        if picture.answer:
+            yield from result_rows(picture.name, picture.answer.faces)
+        else:
+            yield dict.fromkeys(CSV_COLUMNS, "") | {"file": picture.name or "", "face": 0, "status": picture.problem}
+
+
+def _table(delivery: Delivery) -> None:
+    rows = list(_rows(delivery))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    answers = [
+        picture.answer.faces.to_dict() if picture.answer else {"file": picture.name, "error": picture.problem}
+        for picture in delivery.pictures
+    ]
+    frames = [picture.answer.faces.to_dataframe() for picture in delivery.pictures if picture.answer]
+    if frames:
+        with st.expander("Table of all answers", icon=":material/table_rows:"):
+            shown = ["file", "face", "label", "confidence", "unsure", "flags", "status"]
+            st.dataframe(pandas.concat(frames)[shown], hide_index=True)
+    with st.container(horizontal=True):
+        for label, data, ending, mime in (
+            ("CSV of all", text.getvalue(), "csv", "text/csv"),
+            ("JSON of all", json.dumps(answers, indent=2, ensure_ascii=False) + "\n", "json", "application/json"),
+        ):
+            st.download_button(
+                f"Download {label}", data, f"photos.{ending}", mime, icon=":material/download:", on_click="ignore"
+            )

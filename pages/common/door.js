@@ -1,0 +1,82 @@
+// Runs once a page is drawn, and again whenever its data change.
+const KEY = "fer-demo-visit";
+
+// Streamlit's own parts that have no name, and a menu on phones that stays open over the page.
+function tidy() {
+  const name = (selector, text) => {
+    const button = document.querySelector(selector);
+    if (button && !button.getAttribute("aria-label")) button.setAttribute("aria-label", text);
+  };
+  name("[data-testid=stExpandSidebarButton]", "Menu");
+  name("[data-testid=stSidebarCollapseButton] button", "Close the menu");
+}
+
+// Nothing may lie on a chart that cannot be pointed at, and a menu has a name.
+const STYLE = `
+  @media (pointer: coarse) { .js-plotly-plot .modebar { display: none !important; } }
+  .st-key-answer { scroll-margin-top: 4rem; }
+  @media (max-width: 767px) {
+    [data-testid=stExpandSidebarButton] { width: auto !important; }
+    [data-testid=stExpandSidebarButton]::after { content: "Menu"; font: 600 1rem "Source Sans", sans-serif; }
+  }
+  @media (prefers-reduced-motion: reduce) { *, *::before, *::after { animation: none !important; transition: none !important; } }
+`;
+
+function closeMenu(event) {
+  if (innerWidth < 768 && event.target.closest?.("[data-testid=stSidebarNav] a")) {
+    setTimeout(() => document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click(), 50);
+  }
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  const here = (window.ferDemo ??= { said: null, asked: false });
+
+  // The latest component speaks for the page: an earlier one's functions lead nowhere.
+  here.send = setTriggerValue;
+  if (!here.listens) {
+    here.listens = true;
+    addEventListener("message", (event) => {
+      if (event.origin !== location.origin || !event.data?.ferDemo) return;
+      if (event.data.ferDemo === "ready") here.ready = true;
+      if (event.data.ferDemo === "delivered") {
+        here.expects = true;
+        here.send("arrived", event.data.mark);
+      }
+    });
+    document.addEventListener("click", closeMenu);
+    new MutationObserver(tidy).observe(document.body, { childList: true, subtree: true });
+    tidy();
+    document.head.append(Object.assign(document.createElement("style"), { textContent: STYLE }));
+  }
+
+  if (data.sid) {
+    // A tab that is loaded again has a new visit; its photo is still with the one before.
+    const before = sessionStorage.getItem(KEY);
+    if (!here.asked && before && before !== data.sid) here.send("before", before);
+    else sessionStorage.setItem(KEY, data.sid);
+    here.asked = true;
+    if (!here.watches) {
+      here.watches = true;
+      setTimeout(() => { if (!here.ready) here.send("blocked", true); }, 20000);
+    }
+  }
+
+  const news = parentElement.querySelector(".news");
+  news.style.cssText = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)";
+  if (data.news !== here.said) {
+    here.said = data.news;
+    news.textContent = data.news;
+    const answer = document.querySelector(".st-key-answer");
+    if (here.expects && answer && data.news) {
+      here.expects = false;
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      setTimeout(() => {  // the page is still growing
+        const { top } = answer.getBoundingClientRect();
+        if (top > innerHeight * 0.6 || top < 0) answer.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+      }, 300);
+    }
+  } else {
+    news.textContent = data.news;
+  }
+}

@@ -1,0 +1,43 @@
+"""What the pages do in the visitor's browser: hear from the widget, say and show what is new, and mind phones."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+_SCRIPT = Path(__file__).with_name("door.js")
+
+
+@cache
+def _component() -> Any:
+    return st.components.v2.component(
+        "fer_demo_door", html='<div class="news" role="status" aria-live="polite"></div>', js=_SCRIPT.read_text("utf-8")
+    )
+
+
+def door(*, sid: str | None = None, news: str = "", on_event: Callable[[], None] | None = None) -> Any:
+    """Puts the script into a page.
+
+    Args:
+        sid: The visitor's ticket on a page with the upload widget, remembered by the browser tab; None elsewhere.
+        news: What there is to say to somebody who listens; when it changes it is read out, and the answer comes into
+            view on a small screen.
+        on_event: Called after one of the events.
+
+    Returns:
+        What came from the browser: ``arrived``, a mark when the widget has an answer; ``before``, the ticket of the
+        visit that the tab had before it was loaded again; ``blocked``, if the widget's frame could not be loaded.
+    """
+    return _component()(
+        key="door",
+        data={"sid": sid, "news": news},
+        on_arrived_change=on_event or _nothing,
+        on_before_change=on_event or _nothing,
+        on_blocked_change=on_event or _nothing,
+    )
+
+
+def _nothing() -> None:
+    pass
