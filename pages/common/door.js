@@ -5,7 +5,7 @@ const KEY = "fer-demo-visit";
 function tidy() {
   const name = (selector, text) => {
     const button = document.querySelector(selector);
-    if (button && !button.getAttribute("aria-label")) button.setAttribute("aria-label", text);
+    if (button && button.getAttribute("aria-label") !== text) button.setAttribute("aria-label", text);
   };
   name("[data-testid=stExpandSidebarButton]", "Menu");
   name("[data-testid=stSidebarCollapseButton] button", "Close the menu");
@@ -51,6 +51,14 @@ export default function (component) {
   }
 
   if (data.sid) {
+    // Who comes with a keyboard starts before the widget and not at the top of the menu.
+    const start = parentElement.host ?? parentElement;
+    if (!here.started && (document.activeElement === document.body || !document.activeElement)) {
+      start.tabIndex = -1;
+      start.style.outline = "none";
+      start.focus({ preventScroll: true });
+    }
+    here.started = true;
     // A tab that is loaded again has a new visit; its photo is still with the one before.
     const before = sessionStorage.getItem(KEY);
     if (!here.asked && before && before !== data.sid) here.send("before", before);

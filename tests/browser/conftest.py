@@ -127,7 +127,7 @@ class Visitor:
         hosts: Hosts and ports that the browser talked to.
     """
 
-    def __init__(self, context: BrowserContext, url: str) -> None:
+    def __init__(self, context: BrowserContext, url: str, prepare=None) -> None:
         self.problems: list[str] = []
         self.hosts: set[str] = set()
         self.page: Page = context.new_page()
@@ -137,6 +137,8 @@ class Visitor:
         self.page.on("response", lambda r: self.problems.append(f"{r.status} {r.url}") if r.status >= 400 else None)
         context.on("request", self._note_host)  # of every page and frame; connections of WebSocket are no requests
         self.page.on("websocket", self._note_host)
+        if prepare:
+            prepare(self.page)
         self.page.goto(url)
 
     def _note_host(self, request) -> None:
@@ -183,13 +185,16 @@ class Visitor:
 
 @pytest.fixture
 def new_visitor(browser) -> Iterator:
-    """A function that opens an address in a session of its own: ``new_visitor(url, width=1280, **context options)``."""
+    """A function that opens an address in a session of its own: ``new_visitor(url, width=1280, **context options)``.
+
+    ``prepare`` is a function that gets the page before the address is opened.
+    """
     contexts: list[BrowserContext] = []
     visitors: list[tuple[str, Visitor]] = []
 
-    def open_url(url: str, width: int = 1280, **options) -> Visitor:
+    def open_url(url: str, width: int = 1280, prepare=None, **options) -> Visitor:
         contexts.append(browser.new_context(viewport={"width": width, "height": 900}, **options))
-        visitors.append((url.split("/")[2], Visitor(contexts[-1], url)))
+        visitors.append((url.split("/")[2], Visitor(contexts[-1], url, prepare)))
         return visitors[-1][1]
 
     yield open_url

@@ -182,7 +182,7 @@ def test_loading_again_keeps_the_photo(visit, photos):
 
 def test_a_link_can_be_sent(visit):
     visitor = visit(path="/?sample=grace_hopper.jpg&model=fer_sedense.restart_fer2013")
-    visitor.sees("Grace Hopper")
+    visitor.sees("U.S. Navy, public domain")
     visitor.sees("fer_sedense.restart_fer2013")
     visitor.page.get_by_role("button", name="Back to photographs").click()
     visitor.until("!location.search.includes('model')")
@@ -204,11 +204,12 @@ def test_by_keyboard_alone(visit, photos):
     visitor.sees("one.png")
 
 
-def test_without_the_frame_there_is_an_uploader(visit, photos, browser, new_visitor, app_url):
-    visitor = new_visitor("about:blank")
-    visitor.page.route("**/upload/**", lambda route: route.abort())
-    visitor.page.clock.install()
-    visitor.page.goto(app_url)
+def test_without_the_frame_there_is_an_uploader(visit, photos):
+    def block(page):
+        page.route("**/upload/**", lambda route: route.abort())
+        page.clock.install()
+
+    visitor = visit(prepare=block)
     visitor.page.get_by_text("No photo at hand?").wait_for()
     visitor.page.clock.fast_forward(25_000)
     uploader = visitor.page.locator("[data-testid=stFileUploader] input[type=file]")
