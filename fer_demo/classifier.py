@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fer_demo.prediction import FacePrediction
 from fer_demo.runtime.engines import Engine, installed, make_engine, softmax
-from fer_demo.runtime.model_info import ModelError, check_temperature
+from fer_demo.runtime.model_info import ModelError, check_temperature, finite
 from fer_demo.vision.preprocess import prepare_array
 from fer_demo.vision.quality import crop_quality
 from fer_demo.wording import candidates
@@ -156,9 +156,12 @@ class FaceClassifier:
         for start in range(0, len(crops), BATCH_SIZE):
             x = prepare_array(crops[start : start + BATCH_SIZE], **self._engine.info.preprocessing)
             logits = self._engine.logits(x)
-            if self._engine.info.mirror:
-                logits = (logits + self._engine.logits(np.ascontiguousarray(x[..., ::-1]))) * np.float32(0.5)
-            results.append(softmax(logits / np.float32(self.temperature)))
+            # Finite logits can still be too large to be added, or divided by a very small temperature.
+            with np.errstate(over="ignore", invalid="ignore"):
+                if self._engine.info.mirror:
+                    logits = (logits + self._engine.logits(np.ascontiguousarray(x[..., ::-1]))) * np.float32(0.5)
+                scaled = finite(logits / np.float32(self.temperature), self._engine.info.name)
+            results.append(softmax(scaled))
         return np.concatenate(results)
 
     def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[FacePrediction]:

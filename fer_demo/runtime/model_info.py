@@ -255,7 +255,7 @@ def flagged(cfg: Mapping[str, Any], flag: str) -> bool:
         flag: ``"mirror"``: its answer is the mean of its logits for a picture and for the mirror image;
             ``"robust"``: it learned damaged pictures.
     """
-    return f"{flag}=1" in (cfg.get("notes") or ())
+    return f"{flag}=1" in _notes(cfg)
 
 
 def with_flag(cfg: Mapping[str, Any], flag: str, on: bool) -> dict[str, Any]:
@@ -269,19 +269,26 @@ def with_flag(cfg: Mapping[str, Any], flag: str, on: bool) -> dict[str, Any]:
     return _with_note(cfg, f"{flag}=", 1.0 if on else None)
 
 
+def _notes(cfg: Mapping[str, Any]) -> list[str]:
+    notes = cfg.get("notes") or ()
+    if not isinstance(notes, list | tuple):
+        raise ModelError(f"The pretrained_cfg's notes must be a list, but are {one_line(str(notes))!r}.")
+    return [str(note) for note in notes]
+
+
 def _noted(cfg: Mapping[str, Any], key: str, check: Callable[[float], float], rule: str) -> float | None:
     """A number among the notes; None if it is not there."""
-    notes = [str(note) for note in cfg.get("notes") or () if str(note).startswith(key)]
+    notes = [note for note in _notes(cfg) if note.startswith(key)]
     if not notes:
         return None
     try:
         return check(float(notes[-1].removeprefix(key)))
     except ValueError:
-        raise ModelError(f"The pretrained_cfg says {notes[-1]!r}, but {rule}.") from None
+        raise ModelError(f"The pretrained_cfg says {one_line(notes[-1])!r}, but {rule}.") from None
 
 
 def _with_note(cfg: Mapping[str, Any], key: str, value: float | None) -> dict[str, Any]:
-    others = [note for note in cfg.get("notes") or () if not str(note).startswith(key)]
+    others = [note for note in _notes(cfg) if not note.startswith(key)]
     notes = (*others, *([] if value is None else [f"{key}{value:g}"]))
     return {**cfg, "notes": notes} if notes else {key: v for key, v in cfg.items() if key != "notes"}
 

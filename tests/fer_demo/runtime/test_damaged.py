@@ -32,6 +32,8 @@ def folder(tmp_path):
         ({"label_names": ["angry", *json.loads("[]")]}, "must have the outputs"),
         ({"num_classes": 10**12}, "holds the number 1000000000000"),
         ({"mean": [float("nan")]}, "NaN is no finite number"),
+        ({"notes": 3}, "notes must be a list, but are '3'"),
+        ({"notes": ["set_threshold=0.1" + "[" * 5000]}, "says 'set_threshold[^\n]{0,200}$"),
     ],
 )
 def test_settings(folder, changes, message):
@@ -41,6 +43,13 @@ def test_settings(folder, changes, message):
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError, match=message):
         Predictor(folder, engine="torch")
+
+
+@pytest.mark.filterwarnings("error")
+def test_logits_that_are_too_large_to_go_on_with(folder):
+    predictor = Predictor(folder, engine="torch", temperature=1e-38)
+    with pytest.raises(ModelError, match="not finite"):
+        predictor.classify([np.arange(48 * 48, dtype=np.uint32).astype(np.uint8).reshape(48, 48)])
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a": Infinity}', '{"a": 1e999}', "\xff"])
