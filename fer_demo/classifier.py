@@ -161,7 +161,7 @@ class FaceClassifier:
                 if self._engine.info.mirror:
                     logits = (logits + self._engine.logits(np.ascontiguousarray(x[..., ::-1]))) * np.float32(0.5)
                 scaled = finite(logits / np.float32(self.temperature), self._engine.info.name)
-            results.append(softmax(scaled))
+                results.append(softmax(scaled))
         return np.concatenate(results)
 
     def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[FacePrediction]:

@@ -47,7 +47,7 @@ def test_settings(folder, changes, message):
 
 @pytest.mark.filterwarnings("error")
 def test_logits_that_are_too_large_to_go_on_with(folder):
-    predictor = Predictor(folder, engine="torch", temperature=1e-38)
+    predictor = Predictor(folder, engine="torch", temperature=1e-42)
     with pytest.raises(ModelError, match="not finite"):
         predictor.classify([np.arange(48 * 48, dtype=np.uint32).astype(np.uint8).reshape(48, 48)])
 
