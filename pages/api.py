@@ -66,7 +66,7 @@ st.markdown(
 )
 st.subheader("The answer", anchor=False)
 st.dataframe(fields(FacesFound), hide_index=True)
-st.caption("Each face has")
+st.markdown("Each face has")
 st.dataframe(fields(Face), hide_index=True)
 st.markdown(
     'What goes wrong is `{"error": "…"}` with one sentence, and a status: 400 for what is no picture, 413 for what '

@@ -14,6 +14,7 @@ function tidy() {
 // Nothing may lie on a chart that cannot be pointed at, and a menu has a name.
 const STYLE = `
   @media (pointer: coarse) { .js-plotly-plot .modebar { display: none !important; } }
+  [data-testid=stCaptionContainer], [data-testid=stCaptionContainer] p { color: var(--fer-caption) !important; opacity: 1 !important; }
   .st-key-answer { scroll-margin-top: 4rem; }
   @media (max-width: 767px) {
     [data-testid=stExpandSidebarButton] { width: auto !important; }
@@ -21,6 +22,14 @@ const STYLE = `
   }
   @media (prefers-reduced-motion: reduce) { *, *::before, *::after { animation: none !important; transition: none !important; } }
 `;
+
+// Streamlit's captions are too pale on a white page: the text's own colour, less diluted.
+function readableCaptions() {
+  const app = document.querySelector(".stApp");
+  if (!app) return;
+  const text = getComputedStyle(app).color;
+  document.documentElement.style.setProperty("--fer-caption", `color-mix(in srgb, ${text} 80%, transparent)`);
+}
 
 function closeMenu(event) {
   if (innerWidth < 768 && event.target.closest?.("[data-testid=stSidebarNav] a")) {
@@ -50,6 +59,7 @@ export default function (component) {
     document.head.append(Object.assign(document.createElement("style"), { textContent: STYLE }));
   }
 
+  readableCaptions();
   if (data.sid) {
     // Who comes with a keyboard starts before the widget and not at the top of the menu.
     const start = parentElement.host ?? parentElement;
