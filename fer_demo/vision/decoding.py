@@ -64,7 +64,8 @@ class OpenedImage:
 
 def damaged(name: str, error: Exception) -> str:
     """The sentence about a file that a decoder stumbled over."""
-    return f"{name} is damaged or cut off ({error}); get the file again or save it anew as JPEG or PNG."
+    reason = " ".join(str(error).split())  # libheif ends its sentences with a line break
+    return f"{name} is damaged or cut off ({reason}); get the file again or save it anew as JPEG or PNG."
 
 
 def decode(image: Image.Image, name: str, header: Header | None = None, max_pixels: int | None = None) -> OpenedImage:

@@ -11,6 +11,7 @@ import struct
 from typing import BinaryIO
 
 from fer_demo.vision.directories import TIFF_STARTS, check_directory, check_exif, wasteful
+from fer_demo.vision.heif import check_heif
 from fer_demo.vision.jpeg2000 import check_jpeg2000
 from fer_demo.vision.limits import (
     FORMAT_LIMITS,
@@ -30,7 +31,7 @@ MAX_SEGMENTS = 10_000
 MAX_EXIF = 100
 """Segments of EXIF data of a JPEG file; nearly all files have one."""
 MAX_LOOKS = 20
-"""Places of an AVIF file that look like EXIF data; by chance there is one in 30 files of 20 MB."""
+"""Places of an AVIF or HEIF file that look like EXIF data; by chance there is one in 30 files of 20 MB."""
 MAX_JUNK = 65_536
 """Bytes of a JPEG file before its first scan, or of the head of a PPM file, that say nothing."""
 MAX_CHUNKS = 100_000
@@ -76,7 +77,7 @@ def read_header(file: BinaryIO, name: str) -> Header:
     elif start.startswith(TIFF_STARTS):
         check_directory(file, length, name, "tags")
     elif start[4:8] == b"ftyp":
-        _avif(file, length, name)
+        _boxes(file, length, name)
     elif start[:1] == b"P":
         _ppm(file, start[:2], name)
     elif start.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
@@ -194,12 +195,14 @@ def _gif(file: BinaryIO, name: str) -> None:
             raise wasteful(name, f"more than {MAX_JUNK} bytes that mean nothing before its first frame")
 
 
-def _avif(file: BinaryIO, length: int, name: str) -> None:
+def _boxes(file: BinaryIO, length: int, name: str) -> None:
+    """AVIF and HEIF, which are kept in the same boxes and have the same limit of bytes."""
     # Where the EXIF data are is written in boxes inside boxes; so they are looked for by their start.
     if length > FORMAT_LIMITS["AVIF"][1]:
         return  # which is refused for its length
     file.seek(0)
     data = file.read()
+    check_heif(data, name)
     starts = itertools.chain.from_iterable(pattern.finditer(data) for pattern in _EXIF_STARTS)
     for looks, found in enumerate(starts, 1):
         if looks > MAX_LOOKS:
