@@ -71,7 +71,7 @@ def read_header(file: BinaryIO, name: str) -> Header:
     if start.startswith(b"\xff\xd8\xff"):
         header = _jpeg(file, length, name)
     elif start.startswith(b"\x89PNG\r\n\x1a\n"):
-        _png(file, name)
+        header = Header(length, significant_bits=_png(file, name))
     elif start.startswith(b"GIF8"):
         _gif(file, name)
     elif start.startswith(TIFF_STARTS):
@@ -155,13 +155,14 @@ def _check_scans(scans: int, scanned: int, held: int, name: str) -> None:
         )
 
 
-def _png(file: BinaryIO, name: str) -> None:
-    position, profiles, pixels = 8, 0, 0
+def _png(file: BinaryIO, name: str) -> int | None:
+    """The significant bits, if the file says so."""
+    position, profiles, pixels, bits = 8, 0, 0, None
     for _ in range(MAX_CHUNKS):
         file.seek(position)
         head = file.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
-            return
+            return bits
         position += 12 + int.from_bytes(head[:4])
         if head[4:] == b"IHDR":
             width, height = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
@@ -171,6 +172,8 @@ def _png(file: BinaryIO, name: str) -> None:
                 f"{name} is an animated PNG file with {pixels / 1e6:.0f} million pixels, more than the "
                 f"{MAX_ANIMATED_PIXELS / 1e6:.0f} million that are accepted of its kind; save one frame as JPEG or PNG."
             )
+        if head[4:] == b"sBIT":
+            bits = next(iter(file.read(1)), None)  # of the first channel
         profiles += head[4:] == b"iCCP"
         if profiles > 1:  # Pillow would unpack each of them
             raise wasteful(name, "more than one colour profile")

@@ -62,12 +62,14 @@ class Header:
         scanned: JPEG: samples that all scans together go over; 0 for one scan.
         coefficient_bytes: JPEG: bytes of the coefficients that are held for several scans; 0 for one scan.
         lossless: JPEG: coded without a transform, so that nothing can be decoded at a fraction of its size.
+        significant_bits: PNG: bits that a sample had before it was written; None if the file does not say.
     """
 
     file_bytes: int = 0
     scanned: int = 0
     coefficient_bytes: int = 0
     lossless: bool = False
+    significant_bits: int | None = None
 
 
 def check_size(width: int, height: int, name: str) -> None:
