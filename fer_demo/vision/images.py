@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from fer_demo.vision.decoding import OpenedImage, damaged, decode, from_array
 from fer_demo.vision.headers import read_header
 from fer_demo.vision.heif import register
+from fer_demo.vision.kinds import HEAD_BYTES, RAW_PHOTO, is_raw_photo, what_it_is
 from fer_demo.vision.limits import MAX_PIXELS, MAX_SIDE, READ_PIXELS, Header, ImageError, check_decoder, seconds
 from fer_demo.vision.sources import NAMELESS, one_line, source_name, why_no_path
 
@@ -216,8 +217,13 @@ def _image(file: BinaryIO, name: str) -> Iterator[tuple[Image.Image, Header, str
             file.seek(0)
         except (AttributeError, OSError):  # a pipe, which cannot go back
             file = io.BytesIO(file.read())
+        head = file.read(HEAD_BYTES)
+        if kind := what_it_is(head):
+            raise ImageError(f"{name} is {kind}")
         header = read_header(file, name)
         image = Image.open(file, formats=_FORMATS)
+        if image.format == "TIFF" and is_raw_photo(getattr(image, "tag_v2", {})):
+            raise ImageError(f"{name} is {RAW_PHOTO}")
         check_decoder(image, header, name)
     except ImageError:
         raise
