@@ -88,15 +88,12 @@ class FaceResults(list[FacePrediction]):
         return FaceResults(found, file=self.file, width=self.width, height=self.height, notes=self._notes)
 
     def to_dict(self) -> dict[str, Any]:
-        """``{"file", "width", "height", "notes": [...], "faces": [...]}``, ready for ``json.dumps``; see `FacePrediction.to_dict`."""
-        faces = [face.to_dict() for face in self]
-        return {
-            "file": self.file,
-            "width": self.width,
-            "height": self.height,
-            "notes": list(self.notes),
-            "faces": faces,
-        }
+        """``{"file", "width", "height", "notes": [...], "faces": [...]}``, ready for ``json.dumps``.
+
+        For what is in a face see `FacePrediction.to_dict`.
+        """
+        picture = {"file": self.file, "width": self.width, "height": self.height}
+        return picture | {"notes": list(self.notes), "faces": [face.to_dict() for face in self]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "FaceResults":

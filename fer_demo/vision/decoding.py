@@ -148,9 +148,11 @@ def _depth(image: Image.Image, lower: Image.Image | None, significant: int | Non
 def _wide(strip: Image.Image, lower: Image.Image | None) -> NDArray[np.uint16]:
     """Samples of 16 bits (H, W) or, of the upper and the lower halves of colour ones, (H, W, channels)."""
     if lower is not None:
-        return np.asarray(strip).astype(np.uint16) << 8 | np.asarray(lower)
+        wide: NDArray[np.uint16] = np.asarray(strip).astype(np.uint16) << 8 | np.asarray(lower)
+        return wide
     # int32 ("I") holds 16-bit samples in practice.
-    return np.clip(np.asarray(strip), 0, 65535).astype(np.uint16)
+    samples: NDArray[np.uint16] = np.clip(np.asarray(strip), 0, 65535).astype(np.uint16)
+    return samples
 
 
 def _joined(image: Image.Image, lower: Image.Image | None, bits: int, factor: int) -> NDArray[np.uint8]:

@@ -107,11 +107,11 @@ class Deep:
         if max(high for _, high in extremes[:3]) >= 1 << _DEPTHS[-1] - 8:
             return None
         self._file.seek(0)
-        other = Image.open(self._file, formats=[self._format])
-        assert isinstance(other, ImageFile.ImageFile)
+        other: Any = Image.open(self._file, formats=[self._format])
         other.tile = [tile._replace(args=self._replaced(tile.args)) for tile in other.tile]
         other.load()
-        return other
+        lower: Image.Image = other
+        return lower
 
     def _replaced(self, args: Any) -> Any:
         return (self._mode, *args[1:]) if isinstance(args, tuple) else self._mode

@@ -66,7 +66,7 @@ def test_one_sentence_says_what_it_is(name, tmp_path):
     path.write_bytes(data)
     for read in (open_image, open_reduced, reading_cost):
         for source in (path, data, io.BytesIO(data)):
-            with pytest.raises(ImageError, match=f" is {words}") as error:
+            with pytest.raises(ImageError, match=f" is .*{words}") as error:
                 read(source)
             text = str(error.value)
             assert text.endswith(".") and "; " in text and "\n" not in text and "damaged" not in text
