@@ -91,7 +91,8 @@ class Deep:
         modes = {_first(tile.args) for tile in tiles}
         mode = str(next(iter(modes), ""))
         if len(modes) == 1 and mode.partition(";16")[0] in ("RGB", "RGBA") and mode[-3:-1] == "16":
-            self._file, self._format, self._mode = image.fp, str(image.format), f"{mode[:-1]}{_OTHER[mode[-1]]}"
+            self._file, self._format = getattr(image, "fp", None), str(image.format)
+            self._mode = f"{mode[:-1]}{_OTHER[mode[-1]]}"
         if image.width * image.height > MAX_DEEP_PIXELS:
             self._file = None
 
