@@ -108,14 +108,13 @@ def draw_face(expression: Expression) -> NDArray[np.uint8]:
     for side in (-1, 1):
         _eye(canvas, expression, side)
     for y in (60, 66, 72) if expression.crease else ():
-        grey = _SKIN - int(10 * expression.crease)
-        canvas.line([(80, y), (90, y - 2), (110, y - 2), (120, y)], 1, grey)
+        canvas.line([(80, y), (90, y - 2), (110, y - 2), (120, y)], 1, _SKIN - int(10 * expression.crease))
     canvas.line([(96, 128), (100, 129.5), (104, 128)], 1.2, 130)  # below the nose
     _mouth(canvas, expression)
     canvas.blur(0.5)
-    grey = np.asarray(canvas.image.resize((SIZE, SIZE), Image.Resampling.LANCZOS), float)
-    grey += np.random.default_rng(0).normal(0, 2.5, grey.shape)  # no photograph is quite smooth
-    return np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1)
+    photo = np.asarray(canvas.image.resize((SIZE, SIZE), Image.Resampling.LANCZOS), float)
+    photo += np.random.default_rng(0).normal(0, 2.5, photo.shape)  # no photograph is quite smooth
+    return np.repeat(photo.clip(0, 255).astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def _head(canvas: _Canvas, face: Expression) -> None:
@@ -128,13 +127,13 @@ def _head(canvas: _Canvas, face: Expression) -> None:
     canvas.blur(1.5)
     places: NDArray[np.float64] = np.arange(canvas.side) / canvas.scale
     x, y = np.meshgrid(places, places)
-    from_middle = ((x - 100) / 50) ** 2 + ((y - 105) / 62) ** 2
+    from_middle = ((x - 100) / 50) ** 2 + ((y - 105 - face.jaw / 2) / (62 + face.jaw / 2)) ** 2
     shade = 35 * from_middle**2  # the cheeks turn away from the light
     shade += 12 * np.exp(-((np.abs(x - 100) - 20) ** 2 / 120 + (y - 96) ** 2 / 70))  # the eyes lie deep
     shade += 10 * np.exp(-((x - 100) ** 2 / 200 + (y - _MOUTH - face.mouth_down) ** 2 / 20))
     shade -= 10 * np.exp(-((x - 99) ** 2 / 15 + (y - 112) ** 2 / 250))  # the nose catches it
-    grey = np.asarray(canvas.image, float) - np.where(from_middle < 1, shade, 0)
-    canvas.image = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
+    shaded = np.asarray(canvas.image, float) - np.where(from_middle < 1, shade, 0)
+    canvas.image = Image.fromarray(shaded.clip(0, 255).astype(np.uint8))
     k = canvas.scale
     ImageDraw.Draw(canvas.image).pieslice((50 * k, 35 * k, 150 * k, 110 * k), 180, 360, fill=_HAIR)
 

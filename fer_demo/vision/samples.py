@@ -62,8 +62,8 @@ _SURPRISED = Expression(
     jaw=10,
 )
 _SAD = Expression(
-    brow_up=-5.4, brow_inner=8, brow_arch=1.3, eye_open=6, iris=9.7, mouth_width=35.8, mouth_open=0, mouth_curve=-5.7,
-    lip=4.8, nose_fold=2.1, frown=1.1, jaw=2.2, lid=0.1,
+    brow_up=-5.4, brow_inner=10.1, brow_arch=-0.1, eye_open=6, iris=10.4, mouth_width=35.8, mouth_open=0,
+    mouth_curve=-8.4, lip=5.5, mouth_down=-0.2, nose_fold=1.8, frown=1.4, jaw=2.2,
 )  # fmt: skip
 _ANGRY = Expression(
     brow_up=-8, brow_inner=-8, brow_arch=0, eye_open=10.1, iris=9.1, mouth_width=25.1, mouth_open=0, mouth_curve=-3.7,

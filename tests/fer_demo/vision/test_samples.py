@@ -25,13 +25,13 @@ def test_the_answer_is_what_it_claims(predictor, shown):
     assert faces.notes == ()
 
 
-@pytest.mark.parametrize("name", ["surprised", "angry", "afraid"])
+@pytest.mark.parametrize("name", ["surprised", "sad", "angry", "afraid"])
 @pytest.mark.parametrize("model", ["fer_sedense.restart_fer2013", "fer_sedense_nano.photos_fer2013"])
 def test_other_weights_agree_about_the_drawings(predictor, name, model):
     shown = sample(name)
     (face,) = predictor.predict(shown.load())
     (other,) = Predictor(model).predict(shown.load(), faces=[face])
-    assert other.label == shown.shows[0] and other.confidence > 0.55
+    assert other.label == shown.shows[0] and other.confidence > 0.5
 
 
 def test_names():
