@@ -121,8 +121,8 @@ def _head(canvas: _Canvas, face: Expression) -> None:
     canvas.ellipse(100, 215, 75, 50, 80)
     canvas.area([(80, 150), (120, 150), (124, 190), (76, 190)], 165)
     canvas.ellipse(100, 88, 62, 72, _HAIR)
-    for x in (47, 153):
-        canvas.ellipse(x, 108, 8, 14, 185)
+    for ear in (47, 153):
+        canvas.ellipse(ear, 108, 8, 14, 185)
     canvas.ellipse(100, 105 + face.jaw / 2, 50, 62 + face.jaw / 2, _SKIN)
     canvas.blur(1.5)
     places: NDArray[np.float64] = np.arange(canvas.side) / canvas.scale
