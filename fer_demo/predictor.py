@@ -44,6 +44,7 @@ class _Cut:
     file: str | None
     width: int
     height: int
+    notes: tuple[str, ...]
     faces: list[tuple[Any, ...]]
 
 
@@ -249,7 +250,7 @@ class Predictor(FaceClassifier):
         height, width = image.shape[:2]
         smaller = 1 / scale[0], 1 / scale[1]
         size = self.input_size[0]
-        cut = _Cut(source_name(source), opened.width, opened.height, [])
+        cut = _Cut(source_name(source), opened.width, opened.height, opened.notes, [])
         if whole:
             box, crop = (0.0, 0.0, float(width), float(height)), whole_picture(image, size)
             quality = crop_quality(crop, box=box, robust=self.robust)
@@ -279,7 +280,7 @@ class Predictor(FaceClassifier):
         answers = []
         for cut in cuts:
             faces = [self._face(next(rows), *found) for found in cut.faces]
-            answers.append(FaceResults(faces, file=cut.file, width=cut.width, height=cut.height))
+            answers.append(FaceResults(faces, file=cut.file, width=cut.width, height=cut.height, notes=cut.notes))
         return answers
 
     def _face(

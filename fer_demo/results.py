@@ -13,6 +13,7 @@ from fer_demo.emotions import LABELS
 from fer_demo.prediction import FacePrediction
 from fer_demo.vision.images import ImageSource, open_image
 from fer_demo.vision.sources import one_line
+from fer_demo.vision.turns import turn_of, turn_sentence
 
 if TYPE_CHECKING:
     import pandas
@@ -44,14 +45,35 @@ class FaceResults(list[FacePrediction]):
         file: The picture's path or name; None when it has none.
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
+        notes: What people should know about how the picture was read, a short clause each.
     """
 
-    def __init__(self, faces: Iterable[FacePrediction] = (), *, file: str | None, width: int, height: int) -> None:
+    def __init__(
+        self,
+        faces: Iterable[FacePrediction] = (),
+        *,
+        file: str | None,
+        width: int,
+        height: int,
+        notes: Sequence[str] = (),
+    ) -> None:
         super().__init__(faces)
         self.file, self.width, self.height = file, width, height
+        self._notes = tuple(notes)
 
     def __repr__(self) -> str:
         return f"FaceResults({super().__repr__()}, file={self.file!r}, width={self.width}, height={self.height})"
+
+    @property
+    def turn(self) -> int:
+        """Degrees clockwise, 0, 90, 180 or 270, that would put the photo upright as its faces say; mostly 0."""
+        return turn_of(face.landmarks for face in self)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know about the picture, such as "the photo seems to be upside down"; mostly nothing."""
+        sentence = turn_sentence(self.turn)
+        return self._notes if sentence is None or sentence in self._notes else (*self._notes, sentence)
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> FacePrediction: ...
@@ -63,12 +85,15 @@ class FaceResults(list[FacePrediction]):
         found = super().__getitem__(index)
         if not isinstance(index, slice):
             return found
-        return FaceResults(found, file=self.file, width=self.width, height=self.height)
+        return FaceResults(found, file=self.file, width=self.width, height=self.height, notes=self._notes)
 
     def to_dict(self) -> dict[str, Any]:
-        """``{"file", "width", "height", "faces": [...]}``, ready for ``json.dumps``; see `FacePrediction.to_dict`."""
-        faces = [face.to_dict() for face in self]
-        return {"file": self.file, "width": self.width, "height": self.height, "faces": faces}
+        """``{"file", "width", "height", "notes": [...], "faces": [...]}``, ready for ``json.dumps``.
+
+        For what is in a face see `FacePrediction.to_dict`.
+        """
+        picture = {"file": self.file, "width": self.width, "height": self.height}
+        return picture | {"notes": list(self.notes), "faces": [face.to_dict() for face in self]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "FaceResults":
@@ -86,7 +111,8 @@ class FaceResults(list[FacePrediction]):
         if missing := [key for key in ("file", "width", "height", "faces") if key not in data]:
             raise ValueError(f"There is no {missing[0]!r} in this dictionary; give what FaceResults.to_dict returned.")
         faces = map(FacePrediction.from_dict, data["faces"])
-        return cls(faces, file=data["file"], width=int(data["width"]), height=int(data["height"]))
+        size = {"width": int(data["width"]), "height": int(data["height"])}
+        return cls(faces, file=data["file"], notes=data.get("notes", ()), **size)  # older versions wrote no notes
 
     def to_json(self) -> str:
         """`to_dict` as indented JSON text with a final newline."""

@@ -184,6 +184,8 @@ class _TextWriter:
             print(f"{name}: face at ({x}, {y}), {w} x {h} pixels: {face.full_sentence}", file=self.out)
         if not faces:
             print(f"{name}: no face found", file=self.out)
+        for note in faces.notes:
+            print(f"{name}: note: {note}", file=self.out)
 
     def add_error(self, photo: str, sentence: str) -> None:
         """For people, the sentence that is reported to them is enough."""

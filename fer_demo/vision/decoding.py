@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fer_demo.vision.depth import FULL, Deep, depth, depth_note, stated_depth, stretched
 from fer_demo.vision.directories import check_exif
 from fer_demo.vision.limits import Header, ImageError, check_size
 
@@ -41,11 +42,14 @@ class OpenedImage:
         pixels: C-contiguous uint8 RGB (h, w, 3), upright.
         width: Pixels of a row of the picture itself, upright.
         height: Rows of the picture itself, upright.
+        notes: What was done to the pixels that people should know, such as "12-bit values in a 16-bit file were
+            brightened".
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, pixels: NDArray[np.uint8]) -> "OpenedImage":
@@ -77,7 +81,8 @@ class OpenedImage:
 
 def damaged(name: str, error: Exception) -> str:
     """The sentence about a file that a decoder stumbled over."""
-    return f"{name} is damaged or cut off ({error}); get the file again or save it anew as JPEG or PNG."
+    reason = " ".join(str(error).split())  # libheif ends its sentences with a line break
+    return f"{name} is damaged or cut off ({reason}); get the file again or save it anew as JPEG or PNG."
 
 
 def decode(image: Image.Image, name: str, header: Header | None = None, max_pixels: int | None = None) -> OpenedImage:
@@ -104,21 +109,24 @@ def decode(image: Image.Image, name: str, header: Header | None = None, max_pixe
             scale = min(8, 1 << factor.bit_length() - 1)
             image.draft(None, (max(1, width // scale), max(1, height // scale)))
             factor = math.ceil(factor / round(width / image.width))
+        deep = Deep(image)
         image.load()
+        lower = deep.lower(image) if header is not None else None
+        bits = _depth(image, lower, None if header is None else header.significant_bits)
         try:
             turned = _UPRIGHT.get(_orientation(image, name))
         except ImageError:
             raise
         except Exception:  # a broken EXIF block says nothing about the pixels, which are intact
             turned = None
-        pixels = _joined(image, factor)
+        pixels = _joined(image, lower, bits, factor)
         if header is not None:
             image.close()  # before turning makes another copy
         if turned is not None:
             pixels = np.ascontiguousarray(turned(pixels))
             if turned(np.empty((1, 2, 0), np.uint8)).shape[:2] == (2, 1):
                 width, height = height, width
-        return OpenedImage(pixels, width, height)
+        return OpenedImage(pixels, width, height, depth_note(bits))
     except ImageError:
         raise
     except Exception as error:  # decoders raise nearly anything: OSError, SyntaxError, struct.error
@@ -141,14 +149,33 @@ def _orientation(image: Image.Image, name: str) -> int:
     return int(image.getexif().get(_ORIENTATION, 1))
 
 
-def _joined(image: Image.Image, factor: int) -> NDArray[np.uint8]:
-    """The picture as RGB, each side divided by `factor`."""
+def _depth(image: Image.Image, lower: Image.Image | None, significant: int | None) -> int:
+    """The bits that samples of 16 bits use."""
+    if lower is None and not image.mode.startswith("I"):
+        return FULL
+    strips = zip(_strips(image, 1), _strips(lower or image, 1), strict=True)
+    largest = max(int(_wide(strip, low if lower else None)[..., :3].max()) for strip, low in strips)
+    return depth(largest, stated_depth(image, significant))
+
+
+def _wide(strip: Image.Image, lower: Image.Image | None) -> NDArray[np.uint16]:
+    """Samples of 16 bits (H, W) or, of the upper and the lower halves of colour ones, (H, W, channels)."""
+    if lower is not None:
+        wide: NDArray[np.uint16] = np.asarray(strip).astype(np.uint16) << 8 | np.asarray(lower)
+        return wide
+    # int32 ("I") holds 16-bit samples in practice.
+    samples: NDArray[np.uint16] = np.clip(np.asarray(strip), 0, 65535).astype(np.uint16)
+    return samples
+
+
+def _joined(image: Image.Image, lower: Image.Image | None, bits: int, factor: int) -> NDArray[np.uint8]:
+    """The picture as RGB, each side divided by `factor`; for `lower` and `bits` see `_wide` and `_depth`."""
     pixels = np.empty((math.ceil(image.height / factor), math.ceil(image.width / factor), 3), np.uint8)
     if image.mode == "F":
         _check_floats([(strip.min(), strip.max()) for strip in map(np.asarray, _strips(image, 1))])
     top = 0
-    for strip in _strips(image, factor):
-        rgb = _rgb(strip)
+    for strip, low in zip(_strips(image, factor), _strips(lower or image, factor), strict=True):
+        rgb = _rgb(strip, low if lower else None, bits)
         if factor > 1:
             rgb = np.asarray(Image.fromarray(rgb).reduce(factor))
         pixels[top : top + len(rgb)] = rgb
@@ -162,10 +189,10 @@ def _strips(image: Image.Image, factor: int) -> Iterator[Image.Image]:
         yield image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _rgb(strip: Image.Image) -> NDArray[np.uint8]:
-    if strip.mode.startswith("I"):
-        # Pillow's own conversion clips at 255 instead of scaling; int32 ("I") holds 16-bit samples in practice.
-        return from_array(np.clip(np.asarray(strip), 0, 65535).astype(np.uint16))
+def _rgb(strip: Image.Image, lower: Image.Image | None, bits: int) -> NDArray[np.uint8]:
+    if strip.mode.startswith("I") or lower is not None:
+        # Pillow's own conversion of grey clips at 255 instead of scaling.
+        return from_array(stretched(_wide(strip, lower), bits))
     if strip.mode == "F":
         return from_array(np.asarray(strip))
     if strip.has_transparency_data:

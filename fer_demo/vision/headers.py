@@ -11,6 +11,7 @@ import struct
 from typing import BinaryIO
 
 from fer_demo.vision.directories import TIFF_STARTS, check_directory, check_exif, wasteful
+from fer_demo.vision.heif import check_heif
 from fer_demo.vision.jpeg2000 import check_jpeg2000
 from fer_demo.vision.limits import (
     FORMAT_LIMITS,
@@ -30,7 +31,7 @@ MAX_SEGMENTS = 10_000
 MAX_EXIF = 100
 """Segments of EXIF data of a JPEG file; nearly all files have one."""
 MAX_LOOKS = 20
-"""Places of an AVIF file that look like EXIF data; by chance there is one in 30 files of 20 MB."""
+"""Places of an AVIF or HEIF file that look like EXIF data; by chance there is one in 30 files of 20 MB."""
 MAX_JUNK = 65_536
 """Bytes of a JPEG file before its first scan, or of the head of a PPM file, that say nothing."""
 MAX_CHUNKS = 100_000
@@ -70,13 +71,13 @@ def read_header(file: BinaryIO, name: str) -> Header:
     if start.startswith(b"\xff\xd8\xff"):
         header = _jpeg(file, length, name)
     elif start.startswith(b"\x89PNG\r\n\x1a\n"):
-        _png(file, name)
+        header = Header(length, significant_bits=_png(file, name))
     elif start.startswith(b"GIF8"):
         _gif(file, name)
     elif start.startswith(TIFF_STARTS):
         check_directory(file, length, name, "tags")
     elif start[4:8] == b"ftyp":
-        _avif(file, length, name)
+        _boxes(file, length, name)
     elif start[:1] == b"P":
         _ppm(file, start[:2], name)
     elif start.startswith((b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")):
@@ -154,13 +155,14 @@ def _check_scans(scans: int, scanned: int, held: int, name: str) -> None:
         )
 
 
-def _png(file: BinaryIO, name: str) -> None:
-    position, profiles, pixels = 8, 0, 0
+def _png(file: BinaryIO, name: str) -> int | None:
+    """The significant bits, if the file says so."""
+    position, profiles, pixels, bits = 8, 0, 0, None
     for _ in range(MAX_CHUNKS):
         file.seek(position)
         head = file.read(8)
         if len(head) < 8 or head[4:] == b"IEND":
-            return
+            return bits
         position += 12 + int.from_bytes(head[:4])
         if head[4:] == b"IHDR":
             width, height = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
@@ -170,6 +172,8 @@ def _png(file: BinaryIO, name: str) -> None:
                 f"{name} is an animated PNG file with {pixels / 1e6:.0f} million pixels, more than the "
                 f"{MAX_ANIMATED_PIXELS / 1e6:.0f} million that are accepted of its kind; save one frame as JPEG or PNG."
             )
+        if head[4:] == b"sBIT":
+            bits = next(iter(file.read(1)), None)  # of the first channel
         profiles += head[4:] == b"iCCP"
         if profiles > 1:  # Pillow would unpack each of them
             raise wasteful(name, "more than one colour profile")
@@ -194,12 +198,14 @@ def _gif(file: BinaryIO, name: str) -> None:
             raise wasteful(name, f"more than {MAX_JUNK} bytes that mean nothing before its first frame")
 
 
-def _avif(file: BinaryIO, length: int, name: str) -> None:
+def _boxes(file: BinaryIO, length: int, name: str) -> None:
+    """AVIF and HEIF, which are kept in the same boxes and have the same limit of bytes."""
     # Where the EXIF data are is written in boxes inside boxes; so they are looked for by their start.
     if length > FORMAT_LIMITS["AVIF"][1]:
         return  # which is refused for its length
     file.seek(0)
     data = file.read()
+    check_heif(data, name)
     starts = itertools.chain.from_iterable(pattern.finditer(data) for pattern in _EXIF_STARTS)
     for looks, found in enumerate(starts, 1):
         if looks > MAX_LOOKS:

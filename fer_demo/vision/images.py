@@ -14,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 
 from fer_demo.vision.decoding import OpenedImage, damaged, decode, from_array
 from fer_demo.vision.headers import read_header
+from fer_demo.vision.heif import register
+from fer_demo.vision.kinds import HEAD_BYTES, RAW_PHOTO, is_raw_photo, what_it_is
 from fer_demo.vision.limits import MAX_PIXELS, MAX_SIDE, READ_PIXELS, Header, ImageError, check_decoder, seconds
 from fer_demo.vision.sources import NAMELESS, one_line, source_name, why_no_path
 
@@ -31,12 +33,16 @@ __all__ = [
 ]
 
 Image.init()  # registers all formats, of which a build of Pillow may lack some
+register()
 
 # Only plain picture formats. Pillow would also start Ghostscript for EPS and read containers that nobody means here.
-_FORMATS = tuple({"JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF"} & Image.OPEN.keys())
+# They are tried in this order: of what stands in boxes that both may be in, HEIF takes what AVIF has left.
+_KNOWN = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF")
+_FORMATS = tuple(format for format in _KNOWN if format in Image.OPEN)
 
 IMAGE_EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+    | {".heic", ".heif", ".hif"}
     | {".jp2", ".pgm", ".ppm", ".pbm", ".pnm"}
 )
 """File name endings, in lower case, that `find_images` takes from a folder."""
@@ -211,8 +217,13 @@ def _image(file: BinaryIO, name: str) -> Iterator[tuple[Image.Image, Header, str
             file.seek(0)
         except (AttributeError, OSError):  # a pipe, which cannot go back
             file = io.BytesIO(file.read())
+        head = file.read(HEAD_BYTES)
+        if kind := what_it_is(head):
+            raise ImageError(f"{name} is {kind}")
         header = read_header(file, name)
         image = Image.open(file, formats=_FORMATS)
+        if image.format == "TIFF" and is_raw_photo(getattr(image, "tag_v2", {})):
+            raise ImageError(f"{name} is {RAW_PHOTO}")
         check_decoder(image, header, name)
     except ImageError:
         raise
@@ -220,7 +231,7 @@ def _image(file: BinaryIO, name: str) -> Iterator[tuple[Image.Image, Header, str
         if header.file_bytes == 0:
             raise ImageError(f"{name} is empty (0 bytes); choose another picture.") from None
         raise ImageError(
-            f"{name} is not a picture in a known format; save it as JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF."
+            f"{name} is not a picture in a known format; save it as JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC."
         ) from None
     except Image.DecompressionBombError:
         raise ImageError(

@@ -18,10 +18,13 @@ READ_PIXELS = 25_000_000
 
 # Formats whose decoder holds the whole picture several times, or is slow, have limits of their own: pixels, and
 # bytes of the file. Measured in fresh processes, with Pillow 12.3: WebP takes up to 25 bytes a pixel, AVIF 19 to 26,
-# JPEG 2000 18; and JPEG 2000 takes 0.08 s for each megapixel and 0.23 s for each megabyte.
+# JPEG 2000 18; and JPEG 2000 takes 0.08 s for each megapixel and 0.23 s for each megabyte. HEIF takes 7 bytes as
+# telephones write it, and up to 20 with transparency and 10 bits in full colour resolution.
 FORMAT_LIMITS: dict[str, tuple[int, int]] = {
     "WEBP": (25_000_000, 64_000_000),
     "AVIF": (25_000_000, 64_000_000),
+    "HEIF": (50_000_000, 64_000_000),
+    "HEIF in full colour resolution or with transparency": (25_000_000, 64_000_000),
     "JPEG2000": (20_000_000, 14_000_000),
     "TIFF with JPEG inside": (50_000_000, 256_000_000),  # libtiff accepts 100 scans in each strip
 }
@@ -59,12 +62,14 @@ class Header:
         scanned: JPEG: samples that all scans together go over; 0 for one scan.
         coefficient_bytes: JPEG: bytes of the coefficients that are held for several scans; 0 for one scan.
         lossless: JPEG: coded without a transform, so that nothing can be decoded at a fraction of its size.
+        significant_bits: PNG: bits that a sample had before it was written; None if the file does not say.
     """
 
     file_bytes: int = 0
     scanned: int = 0
     coefficient_bytes: int = 0
     lossless: bool = False
+    significant_bits: int | None = None
 
 
 def check_size(width: int, height: int, name: str) -> None:
@@ -111,6 +116,8 @@ def check_decoder(image: Image.Image, header: Header, name: str) -> None:
 def _kind(image: Image.Image) -> str:
     if image.format == "TIFF" and "jpeg" in str(image.info.get("compression")):
         return "TIFF with JPEG inside"
+    if image.format == "HEIF" and (image.has_transparency_data or image.info.get("chroma") not in (400, 420)):
+        return "HEIF in full colour resolution or with transparency"
     return str(image.format)
 
 
@@ -164,6 +171,7 @@ _COSTS = {
     "JPEG": (0.005, 0.015, 0.0008),
     "WEBP": (0.02, 0.02, 0.0),
     "AVIF": (0.03, 0.05, 0.0),
+    "HEIF": (0.04, 0.06, 0.0),
     "JPEG2000": (0.08, 0.23, 0.0),
     "GIF": (0.012, 0.02, 0.0),
     "BMP": (0.012, 0.0, 0.0),

@@ -38,6 +38,7 @@ class FacesFound(BaseModel):
     file: str | None = Field(description="The file's own name.")
     width: int = Field(description="Of the picture, in pixels.")
     height: int = Field(description="Of the picture, in pixels.")
+    notes: list[str] = Field(description='What was noticed, such as "the photo seems to be upside down".')
     faces: list[Face] = Field(description="The largest first.")
 
 

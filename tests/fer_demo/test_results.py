@@ -36,7 +36,7 @@ def test_json():
     image = np.zeros((30, 40, 3), np.uint8)
     faces = [prediction((1, 2, 3, 4))]
     data = result_dict("ä, b.jpg", image, faces)
-    assert data == {"file": "ä, b.jpg", "width": 40, "height": 30, "faces": [faces[0].to_dict()]}
+    assert data == {"file": "ä, b.jpg", "width": 40, "height": 30, "notes": [], "faces": [faces[0].to_dict()]}
     text = result_json("ä, b.jpg", image, faces)
     assert json.loads(text) == data and text.endswith("}\n") and "ä" in text
     assert result_dict(None, image, [])["file"] is None
@@ -103,6 +103,9 @@ class TestFaceResults:
         faces = results(prediction((1, 2, 3, 4), score=0.5), prediction((5, 6, 7, 8)))
         again = FaceResults.from_dict(json.loads(faces.to_json()))
         assert again.to_dict() == faces.to_dict() and again[0].crop is None
+        noted = FaceResults(faces, file="a.jpg", width=4, height=3, notes=["one"])
+        assert FaceResults.from_dict(noted.to_dict()).notes == noted[:1].notes == ("one",)
+        assert FaceResults.from_dict({k: v for k, v in noted.to_dict().items() if k != "notes"}).notes == ()
         with pytest.raises(ValueError, match="no 'width'"):
             FaceResults.from_dict({"file": "a.jpg", "error": "a.jpg does not exist."})
 

@@ -57,7 +57,7 @@ def test_json(model, photos, capsys, astronaut):
     assert main(["predict", "--json", "--model", model, str(path)]) == 0
     (entry,) = json.loads(capsys.readouterr().out)
     (face,) = Predictor(model).predict(astronaut)
-    assert entry == {"file": str(path), "width": 512, "height": 512, "faces": [face.to_dict()]}
+    assert entry == {"file": str(path), "width": 512, "height": 512, "notes": [], "faces": [face.to_dict()]}
     keys = ["box", "landmarks", "score", "label", "confidence", "unsure"]
     assert list(entry["faces"][0]) == [*keys, "candidates", "readable", "flags", "quality", "probabilities"]
     assert tuple(entry["faces"][0]["probabilities"]) == LABELS

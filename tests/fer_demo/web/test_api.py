@@ -62,7 +62,7 @@ def test_a_picture_without_a_face(url):
     blank = Image.new("RGB", (80, 60), "white")
     file = io.BytesIO()
     blank.save(file, "PNG")
-    assert ask(url, file.getvalue()).json() == {"file": "a.png", "width": 80, "height": 60, "faces": []}
+    assert ask(url, file.getvalue()).json() == {"file": "a.png", "width": 80, "height": 60, "notes": [], "faces": []}
 
 
 @pytest.mark.parametrize(
