@@ -1,9 +1,18 @@
-// Finds faces with YuNet as fer_demo/vision/detector.py does: in two copies of the picture, turned copies included, and then each
-// face again, turned upright, because YuNet's landmarks do not follow a tilt.
+// Finds faces with YuNet as fer_demo/vision/detector.py does: in two copies of the picture, turned copies included, and then
+// each face again, turned upright, because YuNet's landmarks do not follow a tilt.
 
 import { apply, draw, invert, reduce, round, similarity, warp } from "./geometry.js";
 
 const STRIDES = [8, 16, 32];
+
+/** Lets the browser draw and answer the visitor in between; the network computes on the page's own thread. */
+function breathe() {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => resolve(port1.close());
+    port2.postMessage(null);
+  });
+}
 
 /** One detection: centre, size across and along the face, five landmarks, score. */
 class Found {
@@ -28,7 +37,7 @@ class Found {
 }
 
 export class Detector {
-  /** `ort` is ONNX Runtime, `session` YuNet, `settings` the constants of faces.py. */
+  /** `ort` is ONNX Runtime, `session` YuNet, `settings` the constants of detector.py. */
   constructor(ort, session, settings) {
     Object.assign(this, { ort, session, settings });
   }
@@ -103,6 +112,7 @@ export class Detector {
   }
 
   async #run(picture, threshold) {
+    await breathe();
     // YuNet halves its input five times.
     const [w, h] = [picture.width, picture.height].map((side) => 32 * Math.ceil(side / 32));
     const input = new Float32Array(3 * w * h);

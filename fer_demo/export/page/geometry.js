@@ -3,6 +3,7 @@
 // left pixel. A matrix is [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
 
 const MAX_MULTIPLE = 8;
+const f32 = Math.fround; // sums are rounded to single precision, as OpenCV's
 
 /** The rotation, scaling and shift that takes points nearest to others (Umeyama without reflection). */
 export function similarity(source, target) {
@@ -47,8 +48,11 @@ export function reduce(picture, width, height) {
     const [from, to] = [i * scale, Math.min((i + 1) * scale, limit)];
     const first = Math.floor(from + 1e-9);
     const count = Math.max(1, Math.ceil(to - 1e-9) - first);
-    const share = (n) => (Math.min(first + n + 1, to) - Math.max(first + n, from)) / (to - from);
-    return [first, Float64Array.from({ length: count }, (_, n) => share(n))];
+    const share = (n) => {
+      const part = Math.min(first + n + 1, to) - Math.max(first + n, from);
+      return part > 1e-3 ? part / (to - from) : 0; // OpenCV leaves out what is covered by less
+    };
+    return [first, Float32Array.from({ length: count }, (_, n) => share(n))];
   };
   const columns = Array.from({ length: width }, (_, i) => cover(i, w / width, w));
   const narrow = new Float32Array(channels * width * h);
@@ -56,7 +60,9 @@ export function reduce(picture, width, height) {
     for (const [first, shares] of columns) {
       for (let k = 0; k < channels; k++) {
         let sum = 0;
-        for (let n = 0, i = stride * (y * w + first) + k; n < shares.length; n++, i += stride) sum += shares[n] * data[i];
+        for (let n = 0, i = stride * (y * w + first) + k; n < shares.length; n++, i += stride) {
+          sum = f32(sum + f32(shares[n] * data[i]));
+        }
         narrow[o++] = sum;
       }
     }
@@ -68,7 +74,9 @@ export function reduce(picture, width, height) {
     for (let x = 0; x < width; x++) {
       for (let k = 0; k < channels; k++) {
         let sum = 0;
-        for (let n = 0; n < shares.length; n++) sum += shares[n] * narrow[channels * ((first + n) * width + x) + k];
+        for (let n = 0, i = channels * (first * width + x) + k; n < shares.length; n++, i += channels * width) {
+          sum = f32(sum + f32(shares[n] * narrow[i]));
+        }
         out.data[stride * (y * width + x) + k] = sum + half; // a clamped array rounds
       }
     }
