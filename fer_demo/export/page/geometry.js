@@ -149,29 +149,38 @@ export function draw(picture, matrix, width, height, { outside = null, cubic = f
       else places[n] = step * (i < 0 ? 0 : i >= limit ? limit - 1 : i);
     }
   };
+  const value = (m, n, k) => (columns[n] < 0 || rows[m] < 0 ? outside : data[rows[m] + columns[n] + k]);
+  const mix = (first, second, share) => f32(share * f32(second - first) + first);
   const weigh = (t, weights) => {
     if (cubic) cubicWeights(t, weights);
     else [weights[0], weights[1]] = [1 - t, t];
   };
+  // In single precision, and from the centre of the top left pixel, as OpenCV counts: YuNet takes notice of a grey level.
+  const [a, b, c] = [back[0], back[1], back[2] + (back[0] + back[1]) / 2 - 0.5].map(f32);
+  const [d, e, f] = [back[3], back[4], back[5] + (back[3] + back[4]) / 2 - 0.5].map(f32);
   const out = blank(width, height, grey);
   for (let row = 0, o = 0; row < height; row++) {
+    const [startX, startY] = [f32(f32(b * row) + c), f32(f32(e * row) + f)];
     for (let column = 0; column < width; column++, o += stride) {
-      const x = back[0] * (column + 0.5) + back[1] * (row + 0.5) + back[2] - 0.5;
-      const y = back[3] * (column + 0.5) + back[4] * (row + 0.5) + back[5] - 0.5;
+      const [x, y] = [f32(a * column + startX), f32(d * column + startY)];
       const [left, top] = [Math.floor(x), Math.floor(y)];
       place(left, w, stride, columns);
       place(top, h, stride * w, rows);
       weigh(x - left, across);
       weigh(y - top, down);
+      if (!cubic) {
+        for (let k = 0; k < channels; k++) {
+          const upper = mix(value(0, 0, k), value(0, 1, k), across[1]);
+          out.data[o + k] = mix(upper, mix(value(1, 0, k), value(1, 1, k), across[1]), down[1]); // a clamped array rounds
+        }
+        continue;
+      }
       for (let k = 0; k < channels; k++) {
         let sum = 0;
         for (let m = 0; m < taps; m++) {
-          for (let n = 0; n < taps; n++) {
-            const inside = columns[n] >= 0 && rows[m] >= 0;
-            sum += down[m] * across[n] * (inside ? data[rows[m] + columns[n] + k] : outside);
-          }
+          for (let n = 0; n < taps; n++) sum += down[m] * across[n] * value(m, n, k);
         }
-        out.data[o + k] = sum; // a clamped array rounds
+        out.data[o + k] = sum;
       }
     }
   }

@@ -104,9 +104,8 @@ function answer(face, model) {
 /** A photo's answer in a few words, for the list. */
 function brief(photo, model) {
   if (photo.state === "waiting") return "waiting";
-  if (photo.state === "failed") return photo.sentence;
   if (!photo.faces.length) return "no face found";
-  return photo.faces.map((face) => sentence(face, model)).join("; ");
+  return photo.faces.length > 1 ? `${photo.faces.length} faces` : sentence(photo.faces[0], model);
 }
 
 /** The photos that came, of which `current` is shown; `choose` is called with the one that the visitor picks. */
@@ -117,7 +116,6 @@ export function listPhotos(photos, current, model, choose) {
   while (list.children.length < photos.length) {
     const photo = photos[list.children.length];
     const button = element("button", "", { type: "button" });
-    button.append(element("b", photo.name), element("span"));
     button.addEventListener("click", () => choose(photo));
     list.append(element("li"));
     list.lastChild.append(button);
@@ -125,8 +123,9 @@ export function listPhotos(photos, current, model, choose) {
   photos.forEach((photo, i) => {
     const button = list.children[i].firstChild;
     button.setAttribute("aria-current", String(photo === current));
-    button.lastChild.textContent = brief(photo, model);
-    button.classList.toggle("error", photo.state === "failed");
+    const failed = photo.state === "failed"; // the sentence begins with the name
+    button.replaceChildren(failed ? "" : element("b", photo.name), failed ? photo.sentence : brief(photo, model));
+    button.classList.toggle("error", failed);
   });
   const count = (state) => photos.filter((photo) => photo.state === state).length;
   const [done, failed, waiting] = ["done", "failed", "waiting"].map(count);
