@@ -185,7 +185,7 @@ def photographs() -> list[Path]:
 
 @pytest.fixture(params=[pytest.param(False, id="some"), pytest.param(True, id="all", marks=pytest.mark.slow)])
 def photos(request) -> list[Path]:
-    """FER_PHOTOS_DIR's photographs: without the mark slow the first that have a colour profile, and one that has none."""
+    """FER_PHOTOS_DIR's photographs; without the mark slow two that have a colour profile, and one that has none."""
     if not (found := photographs()):
         pytest.skip("FER_PHOTOS_DIR names no folder of photographs")
     if request.param:
@@ -237,7 +237,7 @@ def test_pictures_are_warped_as_opencv_does(page):
 
     picture = np.random.default_rng(2).integers(0, 256, (50, 60, 3), np.uint8)
     rgba = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
-    turn = cv2.getRotationMatrix2D((30, 25), 35, 1.0) + [[0, 0, 10], [0, 0, 15]]
+    turn = cv2.getRotationMatrix2D((30, 25), 35, 1.0) + np.array([[0, 0, 10], [0, 0, 15]])
     look = np.array([[0.5, 0.2, -3.0], [-0.2, 0.5, 9.0]])
     centred = turn + np.column_stack([np.zeros((2, 2)), 0.5 - 0.5 * turn[:, :2].sum(axis=1)])
     found = page.evaluate(
@@ -269,7 +269,8 @@ def test_very_large_photos_are_read_at_a_fraction(page):
         """async ([values, most]) => {
             const { pixels } = await import("./files.js");
             const canvas = new OffscreenCanvas(103, 71);
-            const rgba = Uint8ClampedArray.from({length: 4 * 103 * 71}, (_, i) => i % 4 < 3 ? values[3 * (i >> 2) + i % 4] : 255);
+            const at = (i) => (i % 4 < 3 ? values[3 * (i >> 2) + (i % 4)] : 255);
+            const rgba = Uint8ClampedArray.from({ length: 4 * 103 * 71 }, (_, i) => at(i));
             canvas.getContext("2d").putImageData(new ImageData(rgba, 103, 71), 0, 0);
             const { data, width, height, scale } = pixels(canvas, 103, 71, most);
             return [[...data], width, height, scale];

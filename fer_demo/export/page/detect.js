@@ -129,7 +129,7 @@ export class Detector {
       const columns = w / stride;
       for (let i = 0; i < cls.length; i++) {
         const clamped = [cls[i], obj[i]].map((value) => Math.min(1, Math.max(0, value)));
-        const score = Math.sqrt(clamped[0] * clamped[1]);
+        const score = Math.fround(Math.sqrt(Math.fround(clamped[0] * clamped[1]))); // equal ones are equal in Python too
         if (score < threshold) continue;
         const [column, row] = [i % columns, Math.floor(i / columns)];
         const centre = [(column + box[4 * i]) * stride, (row + box[4 * i + 1]) * stride];

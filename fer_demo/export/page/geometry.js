@@ -44,12 +44,14 @@ export function invert([a, b, c, d, e, f]) {
 export function reduce(picture, width, height) {
   const { data, width: w, height: h, grey } = picture;
   const [stride, channels] = [strideOf(picture), channelsOf(picture)];
+  const whole = w % width === 0 && h % height === 0; // then OpenCV adds whole numbers, and divides once
   const cover = (i, scale, limit) => {
     const [from, to] = [i * scale, Math.min((i + 1) * scale, limit)];
     const first = Math.floor(from + 1e-9);
     const count = Math.max(1, Math.ceil(to - 1e-9) - first);
     const share = (n) => {
       const part = Math.min(first + n + 1, to) - Math.max(first + n, from);
+      if (whole) return 1;
       return part > 1e-3 ? part / (to - from) : 0; // OpenCV leaves out what is covered by less
     };
     return [first, Float32Array.from({ length: count }, (_, n) => share(n))];
@@ -67,7 +69,8 @@ export function reduce(picture, width, height) {
       }
     }
   }
-  const half = w === 2 * width && h === 2 * height ? 1e-3 : 0; // OpenCV rounds up where it halves, elsewhere to even
+  const area = whole ? (w / width) * (h / height) : 1;
+  const half = area === 4 && w === 2 * width ? 1e-3 : 0; // OpenCV rounds up where it halves, elsewhere to even
   const out = blank(width, height, grey);
   for (let y = 0; y < height; y++) {
     const [first, shares] = cover(y, h / height, h);
@@ -77,7 +80,7 @@ export function reduce(picture, width, height) {
         for (let n = 0, i = channels * (first * width + x) + k; n < shares.length; n++, i += channels * width) {
           sum = f32(sum + f32(shares[n] * narrow[i]));
         }
-        out.data[stride * (y * width + x) + k] = sum + half; // a clamped array rounds
+        out.data[stride * (y * width + x) + k] = f32(sum * f32(1 / area)) + half; // a clamped array rounds
       }
     }
   }
