@@ -517,20 +517,23 @@ def test_large_photos(page, tmp_path):
         assert np.allclose(one["probabilities"], list(expected.probabilities.values()), atol=CLOSE), name
 
 
-def test_areas_are_averaged_as_opencv_does(page):
-    picture = np.random.default_rng(0).integers(0, 256, (37, 53, 3), np.uint8)
+@pytest.mark.parametrize("factor", [1, 2, 3, 10])
+def test_areas_are_averaged_as_opencv_does(page, factor):
+    """Fractions of pixels, and whole-number reductions, which OpenCV rounds in other ways."""
+    width, height = (20, 11) if factor == 1 else (20 * factor, 11 * factor)
+    shape = (37, 53, 3) if factor == 1 else (height, width, 3)
+    picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     rgba = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
     found = page.evaluate(
-        """async (values) => {
+        """async ([values, width, height]) => {
             const { reduce } = await import("./geometry.js");
-            const { data } = reduce({data: Uint8ClampedArray.from(values), width: 53, height: 37}, 20, 11);
-            return [...data];
+            return [...reduce({ data: Uint8ClampedArray.from(values), width, height }, 20, 11).data];
         }""",
-        rgba.ravel().tolist(),
+        [rgba.ravel().tolist(), shape[1], shape[0]],
     )
     expected = cv2.resize(picture, (20, 11), interpolation=cv2.INTER_AREA)
-    difference = np.reshape(found, (11, 20, 4))[..., :3].astype(int) - expected
-    assert np.abs(difference).max() <= 1 and np.abs(difference).mean() < 0.01
+    difference = np.abs(np.reshape(found, (11, 20, 4))[..., :3] - expected.astype(int))
+    assert difference.max() <= 1 and difference.mean() < 0.01
 
 
 def test_a_face_is_cut_out_without_touching_the_rest_of_the_photo(page):
