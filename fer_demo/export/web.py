@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from PIL import Image
 
 from fer_demo.annotate import UNTOLD_COLOR
 from fer_demo.emotions import DISCLAIMER, EMOTIONS, text_color
@@ -21,6 +22,8 @@ from fer_demo.runtime.model_info import ModelError
 from fer_demo.runtime.torch_engine import load_model
 from fer_demo.vision import detector, quality
 from fer_demo.vision.align import TEMPLATE
+from fer_demo.vision.limits import MAX_PIXELS, READ_PIXELS
+from fer_demo.vision.samples import SAMPLES
 from fer_demo.vision.yunet import plain_yunet
 from fer_demo.wording import CLEAR_LEAD, SURE_FROM
 
@@ -29,6 +32,7 @@ RUNTIME_PACKAGE = "onnxruntime-web@^1.30.0"
 
 RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 MARKER = "model.json"
+SAMPLE_FOLDER = "samples"
 
 
 def export_web(
@@ -61,6 +65,7 @@ def export_web(
         network, info = load_model(model)
         export_model(network, info, made / "model.onnx")
         onnx.save(plain_yunet(detector.find_model(None)), made / "yunet.onnx")
+        samples = _write_samples(made)
         shown = {emotion.name: emotion for emotion in EMOTIONS}
         emotions = [shown[label] for label in info.labels]
         about = {
@@ -77,6 +82,9 @@ def export_web(
             "sureFrom": SURE_FROM,
             "clearLead": CLEAR_LEAD,
             "detection": _detection(),
+            "maxPixels": MAX_PIXELS,
+            "readPixels": READ_PIXELS,
+            "samples": samples,
             "looks": [emotion.looks for emotion in emotions],
             "colors": [emotion.color for emotion in emotions],
             "untoldColor": UNTOLD_COLOR,
@@ -97,13 +105,32 @@ def _is_export(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     page = {file.name for file in importlib.resources.files("fer_demo.export").joinpath("page").iterdir()}
-    known = page | {MARKER, "model.onnx", "yunet.onnx", "ort"}
+    known = page | {MARKER, "model.onnx", "yunet.onnx", "ort", SAMPLE_FOLDER}
     return {"detection", "sureFrom"} <= set(about) and {file.name for file in folder.iterdir()} <= known
 
 
 def _write(file: Path, content: bytes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
+
+
+def _write_samples(folder: Path) -> list[dict[str, str]]:
+    """Writes the app's samples as JPEG files beside the page, and says where they are.
+
+    A sample whose package is not installed is left out: the page offers those that there are.
+    """
+    written = []
+    for sample in SAMPLES:
+        try:
+            picture = sample.load()
+        except ImportError:
+            continue
+        name = f"{SAMPLE_FOLDER}/{Path(sample.name).stem}.jpg"
+        (folder / SAMPLE_FOLDER).mkdir(parents=True, exist_ok=True)
+        # Full colour resolution, so that answers are those for the sample itself.
+        Image.fromarray(picture).save(folder / name, quality=95, subsampling=0)
+        written.append({"file": name, "title": sample.title, "credit": sample.credit})
+    return written
 
 
 def _quality(robust: bool) -> dict[str, Any]:

@@ -1,9 +1,18 @@
-// Finds faces with YuNet as fer_demo/vision/detector.py does: in two copies of the picture, turned copies included, and then each
-// face again, turned upright, because YuNet's landmarks do not follow a tilt.
+// Finds faces with YuNet as fer_demo/vision/detector.py does: in two copies of the picture, turned copies included, and then
+// each face again, turned upright, because YuNet's landmarks do not follow a tilt.
 
-import { apply, invert, reduce, similarity, warp } from "./geometry.js";
+import { apply, draw, invert, reduce, round, similarity, warp } from "./geometry.js";
 
 const STRIDES = [8, 16, 32];
+
+/** Lets the browser draw and answer the visitor in between; the network computes on the page's own thread. */
+function breathe() {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => resolve(port1.close());
+    port2.postMessage(null);
+  });
+}
 
 /** One detection: centre, size across and along the face, five landmarks, score. */
 class Found {
@@ -28,7 +37,7 @@ class Found {
 }
 
 export class Detector {
-  /** `ort` is ONNX Runtime, `session` YuNet, `settings` the constants of faces.py. */
+  /** `ort` is ONNX Runtime, `session` YuNet, `settings` the constants of detector.py. */
   constructor(ort, session, settings) {
     Object.assign(this, { ort, session, settings });
   }
@@ -54,9 +63,9 @@ export class Detector {
 
   #scaled(picture, scale) {
     if (scale === 1) return picture;
-    const [w, h] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * scale)));
+    const [w, h] = [picture.width, picture.height].map((side) => Math.max(1, round(side * scale)));
     if (scale < 1) return reduce(picture, w, h);
-    return warp(picture, [w / picture.width, 0, 0, 0, h / picture.height, 0], w, h);
+    return draw(picture, [w / picture.width, 0, 0, 0, h / picture.height, 0], w, h, { cubic: true });
   }
 
   async #turned(picture, degrees, threshold) {
@@ -66,7 +75,9 @@ export class Detector {
     const width = Math.ceil(w * Math.abs(c) + h * Math.abs(s));
     const height = Math.ceil(w * Math.abs(s) + h * Math.abs(c));
     const m = [c, s, width / 2 - (c * w) / 2 - (s * h) / 2, -s, c, height / 2 + (s * w) / 2 - (c * h) / 2];
-    const faces = await this.#run(warp(picture, m, width, height, 110), threshold);
+    // The detector in Python counts from the centre of the top left pixel here, half a pixel from its corner.
+    const centred = [c, s, m[2] + 0.5 - (c + s) / 2, -s, c, m[5] + 0.5 - (c - s) / 2];
+    const faces = await this.#run(draw(picture, centred, width, height, { outside: 110 }), threshold);
     return faces.map((face) => face.moved(invert(m)));
   }
 
@@ -94,13 +105,14 @@ export class Detector {
     const [x, y] = face.centre;
     const m = [c, -s, middle - c * x + s * y, s, c, middle - s * x - c * y];
     const fromSource = [m[0] / scale, m[1] / scale, m[2], m[3] / scale, m[4] / scale, m[5]];
-    const seen = await this.#run(warp(source, fromSource, lookSize, lookSize), lookScore);
+    const seen = await this.#run(warp(source, fromSource, lookSize), lookScore);
     const near = seen.filter(({ centre }) => Math.hypot(centre[0] - middle, centre[1] - middle) < 0.3 * extent);
     const best = near.reduce((a, b) => (a && a.score >= b.score ? a : b), null);
     return best && best.moved(invert(m));
   }
 
   async #run(picture, threshold) {
+    await breathe();
     // YuNet halves its input five times.
     const [w, h] = [picture.width, picture.height].map((side) => 32 * Math.ceil(side / 32));
     const input = new Float32Array(3 * w * h);
@@ -117,7 +129,7 @@ export class Detector {
       const columns = w / stride;
       for (let i = 0; i < cls.length; i++) {
         const clamped = [cls[i], obj[i]].map((value) => Math.min(1, Math.max(0, value)));
-        const score = Math.sqrt(clamped[0] * clamped[1]);
+        const score = Math.fround(Math.sqrt(Math.fround(clamped[0] * clamped[1]))); // equal ones are equal in Python too
         if (score < threshold) continue;
         const [column, row] = [i % columns, Math.floor(i / columns)];
         const centre = [(column + box[4 * i]) * stride, (row + box[4 * i + 1]) * stride];

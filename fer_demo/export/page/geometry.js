@@ -1,7 +1,9 @@
-// The picture arithmetic of fer_demo/vision/align.py. A picture is {data, width, height}, RGBA as in ImageData. Coordinates
-// count from the outer corner of the top left pixel. A matrix is [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
+// The picture arithmetic of fer_demo/vision/align.py, rounded where OpenCV rounds, so that both see the same faces. A picture
+// is {data, width, height}, RGBA as in ImageData, or grey with `grey: true`. Coordinates count from the outer corner of the top
+// left pixel. A matrix is [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
 
 const MAX_MULTIPLE = 8;
+const f32 = Math.fround; // sums are rounded to single precision, as OpenCV's
 
 /** The rotation, scaling and shift that takes points nearest to others (Umeyama without reflection). */
 export function similarity(source, target) {
@@ -18,6 +20,19 @@ export function similarity(source, target) {
   return [a, -b, q[0] - a * p[0] + b * p[1], b, a, q[1] - b * p[0] - a * p[1]];
 }
 
+/** The nearest whole number, of two the even one, as Python and OpenCV round; others moves a copy's size by a pixel. */
+export function round(value) {
+  const up = Math.round(value);
+  return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
+}
+
+const strideOf = (picture) => (picture.grey ? 1 : 4);
+const channelsOf = (picture) => (picture.grey ? 1 : 3);
+
+function blank(width, height, grey) {
+  return { data: new Uint8ClampedArray((grey ? 1 : 4) * width * height).fill(255), width, height, grey };
+}
+
 export const apply = (m, [x, y]) => [m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]];
 
 export function invert([a, b, c, d, e, f]) {
@@ -26,36 +41,50 @@ export function invert([a, b, c, d, e, f]) {
 }
 
 /** A smaller copy: each pixel is the mean of the area that it covers, as OpenCV's INTER_AREA. */
-export function reduce({ data, width: w, height: h }, width, height) {
+export function reduce(picture, width, height) {
+  const { data, width: w, height: h, grey } = picture;
+  const [stride, channels] = [strideOf(picture), channelsOf(picture)];
+  const whole = w % width === 0 && h % height === 0; // then OpenCV adds whole numbers, and divides once
   const cover = (i, scale, limit) => {
     const [from, to] = [i * scale, Math.min((i + 1) * scale, limit)];
-    const first = Math.floor(from);
+    const first = Math.floor(from + 1e-9);
     const count = Math.max(1, Math.ceil(to - 1e-9) - first);
-    const share = (n) => (Math.min(first + n + 1, to) - Math.max(first + n, from)) / (to - from);
+    const share = (n) => {
+      const part = Math.min(first + n + 1, to) - Math.max(first + n, from);
+      if (whole) return 1;
+      return part > 1e-3 ? part / (to - from) : 0; // OpenCV leaves out what is covered by less
+    };
     return [first, Float32Array.from({ length: count }, (_, n) => share(n))];
   };
   const columns = Array.from({ length: width }, (_, i) => cover(i, w / width, w));
-  const narrow = new Float32Array(3 * width * h);
+  const narrow = new Float32Array(channels * width * h);
   for (let y = 0, o = 0; y < h; y++) {
     for (const [first, shares] of columns) {
-      for (let n = 0, i = 4 * (y * w + first); n < shares.length; n++, i += 4) {
-        for (let k = 0; k < 3; k++) narrow[o + k] += shares[n] * data[i + k];
+      for (let k = 0; k < channels; k++) {
+        let sum = 0;
+        for (let n = 0, i = stride * (y * w + first) + k; n < shares.length; n++, i += stride) {
+          sum = f32(sum + f32(shares[n] * data[i]));
+        }
+        narrow[o++] = sum;
       }
-      o += 3;
     }
   }
-  const out = new Uint8ClampedArray(4 * width * height).fill(255);
+  const area = whole ? (w / width) * (h / height) : 1;
+  const half = area === 4 && w === 2 * width ? 1e-3 : 0; // OpenCV rounds up where it halves, elsewhere to even
+  const out = blank(width, height, grey);
   for (let y = 0; y < height; y++) {
     const [first, shares] = cover(y, h / height, h);
     for (let x = 0; x < width; x++) {
-      for (let k = 0; k < 3; k++) {
+      for (let k = 0; k < channels; k++) {
         let sum = 0;
-        for (let n = 0; n < shares.length; n++) sum += shares[n] * narrow[3 * ((first + n) * width + x) + k];
-        out[4 * (y * width + x) + k] = sum; // a clamped array rounds
+        for (let n = 0, i = channels * (first * width + x) + k; n < shares.length; n++, i += channels * width) {
+          sum = f32(sum + f32(shares[n] * narrow[i]));
+        }
+        out.data[stride * (y * width + x) + k] = f32(sum * f32(1 / area)) + half; // a clamped array rounds
       }
     }
   }
-  return { data: out, width, height };
+  return out;
 }
 
 /** The part of a picture that a warp reads, and the warp from there. */
@@ -75,93 +104,106 @@ function neededPart({ data, width: w, height: h }, [a, b, c, d, e, f], width, he
   return [{ data: part, width: partWidth, height: partHeight }, matrix];
 }
 
-/**
- * A copy of other size, turned, or a part: without aliasing; `outside` is a grey level, or null to repeat the border.
- * Interpolation is bilinear or, for `cubic`, bicubic as OpenCV's INTER_CUBIC, which takes no `outside`.
- */
-export function warp(picture, matrix, width, height, outside = null, cubic = false) {
+/** A turned and resized part of a picture as a square, without aliasing; what lies outside repeats the border. */
+export function warp(picture, matrix, size) {
+  return drawn(...neededPart(picture, matrix, size, size), size);
+}
+
+function drawn(picture, matrix, size, cubic = false) {
   const back = invert(matrix);
   const reduction = Math.hypot(back[0], back[3]);
-  if (reduction > MAX_MULTIPLE * 1.001) {
+  if (reduction > MAX_MULTIPLE) {
     // In two steps, since drawing at so large a multiple would take long.
-    const [part, [a, b, c, d, e, f]] = neededPart(picture, matrix, width, height);
-    const sides = [part.width, part.height].map((side) => Math.max(1, Math.round((side * MAX_MULTIPLE) / reduction)));
-    const [u, v] = [part.width / sides[0], part.height / sides[1]];
-    const inner = [a * u, b * v, c, d * u, e * v, f];
-    return draw(reduce(part, ...sides), inner, width, height, outside, cubic);
+    const [a, b, c, d, e, f] = matrix;
+    const sides = [picture.width, picture.height].map((side) => Math.max(1, round((side * MAX_MULTIPLE) / reduction)));
+    const [u, v] = [picture.width / sides[0], picture.height / sides[1]];
+    picture = reduce(picture, ...sides);
+    matrix = [a * u, b * v, c, d * u, e * v, f];
   }
-  return draw(picture, matrix, width, height, outside, cubic);
+  const multiple = Math.max(1, Math.min(MAX_MULTIPLE, Math.ceil(reduction - 1e-6)));
+  const side = size * multiple;
+  const full = draw(picture, matrix.map((value) => value * multiple), side, side, { cubic });
+  return multiple === 1 ? full : reduce(full, size, size);
 }
 
 /** The weights of four neighbouring pixels for a place that is a fraction `t` behind the second, as OpenCV has them. */
-function cubicWeights(t) {
+function cubicWeights(t, out) {
   const a = -0.75;
-  const inner = (x) => ((a + 2) * x - (a + 3)) * x * x + 1;
-  const outer = (x) => ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
-  return [outer(t + 1), inner(t), inner(1 - t), outer(2 - t)];
+  out[0] = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a;
+  out[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
+  out[2] = ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1;
+  out[3] = 1 - out[0] - out[1] - out[2];
 }
 
-function draw({ data, width: w, height: h }, matrix, width, height, outside, cubic) {
-  const back = invert(matrix);
-  const reduction = Math.hypot(back[0], back[3]);
-  const multiple = Math.max(1, Math.min(MAX_MULTIPLE, Math.ceil(reduction - 1e-6)));
-  const out = new Uint8ClampedArray(4 * width * height).fill(255);
-  const clamp = (value, limit) => (value < 0 ? 0 : value > limit ? limit : value);
-  const sum = [0, 0, 0];
+/**
+ * A turned or resized copy as OpenCV's warpAffine draws it: bilinear or, for `cubic`, bicubic as INTER_CUBIC. `outside` is the
+ * grey level around the picture, or null to repeat the border.
+ */
+export function draw(picture, matrix, width, height, { outside = null, cubic = false } = {}) {
+  const { data, width: w, height: h, grey } = picture;
+  const [stride, channels, back] = [strideOf(picture), channelsOf(picture), invert(matrix)];
+  const [taps, before] = cubic ? [4, 1] : [2, 0];
+  const [across, down] = [new Float64Array(taps), new Float64Array(taps)];
+  const [columns, rows] = [new Int32Array(taps), new Int32Array(taps)]; // where neighbours are; -1 is outside
+  const place = (first, limit, step, places) => {
+    for (let n = 0; n < taps; n++) {
+      const i = first - before + n;
+      if (outside !== null) places[n] = i < 0 || i >= limit ? -1 : step * i;
+      else places[n] = step * (i < 0 ? 0 : i >= limit ? limit - 1 : i);
+    }
+  };
+  const value = (m, n, k) => (columns[n] < 0 || rows[m] < 0 ? outside : data[rows[m] + columns[n] + k]);
+  const mix = (first, second, share) => f32(share * f32(second - first) + first);
+  const weigh = (t, weights) => {
+    if (cubic) cubicWeights(t, weights);
+    else [weights[0], weights[1]] = [1 - t, t];
+  };
+  // In single precision, and from the centre of the top left pixel, as OpenCV counts: YuNet takes notice of a grey level.
+  const [a, b, c] = [back[0], back[1], back[2] + (back[0] + back[1]) / 2 - 0.5].map(f32);
+  const [d, e, f] = [back[3], back[4], back[5] + (back[3] + back[4]) / 2 - 0.5].map(f32);
+  const out = blank(width, height, grey);
   for (let row = 0, o = 0; row < height; row++) {
-    for (let column = 0; column < width; column++, o += 4) {
-      sum.fill(0);
-      for (let i = 0; i < multiple; i++) {
-        for (let j = 0; j < multiple; j++) {
-          const u = column + (j + 0.5) / multiple;
-          const v = row + (i + 0.5) / multiple;
-          const x = back[0] * u + back[1] * v + back[2];
-          const y = back[3] * u + back[4] * v + back[5];
-          if (outside !== null && (x < 0 || y < 0 || x > w || y > h)) {
-            for (let k = 0; k < 3; k++) sum[k] += outside;
-            continue;
-          }
-          const left = Math.floor(x - 0.5);
-          const top = Math.floor(y - 0.5);
-          const fx = x - 0.5 - left;
-          const fy = y - 0.5 - top;
-          if (cubic) {
-            const [across, down] = [cubicWeights(fx), cubicWeights(fy)];
-            const value = [0, 0, 0];
-            for (let m = 0; m < 4; m++) {
-              const line = 4 * w * clamp(top - 1 + m, h - 1);
-              for (let n = 0; n < 4; n++) {
-                const from = line + 4 * clamp(left - 1 + n, w - 1);
-                for (let k = 0; k < 3; k++) value[k] += down[m] * across[n] * data[from + k];
-              }
-            }
-            for (let k = 0; k < 3; k++) sum[k] += clamp(value[k], 255); // OpenCV draws whole grey levels
-            continue;
-          }
-          const x0 = 4 * clamp(left, w - 1);
-          const x1 = 4 * clamp(left + 1, w - 1);
-          const y0 = 4 * w * clamp(top, h - 1);
-          const y1 = 4 * w * clamp(top + 1, h - 1);
-          for (let k = 0; k < 3; k++) {
-            const upper = data[y0 + x0 + k] * (1 - fx) + data[y0 + x1 + k] * fx;
-            const lower = data[y1 + x0 + k] * (1 - fx) + data[y1 + x1 + k] * fx;
-            sum[k] += upper * (1 - fy) + lower * fy;
-          }
+    const [startX, startY] = [f32(f32(b * row) + c), f32(f32(e * row) + f)];
+    for (let column = 0; column < width; column++, o += stride) {
+      const [x, y] = [f32(a * column + startX), f32(d * column + startY)];
+      const [left, top] = [Math.floor(x), Math.floor(y)];
+      place(left, w, stride, columns);
+      place(top, h, stride * w, rows);
+      weigh(x - left, across);
+      weigh(y - top, down);
+      if (!cubic) {
+        for (let k = 0; k < channels; k++) {
+          const upper = mix(value(0, 0, k), value(0, 1, k), across[1]);
+          out.data[o + k] = mix(upper, mix(value(1, 0, k), value(1, 1, k), across[1]), down[1]); // a clamped array rounds
         }
+        continue;
       }
-      for (let k = 0; k < 3; k++) out[o + k] = sum[k] / (multiple * multiple); // a clamped array rounds
+      for (let k = 0; k < channels; k++) {
+        let sum = 0;
+        for (let m = 0; m < taps; m++) {
+          for (let n = 0; n < taps; n++) sum += down[m] * across[n] * value(m, n, k);
+        }
+        out.data[o + k] = sum;
+      }
     }
   }
-  return { data: out, width, height };
+  return out;
 }
 
 /** A face's crop as the network sees it: grey levels, Uint8Array (size * size). */
 export function crop(picture, matrix, size) {
+  // First grey, then turned: the other order gives other grey levels, since each colour is rounded and clipped alone.
   const [part, inner] = neededPart(picture, matrix, size, size);
-  const { data } = warp(part, inner, size, size, null, true);
-  return Uint8Array.from({ length: size * size }, (_, i) =>
-    Math.round(0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2]),
-  );
+  return Uint8Array.from(drawn(gray(part), inner, size, true).data);
+}
+
+/** A picture's grey levels, by the whole-number weights of OpenCV's cvtColor. */
+export function gray({ data, width, height }) {
+  const out = blank(width, height, true);
+  for (let i = 0, o = 0; o < out.data.length; i += 4, o++) {
+    out.data[o] = (9798 * data[i] + 19235 * data[i + 1] + 3735 * data[i + 2] + 16384) >> 15;
+  }
+  return out;
 }
 
 /** From the picture to the crop around a box {x, y, width, height}: the square of the same centre. */
