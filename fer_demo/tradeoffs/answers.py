@@ -49,7 +49,9 @@ def for_my_device(rows: Sequence[Row], data: str = "fer2013") -> str:
     if best is None:
         return f"**None yet**: no weights for {title} are bundled. The chart shows what others have published."
     light = min(ready, key=lambda row: (row.values["macs"], -row.values["accuracy"]))
-    words = f"**`{best.title}`** is the most accurate with weights here: {accuracy_text(best)} on {title}, {_costs(best)}."
+    words = (
+        f"**`{best.title}`** is the most accurate with weights here: {accuracy_text(best)} on {title}, {_costs(best)}."
+    )
     if light is best:
         words += " It is also the lightest." if len(ready) > 1 else " It is the only one."
     else:

@@ -246,7 +246,12 @@ def _read(path: Path) -> list[Benchmark]:
                 entry["measured"],
                 {
                     (t["model"], t["size"]): Timing(
-                        Spread(**t["latency"]), Spread(**t["throughput"]), t["macs"], t["products"], t["busy"], t["engine"]
+                        Spread(**t["latency"]),
+                        Spread(**t["throughput"]),
+                        t["macs"],
+                        t["products"],
+                        t["busy"],
+                        t["engine"],
                     )
                     for t in entry["timings"]
                 },
