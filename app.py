@@ -9,8 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from fer_demo.web.shared import USER_ERRORS
-from pages.common import sign_in
-from pages.common.look import plain
+from pages.common import look, sign_in
 
 # A file, since browsers would fetch a named icon from a font server.
 ICON = Path(__file__).parent / "pages" / "common" / "icon.svg"
@@ -35,6 +34,7 @@ PAGES = {
 def main() -> None:
     """Draws the page that the visitor is on."""
     st.set_page_config(page_title="Facial expressions", page_icon=ICON, layout="wide")
+    st.html(look.NO_BAR_ON_TOUCH)
     sign_in.ask()
     first = next(iter(PAGES.values()))[0]
     pages = {
@@ -45,7 +45,7 @@ def main() -> None:
     try:
         page.run()
     except USER_ERRORS as error:  # what a page did not expect, such as a checkpoint that was damaged meanwhile
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(look.plain(str(error)), icon=":material/error:")
 
 
 if __name__ == "__main__":

@@ -101,8 +101,8 @@ def _measure(networks: "list[Network]", known: "Benchmark", args: argparse.Names
 
 def _print_table(rows: list["Row"], benchmark: "Benchmark") -> None:
     from fer_demo.tradeoffs import MEASURES
-    from fer_demo.tradeoffs.published import data_sets
     from fer_demo.tradeoffs.answers import busy_note
+    from fer_demo.tradeoffs.published import data_sets
 
     lines = [["system", "data set", "kind", *(measure.title for measure in MEASURES.values())]]
     for row in rows:

@@ -31,8 +31,8 @@ def busy_note(benchmark: Benchmark) -> str:
         return ""
     return (
         f"The machine was busy: by the clock, a measurement took up to {benchmark.busy:.1f} times its processor time. "
-        "Milliseconds are processor time, without the waiting, but crowded caches lengthen that too: trust the ratios to "
-        f"the {MATRIX} × {MATRIX} matrix product, measured in turns with them, or measure again later."
+        "Milliseconds are processor time, without the waiting, but crowded caches lengthen that too: trust the ratios "
+        f"to the {MATRIX} × {MATRIX} matrix product, measured in turns with them, or measure again later."
     )
 
 
@@ -128,18 +128,20 @@ def what_ingredients_bring(groups: Mapping[str, Mapping[str, Any]], headline: st
         rest = len(parts) - len(clear)
         others = f"; {rest} of {len(parts)} changes may be chance" if rest else ""
         sentences.append(
-            f"**Of the {word}, the change that matters most** is “{most['title']}”, which {more} {abs(points):.1f} points{others}."
+            f"**Of the {word}, the change that matters most** is “{most['title']}”, which {more} {abs(points):.1f} "
+            f"points{others}."
         )
-    lowest = min(found["accuracy"] for found in groups.values())
+    lowest = MEASURES["accuracy"].text(min(found["accuracy"] for found in groups.values()))
     epochs = max(found["epochs"] for found in groups.values())
     beside = f" They say how variants compare, not how good the network gets: trained in full it reaches {headline}."
     sentences.append(
-        f"All this is from {_number(epochs)} short epochs on small pictures, after which the whole reaches {MEASURES['accuracy'].text(lowest)}."
-        + (beside if headline else "")
+        f"All this is from {count_in_words(epochs)} short epochs on small pictures, after which the whole "
+        f"reaches {lowest}." + (beside if headline else "")
     )
     return " ".join(sentences)
 
 
-def _number(count: int) -> str:
+def count_in_words(count: int) -> str:
+    """``"ten"`` for 10; digits from 13 on."""
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     return words[count] if count < len(words) else str(count)

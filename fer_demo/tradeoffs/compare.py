@@ -25,8 +25,8 @@ class ModelAnswer:
         face: The answer.
         found: Its Grad-CAM map for its own answer.
         picture: uint8 (H, W, 3): the map on the photo.
-        seconds: For its answer to the crop, with the mirror image where it reads that too; the median of `RUNS` or
-            more. Detection is not in it.
+        seconds: Of one core for its answer to the crop, with the mirror image where it reads that too; the median of
+            `RUNS` or more. Detection is not in it.
         products: The same in products of matrices, see `fer_demo.tradeoffs.turns`.
         busy: Time by the clock by processor time meanwhile.
     """

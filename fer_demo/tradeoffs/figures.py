@@ -206,7 +206,7 @@ def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int
             that difference) and ``parameters``, by how many it has more or fewer.
         height: Pixels; by default enough for all bars.
     """
-    fig = blank_figure(height or 90 + 44 * len(parts), showlegend=False, bargap=0.45)
+    fig = blank_figure(height or 90 + 56 * len(parts), showlegend=False, bargap=0.62)
     parts = sorted(parts, key=lambda part: -part["difference"])
     texts = [f"{_signed(100 * p['difference'], '.1f')} points, {parameters_text(p['parameters'])}" for p in parts]
     fig.add_bar(
@@ -234,7 +234,18 @@ def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int
     )
     fig.add_vline(x=100 * full, line={"color": FAINT, "width": 2})
     fig.update_xaxes(title="PublicTest accuracy (%)")
-    fig.update_yaxes(showgrid=False, ticksuffix="  ")
+    fig.update_yaxes(showgrid=False, showticklabels=False)
+    for part in parts:  # above its bar: beside it, a name would leave a phone no room for bars
+        fig.add_annotation(
+            x=0,
+            xref="x domain",
+            xanchor="left",
+            y=part["title"],
+            yshift=20,
+            text=part["title"],
+            showarrow=False,
+            font={"size": 13},
+        )
     return fig
 
 

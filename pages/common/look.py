@@ -17,7 +17,10 @@ from pages.common.state import Photo
 CARDS_AT_FIRST = 8
 """A class photo has dozens of faces; the rest of the cards comes at a click."""
 
-_PLOTLY = {"displaylogo": False, "modeBarButtons": [["toImage"]]}
+_PLOTLY = {"displaylogo": False, "displayModeBar": "hover", "modeBarButtons": [["toImage"]]}
+
+NO_BAR_ON_TOUCH = "<style>@media (hover: none) { .js-plotly-plot .modebar { display: none !important } }</style>"
+"""A touch screen has no pointer whose leaving would take the bar off the chart again."""
 
 
 def chart(figure, alt: str, **more):

@@ -42,8 +42,10 @@ def labels(browser):
             page.set_content(figure.to_html(div_id="chart"))
         content = json.loads(figure.to_json())
         page.evaluate("c => Plotly.newPlot('chart', c.data, c.layout)", content)
-        boxes = """[...document.querySelectorAll('.textpoint text, .annotation-text')].filter(e => e.textContent).map(e => {
-            const r = e.getBoundingClientRect(); return [e.textContent, r.left, r.top, r.right, r.bottom]})"""
+        boxes = """[...document.querySelectorAll('.textpoint text, .annotation-text')]
+            .filter(e => e.textContent).map(e => {
+                const r = e.getBoundingClientRect();
+                return [e.textContent, r.left, r.top, r.right, r.bottom]})"""
         return page.evaluate(boxes)
 
     yield drawn
