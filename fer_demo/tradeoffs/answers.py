@@ -120,7 +120,7 @@ def what_ingredients_bring(groups: Mapping[str, Mapping[str, Any]], headline: st
         parts = found["parts"]
         clear = [p for p in parts if not p["interval"][0] <= 0 <= p["interval"][1]]
         if not clear:
-            sentences.append(f"None of the {len(parts)} changes to the {word} makes a difference beyond chance.")
+            sentences.append(f"No change to the {word} makes a difference beyond chance, of {len(parts)} tried.")
             continue
         most = max(clear, key=lambda p: abs(p["difference"]))
         points = 100 * most["difference"]

@@ -1,5 +1,7 @@
 """Figures and sentences of trade-offs, models side by side, and ablations."""
 
+import dataclasses
+
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -11,6 +13,7 @@ from fer_demo.emotions import COLORS, LABELS
 from fer_demo.figures import standalone_html
 from fer_demo.predictor import Predictor
 from fer_demo.tradeoffs import Row, tradeoff_rows
+from fer_demo.tradeoffs.answers import does_the_claim_hold, for_my_device, what_ingredients_bring
 from fer_demo.tradeoffs.compare import answer_rows, compare_models, disagreement
 from fer_demo.tradeoffs.figures import answer_bars, ingredient_bars, model_color, parameters_text, tradeoff_chart
 from fer_demo.tradeoffs.labels import place_labels
@@ -184,6 +187,66 @@ def test_disagreement_in_words():
     assert "They **agree**: all say happy." in both and "30 points between `a` and `b`" in both and "Unsure" not in both
     apart = disagreement([says("a", "happy", 0.9), says("b", "sad", 0.4)])
     assert "`a` says happy; `b` says sad" in apart and "Unsure: `b`" in apart
+
+    same = disagreement([says("a", "happy", 0.9), says("b", "happy", 0.9)])
+    assert "both say happy" in same and same.endswith("differs by as much as a point.") and "0 points" not in same
+    near = disagreement([says("a", "happy", 0.9), says("b", "happy", 0.889)])
+    assert "1 point between" in near
+    assert disagreement([says("a", "happy", 0.9)]) == "Only one model has answered: there is nothing to compare."
+    assert disagreement([]) == "No model has answered."
+
+
+def test_sentences_hold_at_their_edges(rows):
+    """Ties, differences of nothing, one system and none."""
+    ours = next(r for r in rows if r.published and r.published.this_paper and r.data == "fer2013")
+    rival = next(r for r in rows if r.title == "Tang 2013")
+
+    def beside(accuracy: float, **values: float) -> list[Row]:
+        return [ours, dataclasses.replace(rival, values={**rival.values, "accuracy": accuracy, **values})]
+
+    tie = beside(ours.values["accuracy"], parameters=480_000)
+    assert "just as much as the most accurate rival" in what_it_buys(tie, "fer2013")
+    assert "about as many" in what_it_buys(tie, "fer2013")
+    assert "1.7 points more than the most accurate rival" in what_it_buys(beside(0.69), "fer2013")
+    assert "which compares it with no other" in what_it_buys([ours], "fer2013")
+    assert "no rival is built here" in what_it_does_not_buy([ours])
+    assert "the one rival takes fewer" in what_it_does_not_buy(beside(0.7, macs=1))
+    assert "the one rival takes no fewer" in what_it_does_not_buy(beside(0.7, macs=1e12))
+
+
+def test_the_answer_for_a_device(rows):
+    assert "**None yet**" in for_my_device(rows, "raf_single")
+    ready = [r for r in rows if r.kind == "reproduced here"]
+    best = max(ready, key=lambda r: r.values["accuracy"])
+    assert "It is the only one." in for_my_device([best])
+    twin = dataclasses.replace(best, title="twin", values={**best.values, "macs": 1.0})
+    assert "with the same accuracy" in for_my_device([best, twin])
+    assert for_my_device(rows).startswith(f"**`{best.title}`** is the most accurate")
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [((0.70, 0.73), "**it holds**"), ((0.71, 0.73), "**it holds, and more**"), ((0.6, 0.7), "**it was not reached**")],
+)
+def test_whether_the_claim_holds(rows, interval, words):
+    def judged(row: Row) -> Row:
+        ours = row.kind == "reproduced here" and row.model == "fer_sedense"
+        return dataclasses.replace(row, intervals={**row.intervals, "accuracy": interval}) if ours else row
+
+    found = does_the_claim_hold([judged(row) for row in rows])
+    assert words in found and "RAF-single" in found and "was not checked here" in found
+
+
+def test_what_ingredients_bring():
+    assert "Not known yet" in what_ingredients_bring({})
+    chance = {"title": "a", "difference": 0.001, "interval": (-0.01, 0.01)}
+    gain = {"title": "b", "difference": 0.02, "interval": (0.01, 0.03)}
+    found = {"accuracy": 0.549, "epochs": 10, "parts": [chance, gain]}
+    words = what_ingredients_bring({"block": found}, "71.6 %")
+    assert "“b”, which gains 2.0 points; 1 of 2 changes may be chance" in words
+    assert "ten short epochs" in words and "reaches 71.6 %" in words
+    nothing = what_ingredients_bring({"block": found | {"parts": [chance]}})
+    assert "None of the 1 changes" not in nothing and "beyond chance" in nothing
 
 
 def test_ingredients_hang_from_the_whole():
