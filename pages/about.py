@@ -3,6 +3,7 @@
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
+from fer_demo.tradeoffs.published import HUMAN_CAVEAT
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import look, state
@@ -59,6 +60,8 @@ else:
     for column, (label, value, note) in zip(st.columns(max(1, len(figures))), figures, strict=False):
         column.metric(label, value)
         column.caption(note)
+    if any(label.startswith("People") for label, _, _ in figures):
+        st.markdown(f"**People and networks.** {HUMAN_CAVEAT}")
     if point:
         with st.container(border=True):
             st.subheader(":material/tune: How much neutral is worth", anchor=False)

@@ -36,9 +36,11 @@ def answers_to_show(runs: list[Run]) -> dict[str, dict]:
 
 def choose_runs(runs: list[Run]) -> list[Run]:
     """The table of all runs; the rows ticked in it, or the best four."""
-    # What a phone shows of a row comes first; a name that is longer than its column goes on in the next line.
+    # What a phone shows of a row comes first; a long name goes on in the next line.
     first = ("PublicTest", "run")
     rows = [{name: row[name] for name in first} | row for row in overview(runs)]
+    for row in rows:
+        row["run"] = row["run"].replace(".", ".\n", 1)
     order = sorted(range(len(rows)), key=lambda i: -(rows[i]["PublicTest"] or 0))
     st.markdown("Every run, best first. Tick rows to lay them side by side below.")
     event = st.dataframe(

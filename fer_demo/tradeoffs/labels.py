@@ -31,7 +31,10 @@ stand upright on the points, and of the Pareto front, which leaves them sideways
 
 def short_title(row: Row) -> str:
     """A label for a point: the checkpoint's or network's name without what all of them share."""
-    return row.published.system.label if row.published else row.title.removeprefix("fer_").partition(".")[0]
+    if row.published:
+        return row.published.system.label
+    network, _, tag = row.title.removeprefix("fer_").partition(".")
+    return f"{network} {tag.partition('_')[0]}".strip()  # two checkpoints of a network are two points
 
 
 def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) -> dict[str, str | tuple[float, float]]:
