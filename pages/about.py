@@ -3,6 +3,7 @@
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
+from fer_demo.tradeoffs.published import HUMAN_CAVEAT
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import look, state
@@ -16,9 +17,10 @@ An answer that may mean more than one expression says so: *maybe*, *unsure*, or 
 close, or where the face is too small, blurred or dark to be read. Treat it so.
 """,
     ":material/gavel: The law": """
-In the European Union, inferring emotions from faces **at work and in education is forbidden** (AI Act, Regulation
-2024/1689, Article 5(1)(f)). Elsewhere such systems count as high-risk, and people have to be told that one looks at
-them. Do not use this for decisions about people.
+In the European Union, inferring emotions from faces **at work and in education is forbidden**, but for medical or
+safety reasons (AI Act, Regulation 2024/1689, Article 5(1)(f)). Also in the European Union, outside work and education,
+such systems count as high-risk (Annex III, 1(c)), and people have to be told that one looks at them (Article 50(3)).
+Other countries have laws of their own. Do not use this for decisions about people, wherever you are.
 """,
     ":material/lock: Your photos": """
 Photos are read in this server's memory and go when you leave the page. A photo from the upload box touches a temporary
@@ -58,6 +60,8 @@ else:
     for column, (label, value, note) in zip(st.columns(max(1, len(figures))), figures, strict=False):
         column.metric(label, value)
         column.caption(note)
+    if any(label.startswith("People") for label, _, _ in figures):
+        st.markdown(f"**People and networks.** {HUMAN_CAVEAT}")
     if point:
         with st.container(border=True):
             st.subheader(":material/tune: How much neutral is worth", anchor=False)

@@ -1,13 +1,17 @@
-"""Trade-offs: what the paper's network gives for its size, next to the systems it was compared with."""
+"""Trade-offs: three questions a reader has, each with its answer first and its figures below."""
 
 import streamlit as st
 
 from fer_demo.tradeoffs import tradeoff_rows
+from fer_demo.tradeoffs.answers import does_the_claim_hold, for_my_device
 from fer_demo.tradeoffs.published import data_sets
 from fer_demo.tradeoffs.words import what_it_buys, what_it_does_not_buy
 from fer_demo.web.shared import USER_ERRORS
-from pages.common import look, side_by_side, tradeoff_answers, tradeoff_chart
+from pages.common import ablations, look, side_by_side, tradeoff_answers, tradeoff_chart
 from pages.common.downloads import downloads
+
+# A tab's label stands in the page's address, as in ?question=The+paper: links break if it changes.
+TABS = ("My device", "The paper", "Ingredients")
 
 st.title("What do 0.48 million parameters buy?", anchor=False)
 try:
@@ -17,20 +21,35 @@ try:
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
-for data in data_sets():
-    st.markdown(what_it_buys(rows, data))
-st.markdown(what_it_does_not_buy(rows))
+device, paper, ingredients = st.tabs(TABS, key="question", bind="query-params")
 
-st.header("Costs and accuracy", anchor=False)
-tradeoff_chart.charts(rows)
-tradeoff_chart.measuring(benchmark)
-tradeoff_chart.system_card(rows)
-with st.expander("All numbers as a table", icon=":material/table:"):
-    table = [row.to_dict() for row in rows]
-    st.dataframe(table, hide_index=True, column_config={"system": st.column_config.TextColumn(pinned=True)})
-    st.caption("Bytes, seconds and fractions, as `python -m fer_demo benchmark --json` prints them.")
-    downloads("tradeoffs", "All numbers", table)
-tradeoff_answers.calculator(rows)
-tradeoff_answers.paper_tables(rows)
-tradeoff_answers.ablations()
-side_by_side.side_by_side()
+if device.open:
+    with device:
+        st.header("Which network for my device?", anchor=False)
+        st.markdown(for_my_device(rows))
+        tradeoff_chart.measuring(benchmark)
+        tradeoff_chart.chart_and_card(rows)
+        with st.expander("All numbers as a table", icon=":material/table:"):
+            table = [row.to_dict() for row in rows]
+            st.dataframe(
+                table,
+                hide_index=True,
+                column_config={"system": st.column_config.TextColumn(pinned=True)},
+                alt="All systems with all their numbers, a row each",
+            )
+            st.caption("Bytes, seconds and fractions, as `python -m fer_demo benchmark --json` prints them.")
+            downloads("tradeoffs", "All numbers", table)
+        tradeoff_answers.calculator(rows)
+        side_by_side.side_by_side()
+if paper.open:
+    with paper:
+        st.header("What did the paper claim, and does it hold?", anchor=False)
+        st.markdown(does_the_claim_hold(rows))
+        for data in data_sets():
+            st.markdown(what_it_buys(rows, data))
+        st.markdown(what_it_does_not_buy(rows))
+        tradeoff_answers.paper_tables(rows)
+if ingredients.open:
+    with ingredients:
+        st.header("What does each ingredient bring?", anchor=False)
+        ablations.ablations(rows)

@@ -5,8 +5,9 @@ import streamlit as st
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import look
-from training.report import figures
+from training.report import figures, timeline
 from training.report.compare import differing_settings, overview
+from training.run.provenance import Release, releases
 from training.run.runlog import RUNS, Run, read_runs
 
 SHOWN_AT_ONCE = 8
@@ -35,7 +36,11 @@ def answers_to_show(runs: list[Run]) -> dict[str, dict]:
 
 def choose_runs(runs: list[Run]) -> list[Run]:
     """The table of all runs; the rows ticked in it, or the best four."""
-    rows = overview(runs)
+    # What a phone shows of a row comes first; a long name goes on in the next line.
+    first = ("PublicTest", "run")
+    rows = [{name: row[name] for name in first} | row for row in overview(runs)]
+    for row in rows:
+        row["run"] = row["run"].replace(".", ".\n", 1)
     order = sorted(range(len(rows)), key=lambda i: -(rows[i]["PublicTest"] or 0))
     st.markdown("Every run, best first. Tick rows to lay them side by side below.")
     event = st.dataframe(
@@ -44,9 +49,13 @@ def choose_runs(runs: list[Run]) -> list[Run]:
         on_select="rerun",
         selection_mode="multi-row",
         key="runs",
+        row_height=52,
+        alt="All runs, the best first: accuracy on PublicTest, name, status, model, epochs, pixels and minutes",
         column_config={
-            "run": st.column_config.TextColumn(width="medium", pinned=True),
-            "PublicTest": st.column_config.NumberColumn(format="percent", help="Best accuracy; it chose the weights."),
+            "PublicTest": st.column_config.NumberColumn(
+                format="percent", help="Best accuracy; it chose the weights.", width=92, pinned=True
+            ),
+            "run": st.column_config.TextColumn(width=210, pinned=True),
             "in epoch": st.column_config.NumberColumn(help="The epoch whose weights were kept."),
             "pixels": st.column_config.TextColumn(help="Side of the pictures, by epoch."),
             "minutes": st.column_config.NumberColumn(format="%.0f", help="Training alone, without evaluation."),
@@ -74,7 +83,12 @@ def side_by_side(chosen: list[Run]) -> None:
             table = [
                 {"setting": name, **dict(zip([r.name for r in chosen], v, strict=True))} for name, v in rows.items()
             ]
-            st.dataframe(table, hide_index=True, column_config={"setting": st.column_config.TextColumn(pinned=True)})
+            st.dataframe(
+                table,
+                hide_index=True,
+                column_config={"setting": st.column_config.TextColumn(pinned=True)},
+                alt="The settings in which these runs differ, a column a run",
+            )
         else:
             st.markdown("They have the same settings.")
     for run in chosen:
@@ -122,6 +136,19 @@ def worth(answers: dict[str, dict]) -> None:
     )
 
 
+def tell(released: list[Release]) -> None:
+    """The timeline of released weights, and the same in words."""
+    st.markdown(timeline.story(released))
+    words = timeline.in_words(released)
+    look.chart(timeline.timeline(released), f"Released weights, the oldest first. {'. '.join(words)}", key="timeline")
+    st.caption(
+        "Each row is a set of weights that was published, or from which a published one grew. The *photos* weights "
+        "learned ten annotators' votes beside FER2013's labels, so that these labels are no measure of them."
+    )
+    with st.expander("The same in words", icon=":material/list:"):
+        st.markdown("\n".join(f"1. {line}" for line in words))
+
+
 st.title("How it was trained", anchor=False)
 st.markdown(
     ":gray[Epochs and settings are chosen on FER2013's PublicTest pictures. PrivateTest is looked at once, for the "
@@ -132,6 +159,14 @@ try:
 except ValueError as error:
     st.error(str(error), icon=":material/error:")
     runs = []
+try:
+    released = releases()
+except ValueError as error:
+    st.error(str(error), icon=":material/error:")
+    released = []
+if released:
+    st.header("The story so far", anchor=False)
+    tell(released)
 st.header("Runs", anchor=False)
 if runs:
     side_by_side(choose_runs(runs))

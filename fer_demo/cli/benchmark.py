@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from fer_demo.runtime.engines import installed
 
     if not installed("torch", "timm"):
-        args.error("networks are measured with PyTorch; run `pip install 'fer-demo[torch]'`")
+        args.error("networks are built with PyTorch; run `pip install 'fer-demo[torch]'`")
     from fer_demo.files import atomic_write_text
     from fer_demo.runtime.model_info import ModelError
     from fer_demo.tradeoffs import load_benchmark, networks_of, rows_csv, tradeoff_rows
@@ -101,6 +101,7 @@ def _measure(networks: "list[Network]", known: "Benchmark", args: argparse.Names
 
 def _print_table(rows: list["Row"], benchmark: "Benchmark") -> None:
     from fer_demo.tradeoffs import MEASURES
+    from fer_demo.tradeoffs.answers import busy_note
     from fer_demo.tradeoffs.published import data_sets
 
     lines = [["system", "data set", "kind", *(measure.title for measure in MEASURES.values())]]
@@ -112,4 +113,6 @@ def _print_table(rows: list["Row"], benchmark: "Benchmark") -> None:
         words = [c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
         print("  ".join(words).rstrip())
     when = f"measured {benchmark.measured}" if benchmark.measured else "times not measured yet"
-    print(f"\n{benchmark.place}; PyTorch {benchmark.machine['torch']}; {when}.")
+    print(f"\n{benchmark.place}; ONNX Runtime {benchmark.machine['onnxruntime']}; {when}.")
+    if note := busy_note(benchmark):
+        print(note)

@@ -8,8 +8,10 @@ from fer_demo.tradeoffs.costs import Costs, network_costs
 from fer_demo.tradeoffs.measures import KINDS, MEASURES
 from fer_demo.tradeoffs.table import Printed, Row, best_within, networks_of, pareto_front, rows_csv, tradeoff_rows
 from fer_demo.tradeoffs.timing import Benchmark, Spread, Timing, load_benchmark, measure, save_benchmark
+from fer_demo.tradeoffs.turns import BUSY
 
 __all__ = [
+    "BUSY",
     "KINDS",
     "MEASURES",
     "Benchmark",

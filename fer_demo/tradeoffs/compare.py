@@ -1,9 +1,8 @@
 """Several models on the same face: their answers, their maps, where they disagree, and the time each took."""
 
-import statistics
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from fer_demo.explain.face import FaceMap, face_map, on_photo
 from fer_demo.explain.figures import blend
 from fer_demo.prediction import FacePrediction
 from fer_demo.predictor import Predictor
+from fer_demo.tradeoffs.turns import in_turns
 
 RUNS = 5
 
@@ -25,7 +25,10 @@ class ModelAnswer:
         face: The answer.
         found: Its Grad-CAM map for its own answer.
         picture: uint8 (H, W, 3): the map on the photo.
-        seconds: For one pass of the network over the crop, the median of `RUNS`; detection is not in it.
+        seconds: Of one core for its answer to the crop, with the mirror image where it reads that too; the median of
+            `RUNS` or more. Detection is not in it.
+        products: The same in products of matrices, see `fer_demo.tradeoffs.turns`.
+        busy: Time by the clock by processor time meanwhile.
     """
 
     name: str
@@ -33,6 +36,8 @@ class ModelAnswer:
     found: FaceMap
     picture: NDArray[np.uint8]
     seconds: float
+    products: float
+    busy: float
 
 
 def compare_models(
@@ -55,25 +60,21 @@ def compare_models(
         crop = own.required_crop()
         found = face_map(predictor, crop, own.label)
         part, laid, _ = on_photo(found.values, image, own)
-        answers.append(ModelAnswer(name, own, found, blend(part, laid, opacity=0.7), _seconds(predictor, crop)))
+        turns = in_turns(partial(predictor.classify, [crop]), 0.0, least=RUNS)
+        seconds = float(np.median(turns.seconds))
+        picture = blend(part, laid, opacity=0.7)
+        answers.append(ModelAnswer(name, own, found, picture, seconds, turns.products, turns.busy))
     return answers
-
-
-def _seconds(predictor: Predictor, crop: NDArray[np.uint8]) -> float:
-    times = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        predictor.classify([crop])
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 def disagreement(answers: Sequence[ModelAnswer]) -> str:
     """Where the models differ, as one or two sentences of Markdown.
 
     Args:
-        answers: Two or more.
+        answers: One a model; of fewer than two it says that there is nothing to compare.
     """
+    if len(answers) < 2:
+        return "Only one model has answered: there is nothing to compare." if answers else "No model has answered."
     labels = {answer.face.label for answer in answers}
     parts = {}
     for label in answers[0].face.probabilities:
@@ -81,25 +82,30 @@ def disagreement(answers: Sequence[ModelAnswer]) -> str:
         parts[label] = (max(given) - min(given), given.index(max(given)), given.index(min(given)))
     label, (gap, high, low) = max(parts.items(), key=lambda item: item[1][0])
     if len(labels) == 1:
-        first = f"They **agree**: all say {labels.pop()}."
+        first = f"They **agree**: {'both' if len(answers) == 2 else 'all'} say {labels.pop()}."
     else:
         said = "; ".join(f"`{a.name}` says {a.face.label}" for a in answers)
         first = f"They **disagree**: {said}."
     unsure = [a.name for a in answers if a.face.unsure]
     doubt = f" Unsure: {', '.join(f'`{name}`' for name in unsure)}." if unsure else ""
+    points = round(100 * gap)
+    if points == 0:
+        return f"{first}{doubt} None of their seven probabilities differs by as much as a point."
     return (
-        f"{first}{doubt} They are furthest apart on {label}: {100 * gap:.0f} points between "
+        f"{first}{doubt} They are furthest apart on {label}: {points} {'point' if points == 1 else 'points'} between "
         f"`{answers[high].name}` and `{answers[low].name}`."
     )
 
 
 def answer_rows(answers: Sequence[ModelAnswer]) -> list[dict[str, str | float]]:
-    """A line a model, for CSV: its answer, milliseconds, and the seven probabilities."""
+    """A line a model, for CSV: its answer, its time, and the seven probabilities."""
     return [
         {
             "model": answer.name,
             "answer": answer.face.sentence,
             "milliseconds": round(1000 * answer.seconds, 3),
+            "matrix_products": round(answer.products, 4),
+            "busy": round(answer.busy, 2),
             **{label: round(p, 4) for label, p in answer.face.probabilities.items()},
         }
         for answer in answers

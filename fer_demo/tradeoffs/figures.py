@@ -1,5 +1,6 @@
 """Plotly figures of trade-offs, as pure functions from rows."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ def tradeoff_chart(
     log_y: bool = False,
     front: bool = True,
     people: Human | None = None,
-    height: int = 430,
+    height: int = 480,
 ) -> go.Figure:
     """Two measures against each other, a point a row, with the Pareto front.
 
@@ -88,6 +89,9 @@ def tradeoff_chart(
     for kind in KINDS:
         if part := [row for row in shown if row.kind == kind]:
             fig.add_trace(_points(part, kind, x, y, places))
+    for row in shown:
+        if not isinstance(step := places[row.key], str):
+            _add_led_label(fig, row, (x, log_x), (y, log_y), step)
     for axis, measure, log in ((fig.update_xaxes, x, log_x), (fig.update_yaxes, y, log_y)):
         axis(title=f"{MEASURES[measure].title} ({MEASURES[measure].unit})", type="log" if log else "linear")
         axis(dtick=_log_ticks(shown, measure) if log else None, tickformat="~g", minor={"showgrid": False})
@@ -118,7 +122,7 @@ def _add_front(fig: go.Figure, rows: Sequence[Row], x: str, y: str) -> None:
     )
 
 
-def _points(rows: Sequence[Row], kind: str, x: str, y: str, places: Mapping[str, str]) -> go.Scatter:
+def _points(rows: Sequence[Row], kind: str, x: str, y: str, places: Mapping[str, Any]) -> go.Scatter:
     colours = [model_color(row.model) for row in rows]
     mx, my = MEASURES[x], MEASURES[y]
     return go.Scatter(
@@ -129,15 +133,36 @@ def _points(rows: Sequence[Row], kind: str, x: str, y: str, places: Mapping[str,
         mode="markers+text",
         name=kind,
         customdata=[[row.key] for row in rows],
-        text=[short_title(row) if row.key in places else "" for row in rows],
+        text=[short_title(row) if isinstance(places.get(row.key), str) else "" for row in rows],
         textfont={"size": 12},
         cliponaxis=False,
-        textposition=[places.get(row.key, "top center") for row in rows],
+        textposition=[p if isinstance(p := places.get(row.key), str) else "top center" for row in rows],
         marker={"symbol": SYMBOLS[kind], "size": SIZE, "color": colours, "line": {"width": 2.5, "color": colours}},
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 0.75}},
         hovertext=[hover(row, x, y) for row in rows],
         hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _add_led_label(
+    fig: go.Figure, row: Row, x: tuple[str, bool], y: tuple[str, bool], step: tuple[float, float]
+) -> None:
+    """Names a point that has no room beside it: a thin line leads to the name."""
+    at = [row.values[name] * MEASURES[name].factor for name, _ in (x, y)]
+    fig.add_annotation(
+        x=math.log10(at[0]) if x[1] else at[0],
+        y=math.log10(at[1]) if y[1] else at[1],
+        ax=step[0],
+        ay=-step[1],
+        text=short_title(row),
+        font={"size": 12},
+        showarrow=True,
+        arrowhead=0,
+        arrowwidth=1,
+        arrowcolor=FAINT,
+        standoff=SIZE / 2,
+        borderpad=0,
     )
 
 
@@ -181,7 +206,7 @@ def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int
             that difference) and ``parameters``, by how many it has more or fewer.
         height: Pixels; by default enough for all bars.
     """
-    fig = blank_figure(height or 90 + 44 * len(parts), showlegend=False, bargap=0.45)
+    fig = blank_figure(height or 90 + 56 * len(parts), showlegend=False, bargap=0.62)
     parts = sorted(parts, key=lambda part: -part["difference"])
     texts = [f"{_signed(100 * p['difference'], '.1f')} points, {parameters_text(p['parameters'])}" for p in parts]
     fig.add_bar(
@@ -209,7 +234,18 @@ def ingredient_bars(full: float, parts: Sequence[Mapping[str, Any]], height: int
     )
     fig.add_vline(x=100 * full, line={"color": FAINT, "width": 2})
     fig.update_xaxes(title="PublicTest accuracy (%)")
-    fig.update_yaxes(showgrid=False, ticksuffix="  ")
+    fig.update_yaxes(showgrid=False, showticklabels=False)
+    for part in parts:  # above its bar: beside it, a name would leave a phone no room for bars
+        fig.add_annotation(
+            x=0,
+            xref="x domain",
+            xanchor="left",
+            y=part["title"],
+            yshift=20,
+            text=part["title"],
+            showarrow=False,
+            font={"size": 13},
+        )
     return fig
 
 

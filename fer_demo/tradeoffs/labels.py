@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fer_demo.tradeoffs.measures import REPRODUCED
 from fer_demo.tradeoffs.table import Row, pareto_front
 
-WIDTH, HEIGHT = 285, 270
+WIDTH, HEIGHT = 285, 320
 """The plot that labels are placed for: that of a phone. On a wider one they only get further apart."""
 
 LETTER, LINE, POINT, MARGIN = 7, 18, 9, 20
@@ -31,11 +31,14 @@ stand upright on the points, and of the Pareto front, which leaves them sideways
 
 def short_title(row: Row) -> str:
     """A label for a point: the checkpoint's or network's name without what all of them share."""
-    return row.published.system.label if row.published else row.title.removeprefix("fer_").partition(".")[0]
+    if row.published:
+        return row.published.system.label
+    network, _, tag = row.title.removeprefix("fer_").partition(".")
+    return f"{network} {tag.partition('_')[0]}".strip()  # two checkpoints of a network are two points
 
 
-def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) -> dict[str, str]:
-    """Finds a free place for each label: ours first, then those of the Pareto front.
+def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) -> dict[str, str | tuple[float, float]]:
+    """Finds a place for each label, clear of other labels, points and bars: ours first, then the Pareto front's.
 
     Args:
         rows: Rows that have both numbers.
@@ -45,12 +48,24 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
         log_y: Likewise.
 
     Returns:
-        A row's key to Plotly's ``textposition``; labels without a free place are left out, and the pointer tells them.
+        A row's key to Plotly's ``textposition``, or for a label that has no room beside its point to the pixels from
+        the point to the label's middle, right and up, for a line to lead there. Every row has one.
     """
     front = {row.key for row in pareto_front(rows, x, y)}
-    points = np.column_stack([_pixels(rows, x, log_x, WIDTH), _pixels(rows, y, log_y, HEIGHT)])
-    taken = [(point, np.full(2, POINT - 2.0)) for point in points]  # middles and halves of boxes
-    places = {}
+    at_x, ends_x = _pixels(rows, x, log_x, WIDTH)
+    at_y, ends_y = _pixels(rows, y, log_y, HEIGHT)
+    points = np.column_stack([at_x, at_y])
+    marks = [(point, np.full(2, POINT - 2.0)) for point in points]  # middles and halves of boxes
+    marks += [
+        (np.array([px, low + high]) * (1, 0.5), np.array([2.0, (high - low) / 2]))
+        for px, (low, high) in zip(at_x, ends_y, strict=True)
+    ]
+    marks += [
+        (np.array([low + high, py]) * (0.5, 1), np.array([(high - low) / 2, 2.0]))
+        for py, (low, high) in zip(at_y, ends_x, strict=True)
+    ]
+    labels: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    places: dict[str, str | tuple[float, float]] = {}
 
     def wanted(item: tuple[Row, NDArray[np.float64]]) -> tuple[bool, bool]:
         row, _ = item
@@ -58,21 +73,47 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
 
     for row, point in sorted(zip(rows, points, strict=True), key=wanted):
         half = np.array([LETTER * len(short_title(row)), LINE]) / 2
-        for place, direction in PLACES.items():
-            middle = point + np.array(direction) * (half + POINT)
-            inside = half[0] <= middle[0] + POINT and middle[0] + half[0] <= WIDTH + 2 * POINT
-            if inside and all((abs(middle - m) >= half + h).any() for m, h in taken):
-                places[row.key] = place
-                taken.append((middle, half))
+        near = {place: np.array(direction) * (half + POINT) for place, direction in PLACES.items()}
+        far = [np.array(step) for step in _STEPS if abs(step[0]) > half[0] + POINT or abs(step[1]) > half[1] + POINT]
+        steps = [*near.items(), *((tuple(map(float, step)), step) for step in far)]
+        # Where nothing is clear of all marks, a label may lie on a bar, but never on another label.
+        for taken in (labels + marks, labels):
+            free = (place for place, step in steps if _fits(point + step, half, taken))
+            if (found := next(free, None)) is not None:
                 break
+        else:
+            continue
+        places[row.key] = found
+        labels.append((point + dict(steps)[found], half))
     return places
 
 
-def _pixels(rows: Sequence[Row], name: str, log: bool, length: float) -> NDArray[np.float64]:
-    """Where rows stand along an axis that holds all of them and their intervals, from the left or the bottom."""
+_STEPS = sorted(
+    ((dx, dy) for dx in range(-WIDTH, WIDTH + 1, 12) for dy in range(-HEIGHT, HEIGHT + 1, 12)),
+    key=lambda step: step[0] ** 2 + (1.5 * step[1]) ** 2,
+)
+"""Ways from a point to a label further off, the shortest first."""
+
+
+def _fits(
+    middle: NDArray[np.float64],
+    half: NDArray[np.float64],
+    taken: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> bool:
+    """Whether a label lies within the plot and on none of the boxes."""
+    low, high = middle - half, middle + half
+    inside = low[0] >= -POINT and high[0] <= WIDTH + POINT and low[1] >= 0 and high[1] <= HEIGHT + POINT
+    return bool(inside) and all((abs(middle - m) >= half + h).any() for m, h in taken)
+
+
+def _pixels(
+    rows: Sequence[Row], name: str, log: bool, length: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where rows and the ends of their intervals stand along an axis that holds them all, from the left or bottom."""
     values: NDArray[np.float64] = np.array([row.values[name] for row in rows])
     ends = np.array([row.intervals.get(name, (row.values[name],) * 2) for row in rows]).reshape(-1, 2)
     if log:
         values, ends = np.log10(values), np.log10(ends)
     low, high = float(ends.min(initial=np.inf)), float(ends.max(initial=-np.inf))
-    return MARGIN + (length - 2 * MARGIN) * (values - low) / ((high - low) or 1.0)
+    scale = (length - 2 * MARGIN) / ((high - low) or 1.0)
+    return MARGIN + scale * (values - low), MARGIN + scale * (ends - low)

@@ -45,6 +45,7 @@ MEASURES = {
     "activation_bytes": Measure("peak activation memory", "MB", 1e-6),
     "file_bytes": Measure("file size", "MB", 1e-6),
     "latency": Measure("latency, one face", "ms", 1e3),
+    "products": Measure("latency, in matrix products", "products", 1.0),
     "throughput": Measure("throughput, batches of 32", "faces/s", 1.0, high_is_good=True),
     "accuracy": Measure("test accuracy", "%", 100.0, high_is_good=True, log=False),
     "ferplus": Measure("agreement with FER+'s majority", "%", 100.0, high_is_good=True, log=False),

@@ -14,7 +14,7 @@ from fer_demo.stats import wilson
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
 from fer_demo.tradeoffs.published import PublishedResult, System, data_sets, systems
-from fer_demo.tradeoffs.timing import Benchmark, Network
+from fer_demo.tradeoffs.timing import Benchmark, Network, Timing
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Row:
         model: The name registered with timm; None for a system that is not built here.
         checkpoint: Name of the bundled weights, or None.
         published: What was printed about it, or None.
+        timing: What its times were measured with and beside, or None.
     """
 
     key: str
@@ -67,6 +68,7 @@ class Row:
     model: str | None = None
     checkpoint: str | None = None
     published: Printed | None = None
+    timing: Timing | None = None
 
     @property
     def network(self) -> Network | None:
@@ -82,6 +84,8 @@ class Row:
             flat[name] = _rounded(value)
             if name in ("latency", "throughput", "accuracy", "ferplus"):
                 flat[f"{name}_low"], flat[f"{name}_high"] = map(_rounded, interval or (None, None))
+        flat["engine"] = self.timing.engine if self.timing else None
+        flat["busy"] = _rounded(self.timing.busy) if self.timing else None
         # Numbers in one of the paper's tables are those that it prints, of other systems too.
         source = self.published and (systems()[0] if self.published.result.table else self.published.system).source
         flat["source"] = str(source) if source else None
@@ -164,14 +168,16 @@ def _with_costs(row: Row, benchmark: Benchmark | None) -> Row:
     """The row with what its build here costs, where it has no number of its own."""
     values: dict[str, float] = {}
     intervals = dict(row.intervals)
+    timing = benchmark.timings.get(row.network) if benchmark and row.network else None
     if row.network:
         costs = network_costs(*row.network)
         values |= {name: getattr(costs, name) for name in ("parameters", "macs", "activation_bytes", "file_bytes")}
-        timing = benchmark.timings.get(row.network) if benchmark else None
-        for name in ("latency", "throughput") if timing else ():
+    if timing:
+        for name in ("latency", "throughput"):
             spread = getattr(timing, name)
             values[name], intervals[name] = spread.median, (spread.low, spread.high)
-    return replace(row, values=values | dict(row.values), intervals=intervals)
+        values["products"] = timing.products
+    return replace(row, values=values | dict(row.values), intervals=intervals, timing=timing)
 
 
 def pareto_front(rows: Iterable[Row], x: str, y: str) -> list[Row]:

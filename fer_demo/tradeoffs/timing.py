@@ -3,28 +3,32 @@
 import dataclasses
 import json
 import platform
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from importlib import metadata
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import timm
 import torch
 from numpy.typing import NDArray
-from torch.utils.benchmark import Timer
 
 from fer_demo.cache import cache_dir
+from fer_demo.checkpoints import ONNX_FILE, bundled_checkpoints, resolve
+from fer_demo.export.formats import write_onnx
 from fer_demo.files import atomic_write_text, read_json
+from fer_demo.runtime.engines import Engine, OnnxEngine, make_engine
 from fer_demo.runtime.machine import processor
+from fer_demo.runtime.model_info import ModelError, model_info
+from fer_demo.runtime.torch_engine import TorchEngine
 from fer_demo.tradeoffs.costs import network_costs
+from fer_demo.tradeoffs.turns import in_turns
 
 BATCH = 32
 """Pictures at a time for the throughput."""
-
-LEAST_RUNS = 5
-"""A spread of fewer would mean nothing."""
 
 Network = tuple[str, int]
 """A name registered with timm, and the side of its input in pixels."""
@@ -47,11 +51,18 @@ class Timing:
         latency: Seconds for one picture.
         throughput: Pictures a second in batches of `BATCH`.
         macs: The network's multiply-accumulates when it was measured: a build that has changed is measured again.
+        products: The latency in products of matrices that were measured in turns with it, see `turns`: about the same
+            on a slow machine as on a fast one.
+        busy: Time by the clock by processor time meanwhile, see `turns.BUSY`.
+        engine: One of `fer_demo.runtime.engines.ENGINES`.
     """
 
     latency: Spread
     throughput: Spread
     macs: int
+    products: float
+    busy: float = 1.0
+    engine: str = "onnx"
 
 
 class Machine(TypedDict):
@@ -61,7 +72,7 @@ class Machine(TypedDict):
     threads: int
     system: str
     python: str
-    torch: str
+    onnxruntime: str
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,11 @@ class Benchmark:
     timings: dict[Network, Timing] = field(default_factory=dict)
 
     @property
+    def busy(self) -> float:
+        """That of the network that was disturbed most; 1 for none measured."""
+        return max((timing.busy for timing in self.timings.values()), default=1.0)
+
+    @property
     def place(self) -> str:
         """Where it was measured, for captions: ``"AMD EPYC, 1 thread"``."""
         threads = self.machine["threads"]
@@ -92,40 +108,59 @@ def this_machine(threads: int = 1) -> Machine:
         "threads": threads,
         "system": platform.system(),
         "python": platform.python_version(),
-        "torch": str(torch.__version__),
+        "onnxruntime": metadata.version("onnxruntime"),
     }
 
 
 def time_network(
     model: str, size: int, *, threads: int = 1, seconds: float = 1.0, tick: Callable[[], None] = lambda: None
 ) -> Timing:
-    """Measures one network with random weights, in float32 on the CPU.
+    """Measures one network in float32 on the CPU, with the engine that answers: ONNX Runtime.
+
+    The file is a bundled checkpoint's where one has this network, and otherwise written for the measurement, with
+    random weights. A network that has no ONNX form is run by PyTorch, and its timing says so.
 
     Args:
         model: A name registered with timm.
         size: Side of its input in pixels.
         threads: CPU threads; the process's own setting is restored afterwards.
-        seconds: How long to measure latency and throughput each, at least `LEAST_RUNS` runs.
+        seconds: How long to measure latency and throughput each, at least `turns.LEAST_RUNS` runs.
         tick: Called between runs; it may raise to stop.
     """
+    before = torch.get_num_threads()
+    try:
+        engine = _engine(model, size, threads)
+        one, many = (np.random.default_rng(0).random((n, 1, size, size), np.float32) for n in (1, BATCH))
+        latency = in_turns(lambda: engine.logits(one), seconds, threads=threads, tick=tick)
+        batch = in_turns(lambda: engine.logits(many), seconds, threads=threads, tick=tick)
+    finally:
+        torch.set_num_threads(before)
+    return Timing(
+        _spread(latency.seconds),
+        _spread(BATCH / batch.seconds),
+        network_costs(model, size).macs,
+        products=latency.products,
+        busy=max(latency.busy, batch.busy),
+        engine=engine.kind,
+    )
+
+
+def _engine(model: str, size: int, threads: int) -> Engine:
+    """The network, ready to run: by ONNX Runtime where that is possible."""
+    for name in bundled_checkpoints():
+        if name.partition(".")[0] == model and resolve(name).path(ONNX_FILE):
+            found = make_engine(name, "onnx", threads=threads)
+            if found.info.size == (size, size):
+                return found
     network = timm.create_model(model).eval()
-    latency = _times(network, torch.rand(1, 1, size, size), threads, seconds, tick)
-    batch = _times(network, torch.rand(BATCH, 1, size, size), threads, seconds, tick)
-    return Timing(_spread(latency), _spread(BATCH / batch), network_costs(model, size).macs)
-
-
-def _times(
-    network: torch.nn.Module, x: torch.Tensor, threads: int, seconds: float, tick: Callable[[], None]
-) -> NDArray[np.float64]:
-    """Seconds of each run, after a warm-up."""
-    timer = Timer("with torch.inference_mode(): network(x)", globals={"network": network, "x": x}, num_threads=threads)
-    tick()
-    callback: Any = lambda *_: tick()  # noqa: E731  (PyTorch declares that it never returns)
-    times = list(timer.blocked_autorange(callback, min_run_time=seconds).times)
-    while len(times) < LEAST_RUNS:
-        tick()
-        times += timer.timeit(1).times
-    return np.array(times)
+    info = dataclasses.replace(model_info(network, model), size=(size, size))
+    with tempfile.TemporaryDirectory(prefix="fer_demo_benchmark_") as folder:
+        file = Path(folder) / f"{model}.onnx"
+        try:
+            write_onnx(network, info, file)
+            return OnnxEngine(file, threads)
+        except ModelError:  # covariance pooling has no ONNX form
+            return TorchEngine(network, threads=threads)
 
 
 def _spread(values: NDArray[np.float64]) -> Spread:
@@ -210,7 +245,14 @@ def _read(path: Path) -> list[Benchmark]:
                 entry["machine"],
                 entry["measured"],
                 {
-                    (t["model"], t["size"]): Timing(Spread(**t["latency"]), Spread(**t["throughput"]), t["macs"])
+                    (t["model"], t["size"]): Timing(
+                        Spread(**t["latency"]),
+                        Spread(**t["throughput"]),
+                        t["macs"],
+                        t["products"],
+                        t["busy"],
+                        t["engine"],
+                    )
                     for t in entry["timings"]
                 },
             )

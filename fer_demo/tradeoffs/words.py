@@ -22,7 +22,7 @@ def _percent(share: float) -> str:
     return MEASURES["accuracy"].text(share)
 
 
-def _compared(rows: Sequence[Row], data: str) -> tuple[Row, list[Row]]:
+def compared(rows: Sequence[Row], data: str) -> tuple[Row, list[Row]]:
     """The paper's own row and its rivals' in its table for a data set."""
     table = [row for row in rows if row.data == data and row.published and row.published.result.table]
     ours = next(row for row in table if row.published and row.published.this_paper)
@@ -44,31 +44,61 @@ def what_it_buys(rows: Sequence[Row], data: str) -> str:
         rows: From `tradeoff_rows`.
         data: A key of `data_sets`.
     """
-    ours, rivals = _compared(rows, data)
-    best = max(rivals, key=_accuracy)
-    size, gap = ours.values["parameters"], 100 * (_accuracy(best) - _accuracy(ours))
+    ours, rivals = compared(rows, data)
+    size = ours.values["parameters"]
     trained = [row for row in rows if row.data == data and row.kind == REPRODUCED and "sedense" in row.title]
     found = max(trained, key=_accuracy, default=None)
     here = f"Trained here, `{found.title}` reaches {accuracy_text(found)}." if found else "Not trained here yet."
     return (
         f"**{size / 1e6:g}\N{NO-BREAK SPACE}M parameters give {_percent(_accuracy(ours))} on "
-        f"{data_sets()[data]['title']}** in the paper: {gap:.1f} points less than the most accurate rival "
-        f"({best.title}, {_percent(_accuracy(best))}), which has {best.values['parameters'] / size:.1f} times as many. "
-        f"{here}"
+        f"{data_sets()[data]['title']}** in the paper{_against_the_best(ours, rivals)}. {here}"
     )
+
+
+def _against_the_best(ours: Row, rivals: Sequence[Row]) -> str:
+    """How the paper's row stands to the most accurate of its rivals, as the end of a sentence."""
+    best = max(rivals, key=_accuracy, default=None)
+    if best is None:
+        return ", which compares it with no other"
+    gap = round(100 * (_accuracy(best) - _accuracy(ours)), 1)
+    more = {True: f"{abs(gap):.1f} points less than", False: f"{abs(gap):.1f} points more than"}[gap > 0]
+    times = best.values["parameters"] / ours.values["parameters"]
+    size = f"{times:.1f} times as many" if round(times, 1) != 1 else "about as many"
+    rival = f"the most accurate rival ({best.title}, {_percent(_accuracy(best))}), which has {size}"
+    return f": {more if gap else 'just as much as'} {rival}"
 
 
 def what_it_does_not_buy(rows: Sequence[Row]) -> str:
     """What few parameters do not give, as Markdown: little arithmetic. From the FER2013 rows of the paper's table."""
-    ours, rivals = _compared(rows, "fer2013")
-    fewer = sum(row.values["macs"] < ours.values["macs"] for row in rivals if row.network)
+    ours, rivals = compared(rows, "fer2013")
+    built = [row for row in rivals if row.network]
+    fewer = sum(row.values["macs"] < ours.values["macs"] for row in built)
+    in_table = {row.model for row in (ours, *rivals)}
+    others = {row.model: row.values["macs"] for row in rows if row.data == ours.data and row.network}
+    more = sum(macs > ours.values["macs"] for model, macs in others.items() if model not in in_table)
     light = network_costs("fer_sedense_s2", ours.size)
     return (
         f"It buys a **small file**, {MEASURES['file_bytes'].text(ours.values['file_bytes'])}, not little arithmetic: "
-        f"one face takes {MEASURES['macs'].text(ours.values['macs'])} multiply-accumulates, and {fewer} of "
-        f"{len(rivals)} rivals on {data_sets()[ours.data]['title']} take fewer. `fer_sedense_s2`, which halves the "
-        f"picture first, takes {MEASURES['macs'].text(light.macs)}."
+        f"one face takes {MEASURES['macs'].text(ours.values['macs'])} multiply-accumulates. In the paper's table for "
+        f"{data_sets()[ours.data]['title']}, {_fewer(fewer, len(built))}"
+        f"{f'; of the networks beyond that table, {more} {_verb(more)} more' if more else ''}. `fer_sedense_s2`, which "
+        f"halves the picture first, takes {MEASURES['macs'].text(light.macs)}."
     )
+
+
+def _verb(count: int) -> str:
+    return "takes" if count == 1 else "take"
+
+
+def _fewer(fewer: int, of: int) -> str:
+    """How many rivals need fewer multiply-accumulates, as part of a sentence."""
+    if not of:
+        return "no rival is built here"
+    if of == 1:
+        return f"the one rival takes {'fewer' if fewer else 'no fewer'}"
+    if fewer in (0, of):
+        return f"{'each' if fewer else 'none'} of the {of} rivals takes fewer"
+    return f"{fewer} of the {of} rivals {_verb(fewer)} fewer"
 
 
 def paper_table(

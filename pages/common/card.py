@@ -53,7 +53,9 @@ def headline_figures(name: str) -> list[tuple[str, str, str]]:
         low, high = (f"{100 * v:.1f}" for v in test["interval"])
         note = f"of {test['n']:,} FER2013 test pictures; 95 % interval {low} to {high} %"
         figures.append(("Right on FER2013", f"{test['accuracy']:.1%}", note))
-        figures.append(("People on FER2013", str(human()), "on pictures of the same set (Goodfellow et al. 2013)"))
+        figures.append(
+            ("People on FER2013", str(human()), "on pictures of the same set (Goodfellow et al. 2013); see below")
+        )
     if (ece := test.get("ece_of_draws", test.get("ece_calibrated"))) is not None:
         note = "mean gap between stated confidence and share of right answers"
         figures.append(("Calibration error", f"{100 * ece:.1f} points", note))

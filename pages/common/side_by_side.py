@@ -6,6 +6,7 @@ from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.tradeoffs.compare import ModelAnswer, answer_rows, compare_models, disagreement
 from fer_demo.tradeoffs.figures import answer_bars, model_color
+from fer_demo.tradeoffs.turns import BUSY, MATRIX
 from fer_demo.web.shared import USER_ERRORS, shared_predictor
 from fer_demo.wording import count_faces
 from pages.common import look, state
@@ -82,13 +83,19 @@ def _show(answers: list[ModelAnswer]) -> None:
             st.html(f"<div style='overflow-wrap:anywhere'>{dot} <b>{answer.name}</b></div>")
             st.markdown(answer.face.sentence)
             st.image(answer.picture, width="stretch", alt=f"{answer.name}: Grad-CAM for {answer.face.label}")
-            st.caption(f"Why {answer.face.label}? Red speaks for it, blue against it. {1000 * answer.seconds:.1f} ms.")
+            st.caption(
+                f"Why {answer.face.label}? Red speaks for it, blue against it. {1000 * answer.seconds:.1f} ms, "
+                f"{answer.products:.3f} matrix products."
+            )
     figure = answer_bars({answer.name: answer.face.probabilities for answer in answers})
     look.chart(figure, "Probabilities of the seven expressions by model", key="answer bars")
     note = (
-        "Times are one pass of the network over the crop, median of five, on the engine that answers on the Predict "
-        "page: ONNX Runtime where a checkpoint has such a file, else PyTorch. Finding the face is not included. "
+        "Times are the answer to one crop on one core, mirror image included where a checkpoint reads that too: "
+        "processor time of the engine of the Predict page, ONNX Runtime where a checkpoint has such a file, else "
+        f"PyTorch, in turns with the product of two {MATRIX} × {MATRIX} matrices. Finding the face is not included. "
         f"{DISCLAIMER}"
     )
+    if (busy := max(answer.busy for answer in answers)) >= BUSY:
+        note = f"The machine was busy: by the clock it took up to {busy:.1f} times as long. {note}"
     st.caption(note)
     downloads("side-by-side", "Several models on one face", answer_rows(answers), figure, note)

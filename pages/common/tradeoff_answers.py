@@ -1,15 +1,14 @@
-"""Pieces of the Trade-offs page that answer questions: the calculator, the paper's tables, the ablations."""
+"""Pieces of the Trade-offs page that answer questions: the calculator and the paper's tables."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from fer_demo.tradeoffs import MEASURES, Row, best_within
-from fer_demo.tradeoffs.figures import ingredient_bars, parameters_text
+from fer_demo.tradeoffs.answers import time_text
 from fer_demo.tradeoffs.measures import REPRODUCED
 from fer_demo.tradeoffs.published import data_sets, systems, tables
 from fer_demo.tradeoffs.words import accuracy_text, paper_table
-from pages.common import look
 from pages.common.downloads import downloads
 
 LIMITS = {"latency": 33.0, "file_bytes": 2.0, "macs": None, "parameters": None}
@@ -40,6 +39,7 @@ def calculator(rows: Sequence[Row]) -> None:
             format="%g",
             key=f"limit {name}",
             placeholder="no limit",
+            persist_state="session",
         )
         limits[name] = None if shown is None else shown / MEASURES[name].factor
     if not any("latency" in row.values for row in rows) and limits["latency"] is not None:
@@ -58,15 +58,24 @@ def calculator(rows: Sequence[Row]) -> None:
                 "system": row.title,
                 "accuracy": accuracy_text(row),
                 "kind": row.kind,
-                **{MEASURES[name].title: MEASURES[name].text(row.values.get(name)) for name in LIMITS},
+                **{MEASURES[name].title: _cost_text(row, name) for name in LIMITS},
             }
             for row in fitting
         ]
-        st.dataframe(table, hide_index=True, column_config={"system": st.column_config.TextColumn(pinned=True)})
+        st.dataframe(
+            table,
+            hide_index=True,
+            column_config={"system": st.column_config.TextColumn(pinned=True)},
+            alt=f"The {len(table)} systems within these limits, the most accurate first",
+        )
     else:
         st.markdown("Nothing here keeps all these limits. " + _what_would_help(rows, data, limits))
     if unknown:
         st.caption(f"Not judged, since a number is missing: {', '.join(row.title for row in unknown)}.")
+
+
+def _cost_text(row: Row, name: str) -> str:
+    return time_text(row) if name == "latency" else MEASURES[name].text(row.values.get(name))
 
 
 def _what_would_help(rows: Sequence[Row], data: str, limits: dict[str, float | None]) -> str:
@@ -83,7 +92,6 @@ def _what_would_help(rows: Sequence[Row], data: str, limits: dict[str, float | N
 
 def paper_tables(rows: Sequence[Row]) -> None:
     """The paper's two tables with what was reproduced, and its slips."""
-    st.header("The paper's tables, and what was reproduced", anchor=False)
     reached = _reached()
     for number, table in tables().items():
         lines = paper_table(rows, number, reached)
@@ -99,6 +107,7 @@ def paper_tables(rows: Sequence[Row]) -> None:
                     format="%.2f M", help="Of the network as it is built here."
                 ),
             },
+            alt=f"{table['title']}: accuracy and parameters as published and as reproduced here",
         )
         for note in table["notes"]:
             st.caption(note)
@@ -113,44 +122,3 @@ def _reached() -> dict[tuple[str, str], str]:
         return {}
     found = {(system.model, data): reached(system, data) for system in systems() for data in data_sets()}
     return {key: words for key, words in found.items() if words != NOT_TRAINED}
-
-
-def ablations() -> None:
-    """What each ingredient of the block and of the training costs and brings."""
-    st.header("What each ingredient brings", anchor=False)
-    try:
-        from training.report.ablations import GROUPS
-        from training.report.ablations import ablations as compare_runs
-        from training.run.runlog import read_runs
-
-        runs = read_runs()
-    except (ImportError, ValueError) as error:  # an install without the training package, or a damaged record
-        st.info(f"The records of training runs cannot be read here ({error}).")
-        return
-    for group, title in GROUPS.items():
-        st.subheader(title, anchor=False)
-        found = compare_runs(runs, group)
-        if found is None:
-            st.info(f"No runs of this kind are recorded yet. They will stand in training/runs/{group}-…")
-            continue
-        parts = found["parts"]
-        figure = ingredient_bars(found["accuracy"], parts)
-        look.chart(figure, f"{title}: accuracy of each variant, from that of the whole", key=f"bars {group}")
-        note = (
-            f"Each bar starts at {found['accuracy']:.1%}, the PublicTest accuracy of the whole "
-            f"(run {found['whole'].name}), and ends at the variant's. Grey ones may be chance: their 95 % interval "
-            "holds no change. One run each."
-        )
-        st.caption(note)
-        lines = [
-            {
-                "variant": part["title"],
-                "run": part["run"],
-                "points": round(100 * part["difference"], 2),
-                "points_low": round(100 * part["interval"][0], 2),
-                "points_high": round(100 * part["interval"][1], 2),
-                "parameters": parameters_text(part["parameters"]),
-            }
-            for part in parts
-        ]
-        downloads(f"ablations-{group}", title, lines, figure, note)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Sequence
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from fer_demo.tradeoffs import (
@@ -16,6 +17,7 @@ from fer_demo.tradeoffs import (
     save_benchmark,
     tradeoff_rows,
 )
+from fer_demo.tradeoffs.answers import busy_note, time_text
 from fer_demo.tradeoffs.figures import tradeoff_chart
 from fer_demo.tradeoffs.published import data_sets, human
 from fer_demo.tradeoffs.words import card
@@ -49,11 +51,13 @@ def measuring(benchmark: Benchmark) -> None:
         )
         done = f"{len(networks) - len(missing)} of {len(networks)} networks"
         when = (
-            f"{done} measured {benchmark.measured} with PyTorch on {benchmark.place}"
+            f"{done} measured {benchmark.measured} with ONNX Runtime on {benchmark.place}"
             if benchmark.timings
             else "not measured yet"
         )
         st.caption(f"Latency and throughput: {when}. Some minutes of work; you can stop.", width="content")
+    if note := busy_note(benchmark):
+        st.warning(note, icon=":material/hourglass_top:")
     if not asked:
         return
     if not _measuring().acquire(blocking=False):
@@ -83,49 +87,55 @@ def _measure(networks: list, benchmark: Benchmark) -> None:
             st.session_state["benchmark"] = found
 
 
-def charts(rows: Sequence[Row]) -> None:
-    """Two measures of the visitor's choice against each other, a chart a data set."""
+def chart_and_card(rows: Sequence[Row]) -> None:
+    """Two measures of the visitor's choice against each other, and beside them the card of the chosen point."""
+    st.header("Costs and accuracy", anchor=False)
     # FER+ is known of our own checkpoints alone, too few points for an axis.
     names = [name for name in MEASURES if name != "ferplus"]
     titles = {name: measure.title for name, measure in MEASURES.items()}
-    across, up, scale = st.columns([2, 2, 2], vertical_alignment="bottom")
-    x = across.selectbox("Across", names, index=names.index("parameters"), format_func=titles.get, key="x")
-    y = up.selectbox("Up", names, index=names.index("accuracy"), format_func=titles.get, key="y")
-    with scale.container(horizontal=True):
+    data = st.segmented_control(
+        "Faces of",
+        list(data_sets()),
+        default=next(iter(data_sets())),
+        format_func=lambda name: data_sets()[name]["title"],
+        key="data",
+        required=True,
+    )
+    with st.popover("Axes and kinds of numbers", icon=":material/tune:"):
+        x = st.selectbox("Across", names, index=names.index("parameters"), format_func=titles.get, key="x")
+        y = st.selectbox("Up", names, index=names.index("accuracy"), format_func=titles.get, key="y")
         log = st.toggle("Logarithmic", value=True, key="log", help="For all measures but accuracy.")
         front = st.toggle("Pareto front", value=True, key="front")
-    which, kinds = st.columns(2)
-    sets = which.pills(
-        "Data sets",
-        list(data_sets()),
-        selection_mode="multi",
-        default=list(data_sets()),
-        format_func=lambda name: data_sets()[name]["title"],
-        key="sets",
-    )
-    chosen = kinds.pills("Numbers", list(KINDS), selection_mode="multi", default=list(KINDS), key="kinds")
-    shown = [row for row in rows if row.data in sets and row.kind in chosen]
-    if not shown:
-        st.info("Nothing is chosen: pick at least one data set and one kind of number.")
-        return
-    widths = [3, 2] if len(sets) == 2 else len(sets)
-    for column, data in zip(st.columns(widths, gap="medium"), sets, strict=True):
-        with column:
-            _chart([row for row in shown if row.data == data], data, x, y, log, front)
+        kinds = st.pills("Numbers", list(KINDS), selection_mode="multi", default=list(KINDS), key="kinds")
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        figure = _chart([row for row in rows if row.data == data and row.kind in kinds], data, x, y, log, front)
+    with right:
+        _system_card(rows)
+    if figure is not None:
+        downloads(
+            f"tradeoffs-{data}",
+            f"{MEASURES[y].title} by {MEASURES[x].title} on {data_sets()[data]['title']}",
+            [row.to_dict() for row in rows if row.data == data and {x, y} <= row.values.keys()],
+            figure,
+            f"{SIGNS} Times: ONNX Runtime on {known_benchmark().place}.",
+        )
     st.caption(
         f"{SIGNS} Bars are 95 % intervals of accuracy, for published ones worked out from the number of test pictures, "
-        "and quartiles of times. Click a point for its card. "
-        + " ".join(f"*{kind}*: {meaning}." for kind, meaning in KINDS.items())
+        "and quartiles of times. " + " ".join(f"*{kind}*: {meaning}." for kind, meaning in KINDS.items())
     )
 
 
-def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -> None:
+def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -> go.Figure | None:
+    """Draws the chart; what keeps it from being drawn is said instead."""
     title = data_sets()[data]["title"]
-    st.subheader(title, anchor=False)
     drawn = [row for row in rows if x in row.values and y in row.values]
+    if not rows:
+        st.info("Nothing is chosen: pick at least one kind of number.")
+        return None
     if not drawn:
         st.info(f"Nothing on {title} has both numbers. Speeds need to be measured on this machine first.")
-        return
+        return None
     figure = tradeoff_chart(
         rows,
         x,
@@ -137,23 +147,26 @@ def _chart(rows: list[Row], data: str, x: str, y: str, log: bool, front: bool) -
     )
     key = f"chart {data} {x} {y}"
     words = f"{title}: {MEASURES[y].title} by {MEASURES[x].title} of {len(drawn)} systems; the table below has them all"
+    st.caption("Click a point for its card.")
     look.chart(figure, words, key=key, on_select=lambda: _open_card(key), selection_mode="points")
-    downloads(
-        f"tradeoffs-{data}",
-        f"{MEASURES[y].title} by {MEASURES[x].title} on {title}",
-        [r.to_dict() for r in drawn],
-        figure,
-        f"{SIGNS} Times: PyTorch on {known_benchmark().place}.",
-    )
+    return figure
 
 
 def _open_card(key: str) -> None:
     points = st.session_state[key]["selection"]["points"]
     if points and points[0].get("customdata"):
         st.session_state["system"] = points[0]["customdata"][0]
+        st.session_state["card opened"] = st.session_state.get("card opened", 0) + 1
 
 
-def system_card(rows: Sequence[Row]) -> None:
+# On a phone the card stands below the chart: whoever has tapped a point is taken to the card's name.
+_SHOW_CARD = """<script data-opened="{count}">
+if (matchMedia("(max-width: 640px)").matches)
+  document.querySelector(".st-key-card_name")?.scrollIntoView({{block: "center", behavior: "smooth"}});
+</script>"""
+
+
+def _system_card(rows: Sequence[Row]) -> None:
     """The card of the system that was clicked or chosen, with the way to the pages that use it."""
     by_key = {row.key: row for row in rows}
     ours = next(row.key for row in rows if row.published and row.published.this_paper)
@@ -164,14 +177,15 @@ def system_card(rows: Sequence[Row]) -> None:
         list(by_key),
         key="system",
         format_func=lambda k: f"{by_key[k].title} · {data_sets()[by_key[k].data]['title']} · {by_key[k].kind}",
+        persist_state="session",
     )
     row = by_key[key]
-    with st.container(border=True):
-        st.subheader(row.title, anchor=False)
-        st.markdown(f"**{row.kind}**: {KINDS[row.kind]}.")
-        text, numbers = st.columns(2, gap="large")
-        text.markdown("\n\n".join(f"**{heading}.** {words}" for heading, words in card(row).items()))
-        numbers.markdown("\n".join(["| measure | value |", "|---|---|", *_lines(row)]))
+    with st.container(border=True, key="system_card"):
+        with st.container(key="card_name"):
+            st.subheader(row.title, anchor=False)
+            st.markdown(f"**{row.kind}**: {KINDS[row.kind]}.")
+        st.markdown("\n".join(["| measure | value |", "|---|---|", *_lines(row)]))
+        st.markdown("\n\n".join(f"**{heading}.** {words}" for heading, words in card(row).items()))
         if row.checkpoint:
             with st.container(horizontal=True):
                 for label, page, icon in (
@@ -181,12 +195,16 @@ def system_card(rows: Sequence[Row]) -> None:
                     if st.button(label, icon=f":material/{icon}:", key=label):
                         state.use_model(row.checkpoint)
                         st.switch_page(page)
+    if opened := st.session_state.get("card opened"):
+        st.html(_SHOW_CARD.format(count=opened), unsafe_allow_javascript=True)
 
 
 def _lines(row: Row) -> list[str]:
     lines = [f"| input | {row.size} × {row.size} grey pixels |"]
     for name, measured in MEASURES.items():
-        text = measured.text(row.values.get(name))
+        if name == "products":  # beside the milliseconds
+            continue
+        text = time_text(row) if name == "latency" else measured.text(row.values.get(name))
         if name in row.intervals:
             low, high = (f"{v * measured.factor:.3g}" for v in row.intervals[name])
             text += f" ({low} to {high})"

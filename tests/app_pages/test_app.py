@@ -11,6 +11,7 @@ import torch
 from actions import button, png, texts, upload
 
 import fer_demo.web.shared as predictors
+from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.predictor import ModelError, Predictor
 from fer_demo.results import FaceResults
@@ -138,6 +139,17 @@ def test_about(app):
     for words in (DISCLAIMER, "at work and in education is forbidden", "2024/1689", "no telemetry"):
         assert words in texts(app)
     assert app.session_state["photo"].name == "astronaut.png"  # travels with the visitor
+    assert "in the European Union, outside work and education" in texts(app).replace("Also in", "in")
+    assert "Elsewhere" not in texts(app) and "**People and networks.** A network with a higher figure" in texts(app)
+
+
+def test_about_says_what_must_not_be_done_before_the_figures(app):
+    from pages.common.card import card_text
+
+    for name in bundled_checkpoints():
+        card = card_text(name)
+        assert 0 < card.index("Not for: decisions about people") < card.index("Figures")
+        assert "is not better than people" in card
 
 
 @pytest.mark.parametrize("path", ["pages/predict.py", "pages/tradeoffs.py", "pages/about.py"])

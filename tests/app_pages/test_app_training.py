@@ -7,9 +7,17 @@ def test_training_page(app):
     open_page(app, "training")
     assert not app.exception and not app.error
     assert app.title[0].value == "How it was trained"
-    assert any(str(row) for row in app.dataframe[0].value["run"])
+    assert list(app.dataframe[0].value.columns[:2]) == ["PublicTest", "run"]  # what a phone shows without scrolling
     assert len(app.get("plotly_chart")) >= 4  # curves, confusion, calibration, recall
     assert "95 % interval" in texts(app)
+
+
+def test_the_story_comes_first_and_can_be_read_aloud(app):
+    open_page(app, "training")
+    assert [h.value for h in app.header][:2] == ["The story so far", "Runs"]
+    assert "**from 66.9\N{NO-BREAK SPACE}% to" in texts(app).replace(" %", "\N{NO-BREAK SPACE}%")
+    alt = app.get("plotly_chart")[0].proto.alt
+    assert "fer_sedense.base_fer2013, 66.9 % of PublicTest" in alt and "fer_sedense.restart_fer2013" in alt
 
 
 def test_training_page_lays_two_sets_of_answers_side_by_side(app):

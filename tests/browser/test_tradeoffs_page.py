@@ -69,20 +69,43 @@ def test_a_visitor_clicks_a_point_and_changes_an_axis(visit, width):
     visitor = visit(width=width, path="/tradeoffs")
     page = visitor.page
     visitor.sees("What do 0.48 million parameters buy?")
-    visitor.sees("0.48 M parameters give 70.7")
+    visitor.sees("is the most accurate with weights here")
     page.get_by_role("heading", name="SE-Dense (this paper)", exact=True).wait_for()  # its card is open from the start
     points = page.locator(".js-plotly-plot .scatterlayer .points path.point")
-    every = sum(len(s.results) for s in systems()) + 1  # and the checkpoint that has an accuracy
+    # Those of FER2013, and the checkpoint that has an accuracy.
+    every = sum(r.data == "fer2013" for s in systems() for r in s.results) + 1
     visitor.counts(points, every)  # the figure may be drawn again while the page settles
     page.mouse.click(*still(page, points.nth(1)))
     page.get_by_role("heading", name="Tang 2013").wait_for()
+    # Beside the chart, or on a phone taken to: whoever clicks sees the card without scrolling.
+    page.wait_for_timeout(1500)
+    name = page.get_by_role("heading", name="Tang 2013").bounding_box()
+    assert 0 <= name["y"] < 900 - name["height"]
     visitor.sees("fer_demo/models/baselines/tang_svm.py")
+    page.get_by_role("button", name="Axes and kinds of numbers").click()
     choose(page, "Across", "multiply-accumulates")
     page.locator(".js-plotly-plot .xtitle", has_text="multiply-accumulates (M)").first.wait_for()
     page.get_by_role("heading", name="Tang 2013").wait_for()  # the card stays
     no_sideways(page)
     # Streamlit probes two paths below a page's own address, which answer 404; anything else would be ours.
     assert [p for p in visitor.problems if "404" not in p] == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_each_question_has_an_address_and_a_page_that_is_not_long(visit, width):
+    for question, answer in {"The paper": "The paper claims 70.7", "Ingredients": "ten short epochs"}.items():
+        visitor = visit(width=width, path=f"/tradeoffs?question={question.replace(' ', '+')}")
+        visitor.sees(answer)
+        assert visitor.page.get_by_role("tab", name=question).get_attribute("aria-selected") == "true"
+        no_sideways(visitor.page)
+        height = visitor.page.locator("[data-testid=stMainBlockContainer]").bounding_box()["height"]
+        assert height < 3000, f"{question} is {height:.0f} pixels long"
+
+
+def test_a_touch_screen_gets_no_bar_over_the_charts(visit):
+    page = visit(width=390, path="/tradeoffs?question=Ingredients", has_touch=True, is_mobile=True).page
+    page.locator(".js-plotly-plot").first.wait_for()
+    assert page.locator(".modebar:visible").count() == 0
 
 
 def test_a_visitor_asks_the_calculator(visit):
@@ -117,7 +140,7 @@ def test_two_models_look_at_a_photo(visit):
     page.get_by_role("img", name="fer_sedense_nano.wide_fer2013: Grad-CAM for").wait_for()
     visitor.sees("They are furthest apart on happy")
     visitor.sees("They disagree")
-    visitor.counts(page.get_by_text(" ms."), 2)
+    visitor.counts(page.get_by_text(" matrix products."), 2)
     assert [p for p in visitor.problems if "404" not in p] == []
 
 

@@ -7,7 +7,8 @@ import pytest
 def test_a_visitor_looks_at_the_runs(visit, width):
     visitor = visit(width=width, path="/training")
     page = visitor.page
-    visitor.sees("How it was trained")
+    visitor.sees("The story so far")
+    visitor.sees("The same in words")
     page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for()
     page.get_by_role("radio", name="training loss").or_(page.get_by_role("button", name="training loss")).first.click()
     page.locator(".js-plotly-plot .ytitle", has_text="training loss").wait_for()

@@ -42,7 +42,8 @@ def ablations(runs: Sequence[Run], group: str) -> dict[str, Any] | None:
         group: A key of `GROUPS`.
 
     Returns:
-        ``whole``, the record of the whole; ``accuracy``, its own; ``parts``, a dict a finished variant: ``title``,
+        ``whole``, the record of the whole; ``accuracy``, its own; ``epochs``, for how many it was trained; ``parts``,
+        a dict a finished variant: ``title``,
         ``run``, ``difference`` (of the accuracies, from -1 to 1), ``interval`` (95 %, for accuracies of two separate
         sets of `n` pictures; these are the same pictures, so that it is rather too wide), ``parameters`` (by how many
         it has more or fewer), ``n``. None if the whole or every variant is missing.
@@ -54,7 +55,8 @@ def ablations(runs: Sequence[Run], group: str) -> dict[str, Any] | None:
     parts = [_part(run, whole) for run in members.values() if run is not whole] if whole else []
     if not parts:
         return None
-    return {"whole": whole, "accuracy": whole.record["public"]["accuracy"], "parts": parts}
+    accuracy, epochs = whole.record["public"]["accuracy"], whole.config.get("epochs", 0)
+    return {"whole": whole, "accuracy": accuracy, "epochs": epochs, "parts": parts}
 
 
 def _same_without_options(done: dict[str, Run], members: dict[str, Run]) -> Run | None:

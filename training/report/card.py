@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_demo.emotions import DISCLAIMER, LABELS
-from fer_demo.tradeoffs.published import data_sets, human, systems
+from fer_demo.tradeoffs.published import HUMAN_CAVEAT, data_sets, human, systems
 from training.eval.reproduce import by_tta, percent
 from training.eval.tta import TTA_TITLES
 from training.report.card_text import augmentation, evaluated, levers, photographs, seeds, sources, start
@@ -28,7 +28,7 @@ class DataSet:
 
 DATA_SETS = {
     "fer2013": DataSet(
-        compare=f"People reach {human()} on these pictures (Goodfellow et al. 2013).",
+        compare=f"People reach {human()} on these pictures (Goodfellow et al. 2013). {HUMAN_CAVEAT}",
         limits="FER2013 comes from a web image search of 2013, its labels are noisy, and it says nothing about age, "
         "gender or skin colour, so no statement about fairness can be made.",
         licence="FER2013 was published for research and education without a clear licence for the pictures",
@@ -109,6 +109,13 @@ Seven expressions from a grey {height}×{width} face crop, with {metrics["parame
 {_origin(name)} These weights were trained here, {start(training | {"recipe": recipe})},
 on the Training split of {trained_on} alone{pictures}.
 
+## Use
+
+Intended: research, teaching, and demonstrations to people who know that they are looked at.
+
+Not for: decisions about people, of any kind; inferring emotions at work or in education, which the EU's AI Act
+(2024/1689, Art. 5(1)(f)) forbids; watching people without their knowledge.
+
 ## Figures
 
 Epoch and settings were chosen on PublicTest. {evaluated(name, training)} Brackets give
@@ -138,14 +145,9 @@ peak learning rate {recipe["lr"]:g} and a cosine to {recipe["min_lr"]:g}, weight
 smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: {augmentation(recipe)}.
 {levers(recipe)}Weights of epoch {best["epoch"]}.{stopped} {seeds(training)}
 {sources(training)}
-## Use
+## Limits
 
-Intended: research, teaching, and demonstrations to people who know that they are looked at.
-
-Not for: decisions about people, of any kind; inferring emotions at work or in education, which the EU's AI Act
-(2024/1689, Art. 5(1)(f)) forbids; watching people without their knowledge.
-
-Limits: {data.limits} {weakest[0]} and {weakest[1]} are recognised least often.
+{data.limits} {weakest[0]} and {weakest[1]} are recognised least often.
 Pictures other than roughly frontal faces are outside what it was trained on.
 
 Licence: {data.licence}; treat the weights likewise.

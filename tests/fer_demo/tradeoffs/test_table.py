@@ -12,9 +12,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import fer_demo.tradeoffs.table as table
 import fer_demo.tradeoffs.timing as timing
+import fer_demo.tradeoffs.turns as turns
 from fer_demo.__main__ import main
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from fer_demo.provenance import answering_figures
+from fer_demo.runtime.model_info import ModelError
 from fer_demo.tradeoffs import (
     KINDS,
     MEASURES,
@@ -33,6 +35,7 @@ from fer_demo.tradeoffs import (
     save_benchmark,
     tradeoff_rows,
 )
+from fer_demo.tradeoffs.answers import busy_note, time_text
 from fer_demo.tradeoffs.costs import PeakMemory
 from fer_demo.tradeoffs.published import systems, tables
 
@@ -49,7 +52,8 @@ def row(key: str, x: float | None, y: float | None, data: str = "fer2013") -> Ro
 
 
 def timed(seconds: float, macs: int) -> Timing:
-    return Timing(Spread(seconds, seconds * 0.9, seconds * 1.1), Spread(32 / seconds, 30 / seconds, 35 / seconds), macs)
+    batch = Spread(32 / seconds, 30 / seconds, 35 / seconds)
+    return Timing(Spread(seconds, seconds * 0.9, seconds * 1.1), batch, macs, products=seconds / 0.02)
 
 
 def printed() -> list[Printed]:
@@ -200,6 +204,7 @@ def test_times_are_measured_and_can_be_stopped():
     assert 0 < speed.throughput.low <= speed.throughput.median <= speed.throughput.high
     assert speed.macs == network_costs(*network).macs and found.machine["threads"] == 1
     assert torch.get_num_threads() == threads
+    assert speed.engine == "onnx" and speed.products > 0 and speed.busy >= 1
 
     def stop():
         raise KeyboardInterrupt
@@ -207,6 +212,36 @@ def test_times_are_measured_and_can_be_stopped():
     with pytest.raises(KeyboardInterrupt):
         next(measure([network], seconds=60, tick=stop))
     assert torch.get_num_threads() == threads
+
+
+def test_a_network_without_an_onnx_form_is_timed_with_pytorch_and_says_so(monkeypatch):
+    def no_form(*_):
+        raise ModelError("fer_mini_xception has operations that ONNX does not have.")
+
+    monkeypatch.setattr(timing, "write_onnx", no_form)
+    ((network, found),) = measure([("fer_mini_xception", 48)], seconds=0.01)
+    assert found.timings[network].engine == "torch"
+    row = next(r for r in tradeoff_rows(found) if r.model == "fer_mini_xception")
+    assert "products, with PyTorch)" in time_text(row).replace("\N{NO-BREAK SPACE}", " ")
+    assert row.to_dict()["engine"] == "torch" and row.values["products"] == found.timings[network].products
+
+
+def test_a_busy_machine_does_not_lengthen_the_times_and_is_named(monkeypatch):
+    wall = iter(range(10_000))  # each look at the clock is a second later; the processor's has moved by a tenth
+    monkeypatch.setattr(turns.time, "perf_counter", lambda: float(next(wall)))
+    processor = iter(range(10_000))
+    monkeypatch.setattr(turns.time, "thread_time", lambda: 0.1 * next(processor))
+    monkeypatch.setattr(turns.sys, "platform", "linux")
+    found = turns.in_turns(lambda: None, 0.0)
+    assert (
+        found.seconds == pytest.approx(0.1) and found.products == pytest.approx(1) and found.busy == pytest.approx(10)
+    )
+    assert turns.in_turns(lambda: None, 0.0, threads=2).busy == 1
+    here = Benchmark(timing.this_machine(), "2026-11-24", {("fer_sedense", 48): timed(0.01, 1)})
+    assert busy_note(here) == "" == busy_note(Benchmark(timing.this_machine()))
+    slow = dataclasses.replace(timed(0.01, 1), busy=3.4)
+    note = busy_note(dataclasses.replace(here, timings={("fer_sedense", 48): slow}))
+    assert "busy" in note and "3.4 times" in note and "1024 × 1024" in note
 
 
 def test_results_are_kept_for_this_machine_only(cache):
@@ -241,7 +276,7 @@ def test_the_command_measures_and_prints_what_the_page_shows(capsys, cache):
     assert (
         "reproduced here" in text
         and "Tang 2013" in text
-        and "1 thread; PyTorch" in text
+        and "1 thread; ONNX Runtime" in text
         and "71.2\N{NO-BREAK SPACE}%" in text
     )
 
