@@ -6,6 +6,7 @@ Blue speaks against the class and red for it, on every figure; the colours say s
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
@@ -26,13 +27,50 @@ def limit(values: NDArray[np.floating]) -> float:
     return max(float(np.abs(values).max()), 1e-12)
 
 
+ROBUST_PERCENTILE = 98.0
+"""Of the absolute values that count at all: a few single pixels must not leave all others pale."""
+
+
+def robust_limit(values: NDArray[np.floating]) -> float:
+    """A value for the strongest colour that a few extreme pixels do not set.
+
+    Integrated Gradients has single pixels that are ten times as strong as the next ones; scaled by these, nothing else
+    could be seen.
+
+    Args:
+        values: float (H, W).
+
+    Returns:
+        The `ROBUST_PERCENTILE` of the absolute values that are not next to nothing; above 0.
+    """
+    size = np.abs(values)
+    counting = size[size > 0.02 * size.max()] if size.max() > 0 else size
+    return max(float(np.percentile(counting, ROBUST_PERCENTILE)), 1e-12)
+
+
+def softened(values: NDArray[np.floating], sigma: float = 0.7) -> NDArray[np.float32]:
+    """A map whose single pixels run into each other a little, so that an eye can see where they are many.
+
+    Args:
+        values: float (H, W).
+        sigma: Of the Gaussian, in pixels.
+    """
+    blurred: NDArray[np.float32] = cv2.GaussianBlur(values.astype(np.float32), (0, 0), sigma).astype(np.float32)
+    return blurred
+
+
 def colours_say(signed: bool) -> str:
     """What `blend`'s colours mean, as a sentence."""
     return "Red speaks for it, blue against it." if signed else "Brighter counted more."
 
 
 def blend(
-    photo: NDArray[np.uint8], values: NDArray[np.floating], *, signed: bool = True, opacity: float = 0.6
+    photo: NDArray[np.uint8],
+    values: NDArray[np.floating],
+    *,
+    signed: bool = True,
+    opacity: float = 0.6,
+    strongest: float | None = None,
 ) -> NDArray[np.uint8]:
     """A map over a picture; where the map is near 0, the picture shows unchanged.
 
@@ -41,12 +79,13 @@ def blend(
         values: float (H, W).
         signed: Show what speaks against the class too.
         opacity: Of the strongest colour, 0 to 1.
+        strongest: The value that gets the strongest colour, such as `robust_limit`; None is the largest one.
 
     Returns:
         uint8 (H, W, 3).
     """
     rgb = np.repeat(photo[..., None], 3, axis=2) if photo.ndim == 2 else photo
-    strength = np.clip(values / limit(values), -1 if signed else 0, 1)
+    strength = np.clip(values / (strongest or limit(values)), -1 if signed else 0, 1)
     table = _table(SIGNED if signed else POSITIVE)
     colours = table[np.round((strength + 1) * 127.5 if signed else strength * 255).astype(int)]
     alpha = (opacity * np.abs(strength) ** 0.7)[..., None]
