@@ -101,7 +101,9 @@ def face_map(
         ValueError: For an unknown method, layer or class.
     """
     target, other = class_id(predictor, label), None if against is None else class_id(predictor, against)
-    found = attribute(predictor.model, network_input(predictor, crop), target, method=method, layer=layer, against=other)
+    found = attribute(
+        predictor.model, network_input(predictor, crop), target, method=method, layer=layer, against=other
+    )
     delta = None if found.delta is None else float(found.delta[0])
     return FaceMap(found.maps[0].cpu().numpy(), found.raw.shape[-1], delta)
 
@@ -149,9 +151,7 @@ def answer_rows(predictor: Explainable, x: torch.Tensor) -> torch.Tensor:
     """
     views = [x, x.flip(-1)] if predictor.mirror else [x]
     with lock(predictor.model), torch.no_grad():
-        logits = torch.stack(
-            [torch.cat([predictor.model(part).float() for part in v.split(CPU_BATCH)]) for v in views]
-        )
+        logits = torch.stack([torch.cat([predictor.model(part).float() for part in v.split(CPU_BATCH)]) for v in views])
         return (logits.mean(0) / predictor.temperature).softmax(1).cpu()
 
 

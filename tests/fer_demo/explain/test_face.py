@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 from fer_demo.__main__ import main
 from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.emotions import LABELS
-from fer_demo.explain import figures, with_channel
+from fer_demo.explain import channel_figures, figures, with_channel
 from fer_demo.explain.face import (
     FaceMap,
     channel_effect,
@@ -144,27 +144,27 @@ class TestFigures:
 
     def test_gates(self):
         weights = {"stages.0.blocks.1.se": np.array([0.1, 0.9]), "odd": np.array([0.5, 0.5])}
-        fig = figures.gate_heatmap(weights)
+        fig = channel_figures.gate_heatmap(weights)
         assert list(fig.data[0].y) == ["stage 1, block 2", "odd"] and fig.data[0].zmax == 1
         assert list(fig.data[1].customdata[1]) == ["stages.0.blocks.1.se", 1]
         means = {name: np.array([0.2, 0.4]) for name in weights}
-        difference = figures.gate_heatmap(weights, means)
+        difference = channel_figures.gate_heatmap(weights, means)
         assert difference.data[0].z[0][1] == pytest.approx(0.5) and difference.data[0].zmin == -difference.data[0].zmax
-        assert figures.most_different(weights, means, 1)[0] == ("stages.0.blocks.1.se", 1, 0.9, 0.4)
+        assert channel_figures.most_different(weights, means, 1)[0] == ("stages.0.blocks.1.se", 1, 0.9, 0.4)
 
     def test_gates_of_blocks_with_different_widths(self):
         weights = {"stages.0.blocks.0.se": np.array([0.1, 0.9]), "stages.1.blocks.0.se": np.array([0.2, 0.3, 0.4])}
         for means, first in ((None, 0.1), ({n: w - 0.5 for n, w in weights.items()}, 0.5)):
-            cells, markers = figures.gate_heatmap(weights, means).data
+            cells, markers = channel_figures.gate_heatmap(weights, means).data
             assert cells.z[0][0] == pytest.approx(first) and np.isnan(cells.z[0][2]) and not np.isnan(cells.z[1][2])
             assert len(markers.x) == 5 and ["stages.0.blocks.0.se", 2] not in [list(c) for c in markers.customdata]
             assert np.isfinite(cells.zmax)
 
     def test_effects_are_counted_from_the_answer_as_it_is(self):
-        fig = figures.effect_bars({"as it is": {"a": 0.5, "b": 0.5}, "shut": {"a": 0.7, "b": 0.3}})
+        fig = channel_figures.effect_bars({"as it is": {"a": 0.5, "b": 0.5}, "shut": {"a": 0.7, "b": 0.3}})
         assert len(fig.data) == 1 and list(fig.data[0].y) == pytest.approx([20, -20])
         assert fig.layout.yaxis.range[1] > 20
-        small = figures.effect_bars({"as it is": {"a": 0.5}, "shut": {"a": 0.5001}})
+        small = channel_figures.effect_bars({"as it is": {"a": 0.5}, "shut": {"a": 0.5001}})
         assert small.layout.yaxis.range[1] >= 1
 
     def test_layer_titles(self):
