@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from fer_demo.explain.figures import PALETTE, SIGNED, block_title, limit
 from fer_demo.figures import GRID, blank_figure
 
-FOR, AGAINST = "#B2182B", "#2166AC"
-"""The strong colours of `fer_demo.explain.figures.SIGNED`."""
+FOR, AGAINST = "#D6604D", "#4393C3"
+"""Colours of `fer_demo.explain.figures.SIGNED` that can be seen on white and on black."""
 
 
 def importance_bars(changes: NDArray[np.floating], count: int = 10, height: int = 320) -> go.Figure:

@@ -11,6 +11,7 @@ from fer_demo.explain import figures as draw
 from fer_demo.explain.channel_figures import effect_bars, gate_heatmap, importance_bars
 from pages.common import look
 from pages.common.cache import Seen, cached_channels, cached_effect, cached_importance, seen
+from pages.common.notes import note
 
 WEIGHTS = "the weights"
 
@@ -46,7 +47,7 @@ def channels(predictor, face) -> None:
     )
     others = np.abs(changes[order[10:]])
     rest = f" None of the other {len(others)} changes it by more than {others.max():.3f}." if len(others) else ""
-    st.caption(f"Red: '{face.label}' loses without it. Blue, hatched: it gains.{rest}")
+    note(f"Red: '{face.label}' loses without it. Blue, hatched: it gains.{rest}")
     channel = st.selectbox(
         "Channel",
         order,
@@ -99,7 +100,7 @@ def _one_channel(face: Seen, gate: str, channel: int, own: float, label: str, av
         look.chart(effect_bars(answer), "The answer while the channel is held at other values")
         base, *changed = answer.values()
         most = max(abs(other[name] - base[name]) for other in changed for name in base)
-        st.caption(
+        note(
             "By how many points each probability changes when this one channel is held at another weight; its own is "
             f"{own:.2f}. The largest change is {100 * most:.1f} points: a weight alone makes no channel important."
         )
@@ -108,4 +109,4 @@ def _one_channel(face: Seen, gate: str, channel: int, own: float, label: str, av
         strong = response / max(float(response.max()), 1e-12)
         tiles = enlarge(np.round(strong * 255).astype(np.uint8), max(1, side // response.shape[0]))
         st.image(tiles, width=240, alt="Where the channel responds on this face")
-        st.caption("Where it responds on this face: white most. All black means that it is silent here.")
+        note("Where it responds on this face: white most. All black means that it is silent here.")

@@ -11,6 +11,7 @@ from fer_demo.explain import figures as draw
 from fer_demo.explain.averages import read_averages
 from fer_demo.wording import percent
 from pages.common import pictures
+from pages.common.notes import note
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -30,17 +31,18 @@ def average_maps(predictor) -> None:
         return
     st.markdown(
         f"What `{predictor.name}` looks at on average: each picture is the mean of {min(found.counts.values())} or "
-        f"more faces of {found.source} that people labelled so, under the mean of their maps."
+        f"more faces of {found.source} that people labelled so, and below it with the mean of their maps."
     )
     st.html(pictures.grid(_tile(found.faces[label], found.maps[label], label, n) for label, n in found.counts.items()))
-    st.caption(draw.colours_say(True))
+    note(f"{draw.colours_say(True)} In brackets: how many faces.")
 
 
 def _tile(face: np.ndarray, values: np.ndarray, label: str, count: int) -> tuple[np.ndarray, str, str]:
     side = (192, 192)
     large, laid = (cv2.resize(picture, side, interpolation=cv2.INTER_CUBIC) for picture in (face, values))
-    picture = draw.blend(large, laid, strongest=draw.robust_limit(laid))
-    return picture, f"Mean face and mean map for {label}", f"{label} ({count} faces)"
+    alone = np.repeat(large[..., None], 3, axis=2)
+    mapped = draw.blend(large, laid, opacity=0.55, strongest=draw.robust_limit(laid))
+    return np.vstack([alone, mapped]), f"Mean face, and mean map on it, for {label}", f"{label} ({count})"
 
 
 @st.fragment
@@ -82,7 +84,7 @@ def own_faces(predictor) -> None:
     st.html(pictures.grid(_tile(found.mean_faces[name], maps[name], name, found.counts[name]) for name in maps))
     st.subheader("Where it was surest and wrong", anchor=False)
     st.html(pictures.grid(_mistake(mistake) for mistake in found.mistakes))
-    st.caption("Labels of FER2013 are themselves often wrong: on some of these, people would side with the network.")
+    note("Labels of FER2013 are themselves often wrong: on some of these, people would side with the network.")
 
 
 def _mistake(mistake) -> tuple[np.ndarray, str, str]:

@@ -7,6 +7,7 @@ from fer_demo.provenance import taught_by
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.samples import SAMPLES
 from pages.common import state
+from pages.common.notes import note
 
 
 def photo_and_model() -> None:
@@ -43,7 +44,7 @@ def photo_and_model() -> None:
     except ModelError:
         return
     if taught:
-        st.caption(f"`{name}` learned {taught}.")
+        note(f"{name} learned {taught}.")
 
 
 def _use_model(key: str) -> None:

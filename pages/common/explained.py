@@ -14,6 +14,7 @@ from pages.common import look, state
 from pages.common.cache import cached_curves, cached_map, seen
 from pages.common.channels import channels
 from pages.common.glance import SOFT
+from pages.common.notes import note
 
 WHAT_IT_SHOWS = {
     "gradcam": "where the chosen layer's features raise the class's score. Coarse, and close to what the network does.",
@@ -85,7 +86,7 @@ def what_counted(predictor, photo: state.Photo, face, chosen: dict, picture, con
         shown = draw.blend(part, laid, signed=chosen["signed"], opacity=chosen["opacity"], strongest=strongest)
         st.image(shown, width="stretch", alt=f"{question} {METHODS[chosen['method']]}, as set beside it, on the photo")
         meaning = f"{METHODS[chosen['method']]} shows {WHAT_IT_SHOWS[chosen['method']]}"
-        st.caption(f"{draw.colours_say(chosen['signed'])} {meaning}")
+        note(f"{draw.colours_say(chosen['signed'])} {meaning}")
         negative = float(-np.clip(found.values, None, 0).sum())
         if chosen["method"] not in UNSIGNED and negative > float(np.clip(found.values, 0, None).sum()):
             st.info(f"Most of this map speaks **against** {chosen['label']}{rather}.", icon=":material/info:")
@@ -93,13 +94,13 @@ def what_counted(predictor, photo: state.Photo, face, chosen: dict, picture, con
             _side_by_side(predictor, photo, face, chosen)
         _downloads(predictor, photo, face, chosen, found, shown)
         if found.delta is not None:
-            st.caption(f"Completeness: the map's sum misses the change of the score by {abs(found.delta):.3f}.")
+            note(f"Completeness: the map's sum misses the change of the score by {abs(found.delta):.3f}.")
     with controls:
         look.chart(
             draw.hover_map(face.crop, found.values, signed=chosen["signed"], height=260),
             "The crop that the network saw, with the map's value at each pixel",
         )
-        st.caption("The crop that the network saw. Point at it for values, 1 being the strongest.")
+        note("The crop that the network saw. Point at it for values, 1 being the strongest.")
 
 
 def _laid(found, photo: state.Photo, face, method: str) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +117,8 @@ def _side_by_side(predictor, photo: state.Photo, face, chosen: dict) -> None:
         part, laid = _laid(alone, photo, face, chosen["method"])
         shown = draw.blend(part, laid, signed=chosen["signed"], strongest=draw.robust_limit(laid))
         column.image(shown, width="stretch", alt=f"Why {label}, by itself, on the photo")
-        column.caption(f"Why {label}? ({percent(face.probabilities[label])})")
+        with column:
+            note(f"Why {label}? ({percent(face.probabilities[label])})")
 
 
 def _downloads(predictor, photo: state.Photo, face, chosen: dict, found, picture: np.ndarray) -> None:
@@ -188,7 +190,7 @@ def believe_it(predictor, face, chosen: dict) -> None:
         row = many.get("methods", {}).get(METHODS[chosen["method"]])
         if row and "gain_insertion" in row:
             gain, low, high = row["gain_insertion"]
-            st.caption(
+            note(
                 f"Over {many['n']} PublicTest faces {METHODS[chosen['method']]} beats {row['control']} in insertion by "
                 f"{gain:.2f} (95 % interval {low:.2f} to {high:.2f}) and in deletion by {row['gain_deletion'][0]:.2f}."
             )

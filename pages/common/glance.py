@@ -12,6 +12,7 @@ from fer_demo.emotions import DISCLAIMER, LABELS
 from fer_demo.vision.close_up import close_up
 from fer_demo.wording import percent
 from pages.common import look, pictures, state
+from pages.common.notes import note
 
 if TYPE_CHECKING:
     from fer_demo.explain.regions import RegionReport
@@ -55,7 +56,7 @@ def glance(predictor, photo: state.Photo, face) -> None:
     alt = f"Why {label}? Grad-CAM on the photo"
     slot.html(pictures.comparison(part, about, shown, alt), unsafe_allow_javascript=True)
     with picture:
-        st.caption(
+        note(
             f"{draw.colours_say(True)} Grad-CAM at the last stage: coarse, and close to what the network does. "
             "The slider lays the map over the photo."
         )
@@ -64,7 +65,7 @@ def glance(predictor, photo: state.Photo, face) -> None:
     sentence.markdown(f"**{report.sentence}**")
     with words:
         _parts(report)
-        st.caption(DISCLAIMER)
+        note(DISCLAIMER)
 
 
 def _parts(report: "RegionReport") -> None:
@@ -79,7 +80,7 @@ def _parts(report: "RegionReport") -> None:
             rows,
         )
     )
-    st.caption(
+    note(
         "Parts are rough: they follow from eyes, nose and mouth corners. A part is taken away by blurring it. "
         "The surroundings are hair, ears and background."
     )

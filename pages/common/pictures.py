@@ -8,6 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 from PIL import Image
 
+from fer_demo.wording import percent
+
 _STYLE = """
 <style>
 .fer-look{margin:0;width:100%;max-width:34rem}
@@ -16,8 +18,8 @@ _STYLE = """
 .fer-look img+img{position:absolute;inset:0;clip-path:inset(0 calc(100% - var(--cut,100%)) 0 0)}
 .fer-look label{display:grid;grid-template-columns:auto 1fr auto;gap:.75rem;align-items:center;margin-top:.5rem}
 .fer-look input{width:100%;accent-color:currentColor;cursor:ew-resize;min-height:1.75rem}
-.fer-grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(7.5rem,1fr));gap:1rem}
-.fer-grid figure{margin:0}.fer-grid img{width:100%;border-radius:8px;display:block}
+.fer-grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(6rem,1fr));gap:1rem .75rem}
+.fer-grid figure{margin:0}.fer-grid img{width:100%;height:auto;border-radius:8px;display:block}
 .fer-grid figcaption{font-size:.875rem;margin-top:.25rem}
 .fer-table{border-collapse:collapse;width:100%;max-width:34rem;font-size:.95rem}
 .fer-table caption{text-align:left;font-size:.875rem;padding-bottom:.5rem}
@@ -28,8 +30,14 @@ _STYLE = """
 </style>
 """
 
-# A slider of the browser's own: arrow keys move it, and nothing moves by itself.
-_MOVE = "this.closest('figure').style.setProperty('--cut',this.value+'%')"
+# A slider of the browser's own: arrow keys move it, and nothing moves by itself. Streamlit takes handlers out of HTML.
+_MOVE = """
+<script>
+for (const slider of document.querySelectorAll(".fer-look input")) {
+  slider.oninput = () => slider.closest("figure").style.setProperty("--cut", slider.value + "%");
+}
+</script>
+"""
 
 
 def comparison(photo: np.ndarray, photo_alt: str, mapped: np.ndarray | None = None, map_alt: str = "") -> str:
@@ -50,9 +58,9 @@ def comparison(photo: np.ndarray, photo_alt: str, mapped: np.ndarray | None = No
     disabled = " disabled" if mapped is None else ""
     slider = (
         f'<label><span>Photo</span><input type="range" min="0" max="100" value="100" step="5"{disabled} '
-        f'aria-label="How far the map is drawn over the photo" oninput="{_MOVE}"><span>Map</span></label>'
+        'aria-label="How far the map is drawn over the photo"><span>Map</span></label>'
     )
-    return f'{_STYLE}<figure class="fer-look"><div class="pictures">{pictures}</div>{slider}</figure>'
+    return f'{_STYLE}<figure class="fer-look"><div class="pictures">{pictures}</div>{slider}</figure>{_MOVE}'
 
 
 def grid(pictures: Iterable[tuple[np.ndarray, str, str]]) -> str:
@@ -74,7 +82,7 @@ def table(caption: str, head: tuple[str, str, str], rows: Iterable[tuple[str, fl
     """
     lines = "".join(
         f'<tr><th scope="row" style="font-weight:400">{html.escape(name)}</th>'
-        f'<td><span class="bar" style="width:{max(0.5, 60 * share):.1f}%"></span>{share:.0%}</td>'
+        f'<td><span class="bar" style="width:{max(0.5, 60 * share):.1f}%"></span>{percent(share)}</td>'
         f"<td>{html.escape(text)}</td></tr>"
         for name, share, text in rows
     )

@@ -47,7 +47,7 @@ def test_explain_page(app):
 
 def test_the_shares_of_the_parts_add_up(app):
     open_page(app, "explain")
-    cells = re.findall(r'<tr><th scope="row"[^>]*>([^<]+)</th><td>.*?</span>(\d+)%</td>', html(app))
+    cells = re.findall(r'<tr><th scope="row"[^>]*>([^<]+)</th><td>.*?</span>(\d+)\s%</td>', html(app))
     assert {"mouth", "eyes", "surroundings"} <= {name for name, _ in cells} and len(cells) == 8
     assert sum(int(share) for _, share in cells) == pytest.approx(100, abs=5) or all(s == "0" for _, s in cells)
 
@@ -132,7 +132,7 @@ def test_another_model_on_the_page(new_visit):
     open_page(app, "explain")
     assert box(app, "Model").value == DEFAULT
     box(app, "Model").select(NANO).run()
-    assert not app.exception and app.session_state["model"] == NANO and f"`{NANO}` learned" in texts(app)
+    assert not app.exception and app.session_state["model"] == NANO and f"{NANO} learned" in texts(app)
     assert box(app, "Model").value == NANO
     box(app, "Model").select(DEFAULT).run()
     assert app.session_state["model"] is None and box(app, "Model").value == DEFAULT
@@ -142,7 +142,7 @@ def test_averages_come_with_the_checkpoint(new_visit, monkeypatch, tmp_path):
     monkeypatch.delenv("FER2013_DIR", raising=False)
     app = open_page(new_visit(), "explain")
     assert "Over many faces" in headings(app) and "FER2013_DIR" not in texts(app)
-    assert "Mean face and mean map for happy" in html(app) and "FER2013 Training" in texts(app)
+    assert "Mean face, and mean map on it, for happy" in html(app) and "FER2013 Training" in texts(app)
     shutil.copytree(checkpoints.checkpoints_dir() / NANO, tmp_path / DEFAULT)
     (tmp_path / DEFAULT / "class_averages.npz").unlink()
     checkpoints.write_manifest(tmp_path / DEFAULT)
@@ -161,7 +161,7 @@ def test_class_averages_of_a_labelled_set(app, tmp_path, monkeypatch):
     open_page(app, "explain")
     button(app, "Look at them").click().run()
     assert not app.exception and not app.error
-    assert "Where it was surest and wrong" in texts(app) and "happy (2 faces)" in html(app)
+    assert "Where it was surest and wrong" in texts(app) and "happy (2)" in html(app)
     assert "taken for" in html(app)
 
 
