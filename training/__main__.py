@@ -18,6 +18,7 @@ COMMANDS = (
     "end_to_end",
     "systems",
     "faithfulness",
+    "class_averages",
     "ferplus",
     "photos",
     "robustness",

@@ -5,7 +5,7 @@ be in evaluation mode, and every function leaves it as it was.
 """
 
 from fer_demo.explain.attribution import METHODS, UNSIGNED, Attribution, attribute, default_layer, layers
-from fer_demo.explain.channels import channel_map, channel_weights, gates, with_channel
+from fer_demo.explain.channels import channel_importance, channel_map, channel_weights, gates, with_channel
 from fer_demo.explain.faithfulness import Curves, centre_map, curves, infidelity, random_map, sensitivity
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Curves",
     "attribute",
     "centre_map",
+    "channel_importance",
     "channel_map",
     "channel_weights",
     "curves",

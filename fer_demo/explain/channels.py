@@ -8,6 +8,7 @@ import torch.nn as nn
 from captum.attr import LayerActivation
 from timm.layers import SEModule
 
+from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.runtime.torch_lock import lock
 
 
@@ -87,6 +88,52 @@ def with_channel(model: nn.Module, gate: str, channel: int, value: float) -> Ite
             yield model
         finally:
             handle.remove()
+
+
+def channel_importance(
+    model: nn.Module, x: torch.Tensor, target: int, gate: str, batch_size: int = CPU_BATCH
+) -> torch.Tensor:
+    """By how much a class's logit changes when each channel of a gate is shut, one at a time.
+
+    Args:
+        model: A timm model in evaluation mode.
+        x: float (N, 1, H, W).
+        target: Class id.
+        gate: A key of `gates`.
+        batch_size: Channels that are shut side by side.
+
+    Returns:
+        float32 (N, C): the logit with the channel shut less the logit as it is, so below 0 for a channel that speaks
+        for the class.
+
+    Raises:
+        ValueError: For an unknown gate.
+    """
+    module = gates(model)[_known(model, gate)]
+    shut: list[int] = []
+
+    def hold(_module: nn.Module, _inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+        output = output.clone()
+        count[0] = output.shape[1]
+        for row, channel in enumerate(shut):
+            output[row, channel] = 0
+        return output
+
+    count, rows = [0], []
+    with lock(model), torch.no_grad():
+        handle = module.register_forward_hook(hold)
+        try:
+            for picture in x.split(1):
+                shut = []
+                base = model(picture)[0, target]
+                changes = []
+                for first in range(0, count[0], batch_size):
+                    shut = list(range(first, min(first + batch_size, count[0])))
+                    changes.append(model(picture.expand(len(shut), -1, -1, -1))[:, target] - base)
+                rows.append(torch.cat(changes))
+        finally:
+            handle.remove()
+    return torch.stack(rows).float()
 
 
 def _known(model: nn.Module, gate: str) -> str:

@@ -10,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from fer_demo.explain.attribution import attribute
-from fer_demo.explain.channels import channel_map, channel_weights, with_channel
+from fer_demo.explain.channels import channel_importance, channel_map, channel_weights, with_channel
 from fer_demo.explain.faithfulness import centre_map, curves, random_map
 from fer_demo.prediction import FacePrediction
-from fer_demo.vision.align import crop_matrix, needed_part
+from fer_demo.runtime.batch import CPU_BATCH
+from fer_demo.runtime.torch_lock import lock
+from fer_demo.vision.close_up import MARGIN, close_up
 from fer_demo.vision.preprocess import data_config, prepare
 
 
@@ -98,15 +100,17 @@ def face_map(
     Raises:
         ValueError: For an unknown method, layer or class.
     """
-    target, other = _class_id(predictor, label), None if against is None else _class_id(predictor, against)
-    found = attribute(predictor.model, _input(predictor, crop), target, method=method, layer=layer, against=other)
+    target, other = class_id(predictor, label), None if against is None else class_id(predictor, against)
+    found = attribute(
+        predictor.model, network_input(predictor, crop), target, method=method, layer=layer, against=other
+    )
     delta = None if found.delta is None else float(found.delta[0])
     return FaceMap(found.maps[0].cpu().numpy(), found.raw.shape[-1], delta)
 
 
 def face_channels(predictor: Explainable, crop: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     """The channel weights on one face: gate name to float32 (C,), from 0 to 1; empty for a network without gates."""
-    weights = channel_weights(predictor.model, _input(predictor, crop))
+    weights = channel_weights(predictor.model, network_input(predictor, crop))
     return {name: values[0].cpu().numpy() for name, values in weights.items()}
 
 
@@ -125,20 +129,56 @@ def channel_effect(
     Returns:
         Title to class name to probability.
     """
-    x, answers = _input(predictor, crop), {}
+    x, answers = network_input(predictor, crop), {}
     for title, value in values.items():
-        # Not by `Predictor.classify`: it may run the network in ONNX Runtime, whose channels nobody can hold.
-        with with_channel(predictor.model, gate, channel, value) as model, torch.no_grad():
-            views = [x, x.flip(-1)] if predictor.mirror else [x]
-            logits = torch.stack([model(view).float() for view in views]).mean(0)
-            row = (logits / predictor.temperature).softmax(1)[0]
+        with with_channel(predictor.model, gate, channel, value):
+            row = answer_rows(predictor, x)[0]
         answers[title] = dict(zip(predictor.labels, row.tolist(), strict=True))
     return answers
 
 
+def answer_rows(predictor: Explainable, x: torch.Tensor) -> torch.Tensor:
+    """The answers for prepared crops, as the predictor gives them: with its temperature, and its mirror image.
+
+    Not by `Predictor.classify`: that may run the network in ONNX Runtime, whose channels nobody can hold.
+
+    Args:
+        predictor: Whose network answers.
+        x: float (N, 1, H, W) as `network_input` gives it.
+
+    Returns:
+        float32 (N, 7), rows add up to 1; on the CPU.
+    """
+    views = [x, x.flip(-1)] if predictor.mirror else [x]
+    with lock(predictor.model), torch.no_grad():
+        logits = torch.stack([torch.cat([predictor.model(part).float() for part in v.split(CPU_BATCH)]) for v in views])
+        return (logits.mean(0) / predictor.temperature).softmax(1).cpu()
+
+
+def face_channel_importance(
+    predictor: Explainable, crop: NDArray[np.uint8], label: str, gate: str
+) -> NDArray[np.float32]:
+    """By how much a class's logit changes when each channel of a gate is shut, one at a time.
+
+    Args:
+        predictor: Whose network is changed for the moment.
+        crop: uint8 grey (H, W).
+        label: The class.
+        gate: Its name, as in `face_channels`.
+
+    Returns:
+        float32 (C,): below 0 for a channel that speaks for the class.
+
+    Raises:
+        ValueError: For an unknown class or gate.
+    """
+    found = channel_importance(predictor.model, network_input(predictor, crop), class_id(predictor, label), gate)
+    return found[0].cpu().numpy()
+
+
 def face_channel_map(predictor: Explainable, crop: NDArray[np.uint8], gate: str, channel: int) -> NDArray[np.float32]:
     """Where a channel responds on one face: float32 (h, w), not negative."""
-    return channel_map(predictor.model, _input(predictor, crop), gate, channel)[0].cpu().numpy()
+    return channel_map(predictor.model, network_input(predictor, crop), gate, channel)[0].cpu().numpy()
 
 
 def face_curves(
@@ -156,7 +196,7 @@ def face_curves(
     Returns:
         A map's title to its curves.
     """
-    x = _input(predictor, crop)
+    x = network_input(predictor, crop)
     h, w = found.values.shape
     cells = found.cells if found.cells < h else None
     control = "random patches" if cells else "random pixels"
@@ -167,7 +207,7 @@ def face_curves(
     }
     result: dict[str, FaceCurves] = {}
     for name, values in maps.items():
-        both = curves(predictor.model, x, values, _class_id(predictor, label), temperature=predictor.temperature)
+        both = curves(predictor.model, x, values, class_id(predictor, label), temperature=predictor.temperature)
         deletion, insertion = (float(area[0]) for area in both.areas())
         result[name] = {
             "fraction": both.fraction.numpy(),
@@ -180,7 +220,12 @@ def face_curves(
 
 
 def on_photo(
-    values: NDArray[np.float32], image: NDArray[np.uint8], face: FacePrediction, *, margin: float = 0.35
+    values: NDArray[np.float32],
+    image: NDArray[np.uint8],
+    face: FacePrediction,
+    *,
+    margin: float = MARGIN,
+    soft: float = 0.0,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.bool_]]:
     """A face's map laid back onto the photo it came from, at the photo's own resolution.
 
@@ -189,20 +234,19 @@ def on_photo(
         image: uint8 RGB (height, width, 3).
         face: The face.
         margin: How much of the photo to show around the crop, as a fraction of the crop's side.
+        soft: Over which fraction of the crop's side the map fades out towards the crop's edge, so that the edge does
+            not lie on the photo as a line. 0 leaves every value as it is.
 
     Returns:
         The part of the photo, uint8 (h, w, 3); the map on it, float32 (h, w), 0 outside the crop; and where the crop
         is, bool (h, w).
     """
     size = values.shape[0]
-    part, matrix = needed_part(image, crop_matrix(face.box, face.landmarks, size), size, margin)
+    part, matrix = close_up(image, face, size, margin=margin)
     # Enlarged in crop space first: warping 48 pixels straight up would show OpenCV's bilinear facets.
     fine = cv2.resize(values.astype(np.float32), (8 * size, 8 * size), interpolation=cv2.INTER_CUBIC)
-    shrink = max(part.shape[:2]) / 800
-    if shrink > 1:
-        whole = part.shape
-        part = cv2.resize(part, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
-        matrix = matrix * (whole[1] / part.shape[1], whole[0] / part.shape[0], 1.0)
+    if soft > 0:
+        fine = fine * _fade(8 * size, soft)
     to_fine = 8 * matrix
     # OpenCV counts from the centre of the top left pixel: half a pixel less on both sides.
     to_fine[:, 2] += 0.5 * to_fine[:, :2].sum(axis=1) - 0.5
@@ -213,11 +257,24 @@ def on_photo(
     return part, np.where(inside, laid, 0).astype(np.float32), inside
 
 
-def _input(predictor: Explainable, crop: NDArray[np.uint8]) -> torch.Tensor:
+def _fade(side: int, soft: float) -> NDArray[np.float32]:
+    """1 in the middle, 0 at the edge, smooth between: float32 (side, side)."""
+    t = np.clip(np.minimum(np.arange(side) + 0.5, side - 0.5 - np.arange(side)) / (soft * side), 0, 1)
+    ramp = t * t * (3 - 2 * t)
+    return np.outer(ramp, ramp).astype(np.float32)
+
+
+def network_input(predictor: Explainable, crop: NDArray[np.uint8]) -> torch.Tensor:
+    """A crop as the network takes it: float (1, 1, H, W)."""
     return prepare([crop], **data_config(predictor.model)).to(predictor.device)
 
 
-def _class_id(predictor: Explainable, label: str) -> int:
+def class_id(predictor: Explainable, label: str) -> int:
+    """The number of a class among the network's outputs.
+
+    Raises:
+        ValueError: If there is no such class.
+    """
     if label not in predictor.labels:
         raise ValueError(f"Unknown expression {label!r}; choose one of {', '.join(predictor.labels)}.")
     return predictor.labels.index(label)

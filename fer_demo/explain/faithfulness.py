@@ -67,7 +67,7 @@ def curves(
     # Rank 0 is the most important pixel.
     rank = maps.reshape(n, -1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).view(n, 1, h, w)
     counts = torch.linspace(0, h * w, steps + 1).round().long()
-    blurred = gaussian_blur(x, _odd(BLUR_KERNEL, min(h, w)), BLUR_SIGMA)
+    blurred = gaussian_blur(x, odd_kernel(min(h, w)), BLUR_SIGMA)
     target = torch.as_tensor(target).expand(n)
     results = []
     for first, second in ((blurred, x), (x, blurred)):  # the one that shows where pixels have changed, and the rest
@@ -80,8 +80,9 @@ def curves(
     return Curves(counts.float() / (h * w), *results)
 
 
-def _odd(wanted: int, limit: int) -> int:
-    return max(3, min(wanted, 2 * ((limit - 1) // 2) - 1))
+def odd_kernel(side: int) -> int:
+    """The side of the kernel that takes detail away from pictures of so many pixels a side: `BLUR_KERNEL`, or less."""
+    return max(3, min(BLUR_KERNEL, 2 * ((side - 1) // 2) - 1))
 
 
 def random_map(n: int, height: int, width: int, cells: int | None = None, seed: int = 0) -> torch.Tensor:

@@ -12,8 +12,9 @@ from plotly.offline import get_plotlyjs
 
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.explain import METHODS
+from fer_demo.explain.channel_figures import gate_heatmap
 from fer_demo.explain.face import FaceMap, face_channels, face_curves
-from fer_demo.explain.figures import colours_say, faithfulness_curves, gate_heatmap
+from fer_demo.explain.figures import colours_say, faithfulness_curves
 from fer_demo.figures import probability_bars
 from fer_demo.prediction import FacePrediction
 from fer_demo.predictor import Predictor

@@ -3,7 +3,15 @@
 import numpy as np
 import streamlit as st
 
-from fer_demo.explain.face import channel_effect, face_channel_map, face_channels, face_curves, face_map
+from fer_demo.explain.face import (
+    channel_effect,
+    face_channel_importance,
+    face_channel_map,
+    face_channels,
+    face_curves,
+    face_map,
+)
+from fer_demo.explain.regions import look_at_regions
 from pages.common import state
 
 session_cache = st.cache_data(scope="session", max_entries=32, show_spinner=False)
@@ -45,3 +53,15 @@ def cached_effect(face: Seen, gate: str, channel: int, held: dict[str, float]):
     """`channel_effect` and `face_channel_map`."""
     predictor, crop = state.predictor(), _crop(face)
     return channel_effect(predictor, crop, gate, channel, held), face_channel_map(predictor, crop, gate, channel)
+
+
+@session_cache
+def cached_regions(face: Seen, _prediction, label: str):
+    """`look_at_regions` of the map by Grad-CAM at the last stage; `_prediction` is the face, for its landmarks."""
+    return look_at_regions(state.predictor(), _prediction, label, cached_map(face, label, "gradcam", None))
+
+
+@session_cache
+def cached_importance(face: Seen, label: str, gate: str):
+    """`face_channel_importance`."""
+    return face_channel_importance(state.predictor(), _crop(face), label, gate)

@@ -2,11 +2,16 @@
 
 import os
 
+import cv2
+import numpy as np
 import streamlit as st
 
 from fer_demo.annotate import enlarge
 from fer_demo.explain import figures as draw
+from fer_demo.explain.averages import read_averages
 from fer_demo.wording import percent
+from pages.common import pictures
+from pages.common.notes import note
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -17,17 +22,39 @@ def _labelled(path: str):
     return load_faces(path).split("PublicTest")
 
 
-@st.fragment
 def average_maps(predictor) -> None:
-    """Mean maps by expression and the most confident mistakes, over a labelled set."""
+    """The mean face of each expression under its mean map, as they come with the checkpoint."""
     st.header("Over many faces", anchor=False)
+    found = read_averages(predictor.name)
+    if found is None:
+        st.markdown("No averages come with this model; choose another one above to see some.")
+        return
+    st.markdown(
+        f"What `{predictor.name}` looks at on average: each picture is the mean of {min(found.counts.values())} or "
+        f"more faces of {found.source} that people labelled so, and below it with the mean of their maps."
+    )
+    st.html(pictures.grid(_tile(found.faces[label], found.maps[label], label, n) for label, n in found.counts.items()))
+    note(f"{draw.colours_say(True)} In brackets: how many faces.")
+
+
+def _tile(face: np.ndarray, values: np.ndarray, label: str, count: int) -> tuple[np.ndarray, str, str]:
+    side = (192, 192)
+    large, laid = (cv2.resize(picture, side, interpolation=cv2.INTER_CUBIC) for picture in (face, values))
+    alone = np.repeat(large[..., None], 3, axis=2)
+    mapped = draw.blend(large, laid, opacity=0.55, strongest=draw.robust_limit(laid))
+    return np.vstack([alone, mapped]), f"Mean face, and mean map on it, for {label}", f"{label} ({count})"
+
+
+@st.fragment
+def own_faces(predictor) -> None:
+    """Mean maps and the most confident mistakes over the labelled faces that this server's owner points at, if any."""
     path = os.environ.get("FER2013_DIR")
     if not path:
-        st.caption(
-            "Start the app with the environment variable FER2013_DIR set to FER2013's folder to see what the network "
-            "looks at on average for each expression, and its most confident mistakes."
-        )
         return
+    st.header("The labelled faces on this server", anchor=False)
+    st.markdown(
+        "The same over faces of your own choice of number, and those on which the network was surest and wrong."
+    )
     from training.report.class_averages import class_averages
 
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -53,14 +80,13 @@ def average_maps(predictor) -> None:
     if found is None:
         return
     st.subheader("The mean face of each expression, under the mean of its Grad-CAM maps", anchor=False)
-    for column, label in zip(st.columns(len(found.mean_maps)), found.mean_maps, strict=True):
-        picture = draw.blend(enlarge(found.mean_faces[label], 4), enlarge(found.mean_maps[label], 4))
-        column.image(picture, width="stretch", alt=f"Mean face and mean map for {label}")
-        column.caption(f"{label} ({found.counts[label]})")
+    maps = found.mean_maps
+    st.html(pictures.grid(_tile(found.mean_faces[name], maps[name], name, found.counts[name]) for name in maps))
     st.subheader("Where it was surest and wrong", anchor=False)
-    for first in range(0, len(found.mistakes), 6):
-        for column, mistake in zip(st.columns(6), found.mistakes[first : first + 6], strict=False):
-            said = f"labelled {mistake.label}, taken for {mistake.answer}"
-            column.image(enlarge(mistake.crop, 4), width="stretch", alt=said)
-            column.caption(f"{said} ({percent(mistake.confidence)})")
-    st.caption("Labels of FER2013 are themselves often wrong: on some of these, people would side with the network.")
+    st.html(pictures.grid(_mistake(mistake) for mistake in found.mistakes))
+    note("Labels of FER2013 are themselves often wrong: on some of these, people would side with the network.")
+
+
+def _mistake(mistake) -> tuple[np.ndarray, str, str]:
+    said = f"labelled {mistake.label}, taken for {mistake.answer}"
+    return enlarge(mistake.crop, 4), said, f"{said} ({percent(mistake.confidence)})"

@@ -1,4 +1,4 @@
-"""Pieces of the Explain page: the map, its settings and its faithfulness."""
+"""What the Explain page has for researchers: maps with their settings, their faithfulness, and the channels."""
 
 import numpy as np
 import streamlit as st
@@ -12,6 +12,9 @@ from fer_demo.explain.report import png, report, section
 from fer_demo.wording import percent
 from pages.common import look, state
 from pages.common.cache import cached_curves, cached_map, seen
+from pages.common.channels import channels
+from pages.common.glance import SOFT
+from pages.common.notes import note
 
 WHAT_IT_SHOWS = {
     "gradcam": "where the chosen layer's features raise the class's score. Coarse, and close to what the network does.",
@@ -38,43 +41,84 @@ def settings(predictor, face) -> dict:
     return {"label": label, "against": against, "method": method, "layer": layer, "signed": signed, "opacity": opacity}
 
 
-def what_counted(predictor, photo: state.Photo, face) -> None:
-    """The map on the photo and on the crop, with its settings."""
-    picture, controls = st.columns([3, 2], gap="large")
-    with controls:
-        chosen = settings(predictor, face)
-    with st.spinner("Looking at what counted …"):
+@st.fragment
+def researchers(predictor, photo: state.Photo, face) -> None:
+    """Methods, layers, faithfulness and channels; nothing is computed before it is opened."""
+    st.header("For researchers", anchor=False)
+    st.markdown(
+        "Other maps of the same face, whether a map is to be believed, and what the network's channels say here."
+    )
+    box = st.expander("Maps, faithfulness, channels", icon=":material/science:", key="researchers", on_change="rerun")
+    if not box.open:
+        return
+    with box:
+        maps, belief, gates = st.tabs(
+            ["Maps", "To be believed?", "Channels"], key="researchers_tabs", on_change="rerun"
+        )
+        with maps:
+            st.markdown(
+                "A map says which pixels raise or lower a class's score. Each method asks that in another way, and "
+                "Grad-CAM can ask at each of the network's layers: early ones see edges, late ones parts of a face."
+            )
+            picture, controls = st.columns([3, 2], gap="large")
+            with controls:
+                chosen = settings(predictor, face)
+            if maps.open:
+                what_counted(predictor, photo, face, chosen, picture, controls)
+        with belief:
+            if belief.open:
+                believe_it(predictor, face, chosen)
+        with gates:
+            if gates.open:
+                channels(predictor, face)
+
+
+def what_counted(predictor, photo: state.Photo, face, chosen: dict, picture, controls) -> None:
+    """The map on the photo and on the crop."""
+    with picture, st.spinner("Looking at what counted …"):
         found = cached_map(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"], chosen["against"])
-    part, laid, _ = on_photo(found.values, photo.image, face)
+    part, laid = _laid(found, photo, face, chosen["method"])
     rather = f" rather than {chosen['against']}" if chosen["against"] else ""
     question = f"Why {chosen['label']}{rather}?"
     with picture:
         st.subheader(question, anchor=False)
-        shown = draw.blend(part, laid, signed=chosen["signed"], opacity=chosen["opacity"])
-        st.image(shown, width="stretch", alt=f"{question} {METHODS[chosen['method']]} on the photo")
+        strongest = draw.robust_limit(laid)
+        shown = draw.blend(part, laid, signed=chosen["signed"], opacity=chosen["opacity"], strongest=strongest)
+        st.image(shown, width="stretch", alt=f"{question} {METHODS[chosen['method']]}, as set beside it, on the photo")
         meaning = f"{METHODS[chosen['method']]} shows {WHAT_IT_SHOWS[chosen['method']]}"
-        st.caption(f"{draw.colours_say(chosen['signed'])} {meaning}")
+        note(f"{draw.colours_say(chosen['signed'])} {meaning}")
+        negative = float(-np.clip(found.values, None, 0).sum())
+        if chosen["method"] not in UNSIGNED and negative > float(np.clip(found.values, 0, None).sum()):
+            st.info(f"Most of this map speaks **against** {chosen['label']}{rather}.", icon=":material/info:")
         if chosen["against"]:
             _side_by_side(predictor, photo, face, chosen)
         _downloads(predictor, photo, face, chosen, found, shown)
         if found.delta is not None:
-            st.caption(f"Completeness: the map's sum misses the change of the score by {abs(found.delta):.3f}.")
+            note(f"Completeness: the map's sum misses the change of the score by {abs(found.delta):.3f}.")
     with controls:
         look.chart(
             draw.hover_map(face.crop, found.values, signed=chosen["signed"], height=260),
             "The crop that the network saw, with the map's value at each pixel",
         )
-        st.caption("The crop that the network saw. Point at it for values, 1 being the strongest.")
-    believe_it(predictor, face, chosen)
+        note("The crop that the network saw. Point at it for values, 1 being the strongest.")
+
+
+def _laid(found, photo: state.Photo, face, method: str) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the photo, and the map on it: with soft edges, and single pixels run into each other a little."""
+    values = found.values if method == "gradcam" else draw.softened(found.values)
+    part, laid, _ = on_photo(values, photo.image, face, soft=SOFT)
+    return part, laid
 
 
 def _side_by_side(predictor, photo: state.Photo, face, chosen: dict) -> None:
     """Each of the two classes by itself."""
     for column, label in zip(st.columns(2), (chosen["label"], chosen["against"]), strict=True):
         alone = cached_map(seen(predictor, face), label, chosen["method"], chosen["layer"])
-        part, laid, _ = on_photo(alone.values, photo.image, face)
-        column.image(draw.blend(part, laid, signed=chosen["signed"]), width="stretch", alt=f"Why {label}, on the photo")
-        column.caption(f"Why {label}? ({percent(face.probabilities[label])})")
+        part, laid = _laid(alone, photo, face, chosen["method"])
+        shown = draw.blend(part, laid, signed=chosen["signed"], strongest=draw.robust_limit(laid))
+        column.image(shown, width="stretch", alt=f"Why {label}, by itself, on the photo")
+        with column:
+            note(f"Why {label}? ({percent(face.probabilities[label])})")
 
 
 def _downloads(predictor, photo: state.Photo, face, chosen: dict, found, picture: np.ndarray) -> None:
@@ -100,19 +144,19 @@ def _downloads(predictor, photo: state.Photo, face, chosen: dict, found, picture
             )
 
 
-@st.fragment
 def believe_it(predictor, face, chosen: dict) -> None:
-    """Deletion and insertion for the chosen map, and for many faces."""
-    st.header("Is this map to be believed?", anchor=False)
+    """Deletion and insertion for the map chosen under "Maps", and for many faces."""
+    st.subheader("Is this map to be believed?", anchor=False)
     st.markdown(
         "If the map tells the truth, blurring away its strongest pixels first should make the answer **fall fast** "
         "(deletion), and bringing them back first should make it **rise fast** (insertion). A map that knows nothing "
         "does worse."
     )
     if chosen["against"]:
-        st.info("The curves follow one class; choose *anything else* above to see them.")
+        st.info("The curves follow one class; choose *anything else* under Maps to see them.")
         return
-    curves = cached_curves(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"])
+    with st.spinner("Taking pixels away and bringing them back …"):
+        curves = cached_curves(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"])
     chart, figures = st.columns([3, 2], gap="large")
     with chart:
         look.chart(draw.faithfulness_curves(curves), "Deletion and insertion curves with two controls")
@@ -146,7 +190,7 @@ def believe_it(predictor, face, chosen: dict) -> None:
         row = many.get("methods", {}).get(METHODS[chosen["method"]])
         if row and "gain_insertion" in row:
             gain, low, high = row["gain_insertion"]
-            st.caption(
+            note(
                 f"Over {many['n']} PublicTest faces {METHODS[chosen['method']]} beats {row['control']} in insertion by "
                 f"{gain:.2f} (95 % interval {low:.2f} to {high:.2f}) and in deletion by {row['gain_deletion'][0]:.2f}."
             )

@@ -22,6 +22,7 @@ from fer_demo.web.limits import LimitError, limits
 from fer_demo.web.logs import LogError, RequestLog, configure
 from fer_demo.web.page_uploads import PageUploads
 from fer_demo.web.upload import build_widget
+from fer_demo.web.warming import warm_up
 from pages.common.sign_in import SignIn
 
 GRACE_SECONDS = 8.0
@@ -51,6 +52,7 @@ def lifespan_and_routes() -> tuple[Any, list[BaseRoute]]:
         # Mounted applications do not get their lifespan run, and Gradio's queue needs it.
         context: AbstractAsyncContextManager[Any] = widget.lifespan(widget.gradio)
         _end_in_time()
+        warm_up()
         async with context:
             try:
                 yield

@@ -15,10 +15,11 @@ from plotly.offline import get_plotlyjs
 from fer_demo.__main__ import main
 from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.emotions import LABELS
-from fer_demo.explain import figures, with_channel
+from fer_demo.explain import channel_figures, figures, with_channel
 from fer_demo.explain.face import (
     FaceMap,
     channel_effect,
+    face_channel_importance,
     face_channel_map,
     face_channels,
     face_curves,
@@ -121,6 +122,32 @@ def test_a_model_runs_in_one_thread_while_a_channel_is_held(predictor, crop):
     np.testing.assert_array_equal(answers[0], plain)
 
 
+def test_shutting_each_channel_is_shutting_it(predictor, crop):
+    """All channels side by side give what one at a time gives."""
+    changes = face_channel_importance(predictor, crop, "happy", GATE)
+    x = torch.from_numpy(crop)[None, None].float() / 255
+    with torch.no_grad():
+        plain = predictor.model(x)[0, 3]
+        for channel in (0, 15, 16, 31):
+            with with_channel(predictor.model, GATE, channel, 0.0) as model:
+                assert float(model(x)[0, 3] - plain) == pytest.approx(float(changes[channel]), abs=1e-5)
+    assert changes.shape == (32,) and np.abs(changes).max() > 0
+    with pytest.raises(ValueError, match="Unknown gate 'nothing'"):
+        face_channel_importance(predictor, crop, "happy", "nothing")
+    with torch.no_grad():
+        torch.testing.assert_close(predictor.model(x)[0, 3], plain)  # and everything is open again
+
+
+def test_a_soft_map_fades_out_at_the_edge_of_the_crop():
+    image = np.zeros((200, 200, 3), np.uint8)
+    face = face_at(box=(50, 50, 100, 100))
+    _, hard, inside = on_photo(np.ones((48, 48)), image, face)
+    _, soft, _ = on_photo(np.ones((48, 48)), image, face, soft=0.15)
+    middle = soft.shape[0] // 2
+    assert hard[inside].min() > 0.9 and soft[middle, middle] == pytest.approx(1, abs=1e-3)
+    assert np.abs(np.diff(soft[middle])).max() < 0.15 and np.abs(np.diff(hard[middle])).max() > 0.9
+
+
 def test_curves_have_controls_of_the_same_coarseness(predictor, crop):
     coarse = face_curves(predictor, crop, "sad", face_map(predictor, crop, "sad"))
     assert list(coarse) == ["this map", "random patches", "middle of the picture"]
@@ -142,29 +169,46 @@ class TestFigures:
         assert (figures.blend(photo, values, signed=False)[3, 3] == 100).all()
         assert (figures.blend(photo, np.zeros((4, 4))) == 100).all()
 
+    def test_a_few_extreme_pixels_do_not_leave_the_others_pale(self):
+        values = np.random.default_rng(0).normal(size=(48, 48))
+        values[0, 0] = 100
+        assert figures.robust_limit(values) < 5 < figures.limit(values)
+        photo = np.full((48, 48), 100, np.uint8)
+        pale = figures.blend(photo, values).astype(int) - 100
+        seen = figures.blend(photo, values, strongest=figures.robust_limit(values)).astype(int) - 100
+        assert np.abs(seen).mean() > 3 * np.abs(pale).mean()
+        assert figures.robust_limit(np.zeros((4, 4))) > 0
+        assert figures.softened(values).std() < values.std()
+
+    def test_importance(self):
+        fig = channel_figures.importance_bars(np.array([0.1, -0.5, 0.2]), count=2)
+        assert list(fig.data[0].y) == ["channel 1", "channel 2"]
+        assert list(fig.data[0].x) == [0.5, -0.2]  # what speaks for the class points right
+        assert list(fig.data[0].marker.color) == [channel_figures.FOR, channel_figures.AGAINST]
+
     def test_gates(self):
         weights = {"stages.0.blocks.1.se": np.array([0.1, 0.9]), "odd": np.array([0.5, 0.5])}
-        fig = figures.gate_heatmap(weights)
+        fig = channel_figures.gate_heatmap(weights)
         assert list(fig.data[0].y) == ["stage 1, block 2", "odd"] and fig.data[0].zmax == 1
         assert list(fig.data[1].customdata[1]) == ["stages.0.blocks.1.se", 1]
         means = {name: np.array([0.2, 0.4]) for name in weights}
-        difference = figures.gate_heatmap(weights, means)
+        difference = channel_figures.gate_heatmap(weights, means)
         assert difference.data[0].z[0][1] == pytest.approx(0.5) and difference.data[0].zmin == -difference.data[0].zmax
-        assert figures.most_different(weights, means, 1)[0] == ("stages.0.blocks.1.se", 1, 0.9, 0.4)
+        assert channel_figures.most_different(weights, means, 1)[0] == ("stages.0.blocks.1.se", 1, 0.9, 0.4)
 
     def test_gates_of_blocks_with_different_widths(self):
         weights = {"stages.0.blocks.0.se": np.array([0.1, 0.9]), "stages.1.blocks.0.se": np.array([0.2, 0.3, 0.4])}
         for means, first in ((None, 0.1), ({n: w - 0.5 for n, w in weights.items()}, 0.5)):
-            cells, markers = figures.gate_heatmap(weights, means).data
+            cells, markers = channel_figures.gate_heatmap(weights, means).data
             assert cells.z[0][0] == pytest.approx(first) and np.isnan(cells.z[0][2]) and not np.isnan(cells.z[1][2])
             assert len(markers.x) == 5 and ["stages.0.blocks.0.se", 2] not in [list(c) for c in markers.customdata]
             assert np.isfinite(cells.zmax)
 
     def test_effects_are_counted_from_the_answer_as_it_is(self):
-        fig = figures.effect_bars({"as it is": {"a": 0.5, "b": 0.5}, "shut": {"a": 0.7, "b": 0.3}})
+        fig = channel_figures.effect_bars({"as it is": {"a": 0.5, "b": 0.5}, "shut": {"a": 0.7, "b": 0.3}})
         assert len(fig.data) == 1 and list(fig.data[0].y) == pytest.approx([20, -20])
         assert fig.layout.yaxis.range[1] > 20
-        small = figures.effect_bars({"as it is": {"a": 0.5}, "shut": {"a": 0.5001}})
+        small = channel_figures.effect_bars({"as it is": {"a": 0.5}, "shut": {"a": 0.5001}})
         assert small.layout.yaxis.range[1] >= 1
 
     def test_layer_titles(self):
