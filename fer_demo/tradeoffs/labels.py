@@ -73,9 +73,11 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
 
     for row, point in sorted(zip(rows, points, strict=True), key=wanted):
         half = np.array([LETTER * len(short_title(row)), LINE]) / 2
-        near = {place: np.array(direction) * (half + POINT) for place, direction in PLACES.items()}
+        near: dict[str | tuple[float, float], NDArray[np.float64]] = {
+            place: np.array(direction) * (half + POINT) for place, direction in PLACES.items()
+        }
         far = [np.array(step) for step in _STEPS if abs(step[0]) > half[0] + POINT or abs(step[1]) > half[1] + POINT]
-        steps = [*near.items(), *((tuple(map(float, step)), step) for step in far)]
+        steps = [*near.items(), *(((float(step[0]), float(step[1])), step) for step in far)]
         # Where nothing is clear of all marks, a label may lie on a bar, but never on another label.
         for taken in (labels + marks, labels):
             free = (place for place, step in steps if _fits(point + step, half, taken))
