@@ -1,6 +1,6 @@
 """The Explain page in Chromium."""
 
-from itertools import pairwise
+import itertools
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_a_class_reads_why(visit, width, scheme):
     another.press("Enter")
     page.get_by_role("img", name="Why sad? Grad-CAM on the photo").wait_for()
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(h => Number(h.tagName[1]))")
-    assert levels[0] == 1 and all(after <= before + 1 for before, after in pairwise(levels))
+    assert levels[0] == 1 and all(after <= before + 1 for before, after in itertools.pairwise(levels))
     assert page.evaluate("[...document.images].filter(i => !i.alt).length") == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
     assert visitor.problems == []
