@@ -127,7 +127,7 @@ def _write_samples(folder: Path) -> list[dict[str, str]]:
             continue
         name = f"{SAMPLE_FOLDER}/{Path(sample.name).stem}.png"
         (folder / SAMPLE_FOLDER).mkdir(parents=True, exist_ok=True)
-        # Nothing is lost, so that answers are the app's: even a JPEG of quality 95 moved one of them by three hundredths.
+        # Without loss, so that answers are the app's: a JPEG of quality 95 moves one of them by three hundredths.
         Image.fromarray(picture).save(folder / name)
         written.append({"file": name, "title": sample.title, "credit": sample.credit})
     return written

@@ -284,7 +284,11 @@ def test_a_photo_that_comes_while_the_network_loads_is_next(browser, address, tm
     Image.fromarray(SAMPLES[0].load()).save(tmp_path / "face.png")
     with opened(browser, address) as page:
         waiting = []
-        page.route("**/model.onnx", lambda route: waiting.append(route))
+
+        def hold(route):
+            waiting.append(route)
+
+        page.route("**/model.onnx", hold)
         page.goto(address)
         page.locator("#samples button").first.wait_for()
         page.locator("#file").set_input_files(tmp_path / "face.png")
