@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 HUMAN_CAVEAT = (
-    "A network with a higher figure is not better than people: they judged single 48×48 pictures by eye, networks have learned "
-    "how this set's noisy labels were given, and the figure is agreement with those labels."
+    "A network with a higher figure is not better than people: they judged single 48×48 pictures by eye, networks have "
+    "learned how this set's noisy labels were given, and the figure is agreement with those labels."
 )
 """What a comparison with people on FER2013 is worth; goes wherever their figure stands beside a network's."""
 
