@@ -1,6 +1,7 @@
 """Where the labels of a chart's points stand, so that they do not lie on one another."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,10 @@ PLACES = {
 stand upright on the points, and of the Pareto front, which leaves them sideways."""
 
 
+Place = str | tuple[float, float]
+"""Plotly's name of a place beside the point, or the pixels from the point to the label's middle, right and up."""
+
+
 def short_title(row: Row) -> str:
     """A label for a point: the checkpoint's or network's name without what all of them share."""
     if row.published:
@@ -37,7 +42,7 @@ def short_title(row: Row) -> str:
     return f"{network} {tag.partition('_')[0]}".strip()  # two checkpoints of a network are two points
 
 
-def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) -> dict[str, str | tuple[float, float]]:
+def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) -> dict[str, Place]:
     """Finds a place for each label, clear of other labels, points and bars: ours first, then the Pareto front's.
 
     Args:
@@ -65,7 +70,7 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
         for py, (low, high) in zip(at_y, ends_x, strict=True)
     ]
     labels: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
-    places: dict[str, str | tuple[float, float]] = {}
+    places: dict[str, Place] = {}
 
     def wanted(item: tuple[Row, NDArray[np.float64]]) -> tuple[bool, bool]:
         row, _ = item
@@ -73,11 +78,9 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
 
     for row, point in sorted(zip(rows, points, strict=True), key=wanted):
         half = np.array([LETTER * len(short_title(row)), LINE]) / 2
-        near: dict[str | tuple[float, float], NDArray[np.float64]] = {
-            place: np.array(direction) * (half + POINT) for place, direction in PLACES.items()
-        }
+        near = {place: np.array(direction) * (half + POINT) for place, direction in PLACES.items()}
         far = [np.array(step) for step in _STEPS if abs(step[0]) > half[0] + POINT or abs(step[1]) > half[1] + POINT]
-        steps = [*near.items(), *(((float(step[0]), float(step[1])), step) for step in far)]
+        steps: list[tuple[Place, NDArray[Any]]] = [*near.items(), *(((float(s[0]), float(s[1])), s) for s in far)]
         # Where nothing is clear of all marks, a label may lie on a bar, but never on another label.
         for taken in (labels + marks, labels):
             free = (place for place, step in steps if _fits(point + step, half, taken))

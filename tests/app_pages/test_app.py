@@ -140,7 +140,7 @@ def test_about(app):
         assert words in texts(app)
     assert app.session_state["photo"].name == "astronaut.png"  # travels with the visitor
     assert "in the European Union, outside work and education" in texts(app).replace("Also in", "in")
-    assert "Elsewhere" not in texts(app) and "**People and networks.** A network with a higher figure" in texts(app)
+    assert "Elsewhere" not in texts(app)
 
 
 def test_about_says_what_must_not_be_done_before_the_figures(app):

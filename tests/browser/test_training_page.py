@@ -9,7 +9,7 @@ def test_a_visitor_looks_at_the_runs(visit, width):
     page = visitor.page
     visitor.sees("The story so far")
     visitor.sees("The same in words")
-    page.locator(".js-plotly-plot .scatterlayer .trace").first.wait_for()
+    page.locator(".js-plotly-plot .scatterlayer path.point").first.wait_for()
     page.get_by_role("radio", name="training loss").or_(page.get_by_role("button", name="training loss")).first.click()
     page.locator(".js-plotly-plot .ytitle", has_text="training loss").wait_for()
     visitor.counts(page.locator(".js-plotly-plot .heatmaplayer"), 1)
