@@ -90,7 +90,7 @@ def tradeoff_chart(
         if part := [row for row in shown if row.kind == kind]:
             fig.add_trace(_points(part, kind, x, y, places))
     for row in shown:
-        if not isinstance(step := places[row.key], str):
+        if isinstance(step := places.get(row.key), tuple):
             _add_led_label(fig, row, (x, log_x), (y, log_y), step)
     for axis, measure, log in ((fig.update_xaxes, x, log_x), (fig.update_yaxes, y, log_y)):
         axis(title=f"{MEASURES[measure].title} ({MEASURES[measure].unit})", type="log" if log else "linear")
