@@ -54,7 +54,8 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
 
     Returns:
         A row's key to Plotly's ``textposition``, or for a label that has no room beside its point to the pixels from
-        the point to the label's middle, right and up, for a line to lead there. Every row has one, up to some thirty; of more, the pointer tells the last.
+        the point to the label's middle, right and up, for a line to lead there. Every row has one, up to
+        some thirty; of more, the pointer tells the last.
     """
     front = {row.key for row in pareto_front(rows, x, y)}
     at_x, ends_x = _pixels(rows, x, log_x, WIDTH)
