@@ -34,13 +34,16 @@ def answers_to_show(runs: list[Run]) -> dict[str, dict]:
     return found | {f"run {r.name} on {VALIDATION}": r.record["public"] for r in runs if "public" in r.record}
 
 
+def short_name(run: str) -> str:
+    """``"pramerdorfer_vgg.teacher, seed 1"`` for ``"fer_pramerdorfer_vgg.teacher_fer2013-seed1"``."""
+    name, _, seed = run.removeprefix("fer_").partition("_fer2013-seed")
+    return f"{name}, seed {seed}" if seed not in ("", "0") else name
+
+
 def choose_runs(runs: list[Run]) -> list[Run]:
     """The table of all runs; the rows ticked in it, or the best four."""
-    # What a phone shows of a row comes first; a long name goes on in the next line.
-    first = ("PublicTest", "run")
-    rows = [{name: row[name] for name in first} | row for row in overview(runs)]
-    for row in rows:
-        row["run"] = row["run"].replace(".", ".\n", 1)
+    # What a phone shows of a row comes first, without what nearly all names share; the folder's name stands further on.
+    rows = [{"PublicTest": row["PublicTest"], "name": short_name(row["run"])} | row for row in overview(runs)]
     order = sorted(range(len(rows)), key=lambda i: -(rows[i]["PublicTest"] or 0))
     st.markdown("Every run, best first. Tick rows to lay them side by side below.")
     event = st.dataframe(
@@ -49,13 +52,12 @@ def choose_runs(runs: list[Run]) -> list[Run]:
         on_select="rerun",
         selection_mode="multi-row",
         key="runs",
-        row_height=52,
         alt="All runs, the best first: accuracy on PublicTest, name, status, model, epochs, pixels and minutes",
         column_config={
             "PublicTest": st.column_config.NumberColumn(
                 format="percent", help="Best accuracy; it chose the weights.", width=92, pinned=True
             ),
-            "run": st.column_config.TextColumn(width=210, pinned=True),
+            "name": st.column_config.TextColumn(width=205, pinned=True, help="In short; the folder's name is its run."),
             "in epoch": st.column_config.NumberColumn(help="The epoch whose weights were kept."),
             "pixels": st.column_config.TextColumn(help="Side of the pictures, by epoch."),
             "minutes": st.column_config.NumberColumn(format="%.0f", help="Training alone, without evaluation."),

@@ -9,7 +9,7 @@ import timm
 
 from fer_demo.emotions import LABELS
 from fer_demo.figures import blank_figure
-from fer_demo.tradeoffs.labels import place_labels, short_title
+from fer_demo.tradeoffs.labels import HEIGHT, WIDTH, axis_range, place_labels, short_title
 from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
 from fer_demo.tradeoffs.published import Human
 from fer_demo.tradeoffs.table import Row, pareto_front
@@ -90,15 +90,14 @@ def tradeoff_chart(
         if part := [row for row in shown if row.kind == kind]:
             fig.add_trace(_points(part, kind, x, y, places))
     for row in shown:
-        if not isinstance(step := places[row.key], str):
+        if isinstance(step := places.get(row.key), tuple):
             _add_led_label(fig, row, (x, log_x), (y, log_y), step)
     for axis, measure, log in ((fig.update_xaxes, x, log_x), (fig.update_yaxes, y, log_y)):
         axis(title=f"{MEASURES[measure].title} ({MEASURES[measure].unit})", type="log" if log else "linear")
         axis(dtick=_log_ticks(shown, measure) if log else None, tickformat="~g", minor={"showgrid": False})
-    if shown and y == "accuracy":
-        # The band of people's accuracy must not press the systems together at the top.
-        ends = [100 * v for row in shown for v in row.intervals.get(y, (row.values[y],))]
-        fig.update_yaxes(range=[min(ends) - 1, max(ends) + 1])
+    if shown:  # stated, so that labels fit, and people's band does not press the systems together at the top
+        fig.update_xaxes(range=axis_range(shown, x, log_x, WIDTH))
+        fig.update_yaxes(range=axis_range(shown, y, log_y, HEIGHT))
     return fig
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_demo.tradeoffs.measures import REPRODUCED
+from fer_demo.tradeoffs.measures import MEASURES, REPRODUCED
 from fer_demo.tradeoffs.table import Row, pareto_front
 
 WIDTH, HEIGHT = 285, 320
@@ -54,7 +54,8 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
 
     Returns:
         A row's key to Plotly's ``textposition``, or for a label that has no room beside its point to the pixels from
-        the point to the label's middle, right and up, for a line to lead there. Every row has one.
+        the point to the label's middle, right and up, for a line to lead there. Every row has one, up to
+        some thirty; of more, the pointer tells the last.
     """
     front = {row.key for row in pareto_front(rows, x, y)}
     at_x, ends_x = _pixels(rows, x, log_x, WIDTH)
@@ -89,7 +90,7 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
         else:
             continue
         places[row.key] = found
-        labels.append((point + dict(steps)[found], half))
+        labels.append((point + dict(steps)[found], half + 3.0))  # Plotly moves some by a pixel or two
     return places
 
 
@@ -109,6 +110,22 @@ def _fits(
     low, high = middle - half, middle + half
     inside = low[0] >= -POINT and high[0] <= WIDTH + POINT and low[1] >= 0 and high[1] <= HEIGHT + POINT
     return bool(inside) and all((abs(middle - m) >= half + h).any() for m, h in taken)
+
+
+def axis_range(rows: Sequence[Row], name: str, log: bool, length: float) -> list[float]:
+    """The ends of an axis as Plotly takes them, so that points stand where labels were placed for.
+
+    Args:
+        rows: Rows that have the number; at least one.
+        name: A key of `MEASURES`.
+        log: Whether the axis is logarithmic.
+        length: `WIDTH` or `HEIGHT`.
+    """
+    ends = np.array([row.intervals.get(name, (row.values[name],) * 2) for row in rows]) * MEASURES[name].factor
+    ends = np.log10(ends) if log else ends
+    low, high = float(ends.min()), float(ends.max())
+    margin = MARGIN / (length - 2 * MARGIN) * ((high - low) or 1.0)
+    return [low - margin, high + margin]
 
 
 def _pixels(

@@ -7,7 +7,9 @@ def test_training_page(app):
     open_page(app, "training")
     assert not app.exception and not app.error
     assert app.title[0].value == "How it was trained"
-    assert list(app.dataframe[0].value.columns[:2]) == ["PublicTest", "run"]  # what a phone shows without scrolling
+    assert list(app.dataframe[0].value.columns[:2]) == ["PublicTest", "name"]  # what a phone shows without scrolling
+    names = list(app.dataframe[0].value["name"])
+    assert len(set(names)) == len(names) and max(map(len, names)) <= 32  # no name is cut off
     assert len(app.get("plotly_chart")) >= 4  # curves, confusion, calibration, recall
     assert "95 % interval" in texts(app)
 

@@ -80,11 +80,14 @@ def test_labels_without_room_beside_their_points_stand_further_off():
 
     apart = [row("one", 1e5, 0.6), row("two", 1e7, 0.8)]
     assert set(place_labels(apart, "parameters", "accuracy", True, False)) == {"one", "two"}
-    heap = [row(f"network{i}", 1e6 * (1 + i / 1000), 0.7 + i / 1e5) for i in range(40)]
+    heap = [row(f"network{i}", 1e6 * (1 + i / 1000), 0.7 + i / 1e5) for i in range(30)]
     corners = [row("a", 1e4, 0.5), row("b", 1e8, 0.9)]
     placed = place_labels([*heap, *corners], "parameters", "accuracy", True, False)
     assert set(placed) == {row.key for row in (*heap, *corners)}
     assert {type(place) for place in placed.values()} == {str, tuple}
+    crowd = [row(f"network{i}", 1e6, 0.7) for i in range(60)]
+    assert len(place_labels(crowd, "parameters", "accuracy", True, False)) < len(crowd)
+    assert tradeoff_chart(crowd).data  # more than there is room for is no fault
     assert place_labels([], "parameters", "accuracy", True, False) == {}
 
 
