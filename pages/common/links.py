@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fer_demo.checkpoints import bundled_checkpoints
-from fer_demo.vision.samples import SAMPLES
+from fer_demo.vision.samples import sample
 from pages.common import state
 
 
@@ -20,9 +20,8 @@ def follow() -> None:
         else:
             problems.append(f"The link names a model that is not here: {model[:60]}.")
     if name := asked.get("sample"):
-        sample = next((one for one in SAMPLES if one.name == name), None)
-        if sample:
-            state.ask_sample(sample)
+        if found := sample(name):
+            state.ask_sample(found)
         else:
             problems.append(f"The link names a sample that is not here: {name[:60]}.")
     if face := asked.get("face"):

@@ -9,7 +9,8 @@ Keys:
     ``album``: the `Delivery` of several pictures that were added together, or None.
     ``sid``: the ticket under which the upload widget hands pictures to this visitor.
 
-A photo lives here only: it goes when the visitor leaves.
+A photo lives here, and under the ticket for a quarter of an hour after the page's last sign, so that loading the page
+again does not lose it.
 """
 
 from collections.abc import Callable
@@ -49,7 +50,7 @@ class Photo:
         results: The answer, in pixels of the picture itself, in the predictor's order.
         credit: Where a sample comes from; None for a visitor's own photo.
         whole: The whole picture was taken as one face.
-        sample: The sample's name; None for a visitor's own photo.
+        sample: The sample's `Sample.id`; None for a visitor's own photo.
     """
 
     name: str | None
@@ -161,7 +162,7 @@ def ask_sample(sample: Sample) -> None:
     def load() -> OpenedImage:
         return OpenedImage.of(sample.load())
 
-    st.session_state["request"] = Request(sample.name, load, f"{sample.title} ({sample.credit})", sample=sample.name)
+    st.session_state["request"] = Request(sample.name, load, f"{sample.title} ({sample.credit})", sample=sample.id)
 
 
 def ask_widget(key: str) -> None:

@@ -10,7 +10,7 @@ AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"
 
 PAGES = {
     "/": "What does this face look like?",
-    "/?sample=astronaut.png": "Download CSV",
+    "/?sample=astronaut": "Download CSV",
     "/api": "Ask it from a program",
     "/explain": "Why this answer?",
     "/robustness": "Robustness",

@@ -45,7 +45,7 @@ def file(folder, tmp_path) -> Path:
 def test_both_engines_give_the_same_answers():
     predictors = {engine: Predictor(NAME, engine=engine) for engine in ("onnx", "torch")}
     assert {predictor.engine for predictor in predictors.values()} == {"onnx", "torch"}
-    images = [sample.load() for sample in SAMPLES]
+    images = [sample.load() for sample in SAMPLES if sample.shows]
     for one, other in zip(*(p.predict(images) for p in predictors.values()), strict=True):
         assert len(one) == len(other) > 0
         for a, b in zip(one, other, strict=True):
@@ -82,9 +82,10 @@ def test_the_model_behind_an_onnx_engine_is_loaded_when_it_is_asked_for(folder, 
 
 def test_many_batches_and_many_threads():
     predictor = Predictor(NAME, threads=1)
-    crops = np.concatenate([sample_crops(48)] * 9)  # more than two batches
+    once = sample_crops(48)
+    crops = np.concatenate([once] * 9)  # more than two batches
     expected = predictor.classify(crops)
-    np.testing.assert_allclose(expected[:16], expected[-16:], atol=1e-6)
+    np.testing.assert_allclose(expected[: len(once)], expected[-len(once) :], atol=1e-6)
     with ThreadPoolExecutor(4) as pool:
         for rows in pool.map(predictor.classify, [crops] * 4):
             np.testing.assert_allclose(rows, expected, atol=1e-6)
