@@ -84,6 +84,8 @@ def test_a_card_loads_its_checkpoint_on_the_other_pages(tradeoffs, predictor, mo
     button(tradeoffs, "Use it on Predict").click().run()
     assert not tradeoffs.exception and tradeoffs.session_state["model"] == "fer_sedense_s2.tune_fer2013"
     tradeoffs.switch_page("pages/explain.py").run()
+    assert "fer_sedense_s2.tune_fer2013 learned" in texts(tradeoffs)
+    tradeoffs.switch_page("pages/predict.py").run()
     assert "`fer_sedense_s2.tune_fer2013` answers, as you chose." in texts(tradeoffs)
     button(tradeoffs, "Back to photographs").click().run()
     assert tradeoffs.session_state["model"] is None and "as you chose" not in texts(tradeoffs)

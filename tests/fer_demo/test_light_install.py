@@ -143,9 +143,12 @@ def test_a_star_import_brings_what_works():
 
 def test_photos_with_boxes(photos, tmp_path):
     light(COMMAND, "predict", photos, "--draw", tmp_path / "drawn")
+    changed = 0
     for photo in photos.glob("*"):
         image, drawn = (np.asarray(Image.open(file)) for file in (photo, tmp_path / "drawn" / photo.name))
-        assert image.shape == drawn.shape and (image != drawn).any()
+        assert image.shape == drawn.shape
+        changed += bool((image != drawn).any())
+    assert changed >= sum(bool(sample.shows) for sample in SAMPLES)  # the others have no face
 
 
 @pytest.mark.parametrize(

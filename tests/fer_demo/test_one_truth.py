@@ -22,11 +22,6 @@ def test_the_version_is_that_of_the_installed_project():
     assert fer_demo.__version__ == toml("pyproject.toml")["project"]["version"]
 
 
-def test_the_widget_takes_what_the_server_takes():
-    upload = pytest.importorskip("fer_demo.web.upload", reason="the app extra is not installed")
-    assert toml(".streamlit/config.toml")["server"]["maxUploadSize"] == upload.MAX_UPLOAD_MB
-
-
 def test_published_figures_are_read_from_the_file_that_cites_them():
     printed = [f"{100 * systems()[0].results[0].accuracy:.2f}", str(human())[:-2]]
     assert printed == ["70.69", "65 ± 5"]
