@@ -151,7 +151,6 @@ def test_the_chosen_checkpoint_answers_on_the_other_pages(visit):
     choose(page, "Card of", "fer_sedense_nano.wide_fer2013 · FER2013 · not trained")
     page.get_by_role("heading", name="fer_sedense_nano.wide_fer2013").wait_for()
     page.get_by_role("button", name="Use it on Explain").click()
-    visitor.sees("answers, as you chose")
     visitor.sees("The network's answer:")
     page.get_by_role("link", name="Predict").click()
     visitor.sees("answers, as you chose")
@@ -165,9 +164,9 @@ def test_measuring_shows_progress_and_can_be_stopped(visit, tmp_path_factory):
     page = visitor.page
     visitor.sees("not measured yet")
     page.get_by_role("button", name="Measure speed on this machine").click()
-    page.get_by_text(re.compile(r"at \d+ pixels, [2-9] of 14")).wait_for()  # the first network is done
+    page.get_by_text(re.compile(r"at \d+ pixels, [2-9] of \d+")).wait_for()  # the first network is done
     page.get_by_role("button", name="Stop").click()
-    visitor.sees("of 14 networks measured")
+    page.get_by_text(re.compile(r"of \d+ networks measured")).wait_for()
     visitor.counts(page.get_by_role("button", name="Stop"), 0)
     (kept,) = tmp_path_factory.getbasetemp().glob("served0/cache/benchmark.json")
     timings = json.loads(kept.read_text())[0]["timings"]

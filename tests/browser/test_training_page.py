@@ -26,7 +26,7 @@ def test_a_visitor_looks_at_the_runs(visit, width):
 
 def test_the_menu_leads_there(visit):
     visitor = visit()
-    visitor.sees("Eileen Collins (NASA")
+    visitor.sees("No photo at hand?")
     visitor.page.get_by_role("link", name="Training").click()
     visitor.sees("How it was trained")
     assert visitor.problems == []

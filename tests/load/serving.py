@@ -51,8 +51,9 @@ class Server:
         return total / 2**20
 
     def files(self) -> list[Path]:
-        """Files below its HOME and TMPDIR."""
-        return [path for name in ("home", "tmp") for path in (self.folder / name).rglob("*") if path.is_file()]
+        """Files below its HOME and TMPDIR, but for Matplotlib's list of the machine's fonts."""
+        found = (path for name in ("home", "tmp") for path in (self.folder / name).rglob("*") if path.is_file())
+        return [path for path in found if not path.name.startswith("fontlist-")]
 
     def is_up(self) -> bool:
         """Whether it answers."""

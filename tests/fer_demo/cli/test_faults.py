@@ -94,7 +94,7 @@ def test_standard_output_on_a_full_disk(photo, output):
 @pytest.mark.parametrize("output", [[], ["--csv", "{folder}/out.csv"]])
 def test_stopped_by_hand(photo, tmp_path, output):
     """Many small pictures, so that there is time to stop; a table that is not whole is not left."""
-    for i in range(3000):
+    for i in range(20_000):
         os.link(photo, photo.parent / f"{i:04d}.png")
     results = tmp_path / "results"
     results.mkdir()
