@@ -12,7 +12,7 @@ from fer_demo.tradeoffs.table import Row, pareto_front
 WIDTH, HEIGHT = 285, 320
 """The plot that labels are placed for: that of a phone. On a wider one they only get further apart."""
 
-LETTER, LINE, POINT, MARGIN = 7, 18, 9, 20
+LETTER, LINE, POINT, MARGIN = 8.5, 18, 9, 20
 """Width of a letter, height of a line, distance of a label from its point, and what Plotly leaves free at the end of an
 axis, in pixels."""
 
