@@ -203,10 +203,19 @@ def result_rows(file: str | None, faces: Sequence[FacePrediction]) -> list[dict[
 
 def result_csv(file: str | None, faces: Sequence[FacePrediction]) -> str:
     """`result_rows` as CSV text with a header row."""
+    return csv_text(result_rows(file, faces))
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """CSV text with a header row.
+
+    Args:
+        rows: Of any number of pictures, as `result_rows` gives them.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(result_rows(file, faces))
+    writer.writerows(rows)
     return text.getvalue()
 
 

@@ -7,6 +7,7 @@ import streamlit as st
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
 from pages.common import album, links, look, state
+from pages.common.another_photo import uploader
 from pages.common.door import door
 from pages.common.sample_gallery import samples
 
@@ -29,7 +30,7 @@ def add_a_photo() -> None:
     if model := st.session_state.get("model"):
         query["model"] = model
     if st.session_state.get("blocked"):
-        st.file_uploader("Choose a photo", type=state.PICTURES, key="file", on_change=state.ask_widget, args=("file",))
+        uploader("file")
     else:
         source = f"{state.base_path()}upload/?{urlencode(query)}"
         st.iframe(source, height=230, alt="Take or choose photos, drop them, paste one or use the camera")

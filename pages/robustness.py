@@ -7,6 +7,7 @@ from fer_demo.tradeoffs.robustness import known_robustness
 from fer_demo.vision.samples import SAMPLES
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import damaged, look, robustness_charts, state
+from pages.common.another_photo import another_photo
 
 st.title("How much can a photo suffer?", anchor=False)
 st.markdown(":gray[Spoil the face from the Predict page and watch the answer; below, the same on many labelled faces.]")
@@ -20,14 +21,7 @@ except USER_ERRORS as error:
 if problem := st.session_state.get("problem"):
     st.error(look.plain(problem), icon=":material/error:")
 look.model_note()
-with st.popover("Another photo", icon=":material/add_a_photo:"):
-    st.file_uploader(
-        "Choose a photo",
-        type=state.PICTURES,
-        key="robustness_file",
-        on_change=state.ask_widget,
-        args=("robustness_file",),
-    )
+with another_photo("robustness_file"):
     st.caption("Or try a sample")
     for sample in SAMPLES:
         st.button(sample.title, key=sample.name, on_click=state.ask_sample, args=(sample,), width="stretch")

@@ -124,7 +124,7 @@ class Desk:
         """Decodes a picture; arguments and errors as for `answer`."""
         file = io.BytesIO(data)
         file.name = name or "The picture"  # for the sentence when it is none
-        cost = reading_cost(file)
+        cost = await asyncio.to_thread(reading_cost, file)  # of a large file some hundredths of a second
         slow = cost > self.limits.ordinary_seconds
         line, decoder = (self.slow, self.slow_decoder) if slow else (self.ordinary, self.decoder)
         with line.enter(visitor) as place:

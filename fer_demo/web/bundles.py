@@ -35,10 +35,10 @@ class Bundle:
     """
 
     def __init__(self, uploads: list[Upload], limits: Limits) -> None:
-        self._uploads, self._limits = uploads, limits
+        self._limits = limits
         self.left_out = 0
-        self._archives = {id(upload): self._look(upload) for upload in uploads if is_archive(upload)}
-        self.count = sum(len(self._archives.get(id(upload), ((), "x"))[1]) for upload in uploads)
+        self._parts = [self._look(upload) if is_archive(upload) else upload for upload in uploads]
+        self.count = sum(1 if isinstance(part, Upload) else len(part[1]) for part in self._parts)
         if self.count > limits.album:
             raise ImageError(
                 f"{self.count} pictures were sent, more than the {limits.album} that are taken at a time; send fewer."
@@ -47,11 +47,11 @@ class Bundle:
     def __iter__(self) -> Iterator[Upload | ImageError]:
         """The pictures; an `ImageError` in place of one that cannot be taken out."""
         budget = int(self._limits.request_mb * 2 * _MB)
-        for upload in self._uploads:
-            if id(upload) not in self._archives:
-                yield upload
+        for part in self._parts:
+            if isinstance(part, Upload):
+                yield part
                 continue
-            archive, entries = self._archives[id(upload)]
+            archive, entries = part
             for entry in entries:
                 taken = self._take(archive, entry, budget)
                 if isinstance(taken, Upload):

@@ -1,7 +1,5 @@
 """Several photos that were added together: thumbnails sorted by what they look like, and a table of all answers."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 
@@ -11,7 +9,7 @@ import streamlit as st
 from fer_demo.annotate import draw_faces
 from fer_demo.checkpoints import resolve
 from fer_demo.emotions import LABELS
-from fer_demo.results import CSV_COLUMNS, result_rows
+from fer_demo.results import CSV_COLUMNS, csv_text, plain_cell, result_rows
 from fer_demo.web.handover import Delivery, Picture
 from fer_demo.wording import count_faces
 from pages.common import look, state
@@ -85,15 +83,11 @@ def _rows(delivery: Delivery) -> Iterator[dict]:
         if picture.answer:
             yield from result_rows(picture.name, picture.answer.faces)
         else:
-            yield dict.fromkeys(CSV_COLUMNS, "") | {"file": picture.name or "", "face": 0, "status": picture.problem}
+            said = {"file": plain_cell(picture.name or ""), "face": 0, "status": plain_cell(picture.problem or "")}
+            yield dict.fromkeys(CSV_COLUMNS, "") | said
 
 
 def _table(delivery: Delivery) -> None:
-    rows = list(_rows(delivery))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
     answers = [
         picture.answer.faces.to_dict() if picture.answer else {"file": picture.name, "error": picture.problem}
         for picture in delivery.pictures
@@ -105,7 +99,7 @@ def _table(delivery: Delivery) -> None:
             st.dataframe(pandas.concat(frames)[shown], hide_index=True)
     with st.container(horizontal=True):
         for label, data, ending, mime in (
-            ("CSV of all", text.getvalue(), "csv", "text/csv"),
+            ("CSV of all", csv_text(_rows(delivery)), "csv", "text/csv"),
             ("JSON of all", json.dumps(answers, indent=2, ensure_ascii=False) + "\n", "json", "application/json"),
         ):
             st.download_button(

@@ -82,9 +82,9 @@ export default function (component) {
 
   const news = parentElement.querySelector(".news");
   news.style.cssText = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)";
+  news.textContent = data.news;
   if (data.news !== here.said) {
     here.said = data.news;
-    news.textContent = data.news;
     const answer = document.querySelector(".st-key-answer");
     if (here.expects && answer && data.news) {
       here.expects = false;
@@ -94,7 +94,5 @@ export default function (component) {
         if (top > innerHeight * 0.6 || top < 0) answer.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
       }, 300);
     }
-  } else {
-    news.textContent = data.news;
   }
 }

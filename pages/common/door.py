@@ -1,6 +1,5 @@
 """What the pages do in the visitor's browser: hear from the widget, say and show what is new, and mind phones."""
 
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,13 @@ def _component() -> Any:
     )
 
 
-def door(*, sid: str | None = None, news: str = "", on_event: Callable[[], None] | None = None) -> Any:
+def door(*, sid: str | None = None, news: str = "") -> Any:
     """Puts the script into a page.
 
     Args:
         sid: The visitor's ticket on a page with the upload widget, remembered by the browser tab; None elsewhere.
         news: What there is to say to somebody who listens; when it changes it is read out, and the answer comes into
             view on a small screen.
-        on_event: Called after one of the events.
 
     Returns:
         What came from the browser: ``arrived``, a mark when the widget has an answer; ``before``, the ticket of the
@@ -33,9 +31,10 @@ def door(*, sid: str | None = None, news: str = "", on_event: Callable[[], None]
     return _component()(
         key="door",
         data={"sid": sid, "news": news},
-        on_arrived_change=on_event or _nothing,
-        on_before_change=on_event or _nothing,
-        on_blocked_change=on_event or _nothing,
+        # Without these, Streamlit has no such results.
+        on_arrived_change=_nothing,
+        on_before_change=_nothing,
+        on_blocked_change=_nothing,
     )
 
 

@@ -7,20 +7,14 @@ from fer_demo.provenance import taught_by
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.samples import SAMPLES
 from pages.common import state
+from pages.common.another_photo import another_photo
 from pages.common.notes import note
 
 
 def photo_and_model() -> None:
     """A popover for another photo, a choice of the model, and what taught it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.popover("Another photo", icon=":material/add_a_photo:"):
-            st.file_uploader(
-                "Choose a photo",
-                type=state.PICTURES,
-                key="explain_file",
-                on_change=state.ask_widget,
-                args=("explain_file",),
-            )
+        with another_photo("explain_file"):
             for sample in SAMPLES:
                 st.button(f"{sample.title} (a sample)", on_click=state.ask_sample, args=(sample,), type="tertiary")
         names = bundled_checkpoints()

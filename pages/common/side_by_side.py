@@ -10,6 +10,7 @@ from fer_demo.tradeoffs.turns import BUSY, MATRIX
 from fer_demo.web.shared import USER_ERRORS, shared_predictor
 from fer_demo.wording import count_faces
 from pages.common import look, state
+from pages.common.another_photo import another_photo
 from pages.common.downloads import downloads
 
 MOST = 4
@@ -28,14 +29,8 @@ def side_by_side() -> None:
         return
     left, right = st.columns([3, 2], vertical_alignment="bottom")
     chosen = left.multiselect("Models", names, default=names[:2], max_selections=MOST, key="compared")
-    with right.popover("Another photo", icon=":material/add_a_photo:"):
-        st.file_uploader(
-            "Choose a photo",
-            type=state.PICTURES,
-            key="tradeoffs_file",
-            on_change=state.ask_widget,
-            args=("tradeoffs_file",),
-        )
+    with right, another_photo("tradeoffs_file"):
+        pass
     if len(chosen) < 2:
         st.info("Choose at least two models.")
         return

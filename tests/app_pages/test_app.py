@@ -215,6 +215,17 @@ def test_several_photos_are_an_album(app, predictor, astronaut):
     assert app.session_state["photo"].name == "wall.jpg" and "No face found on this photo" in texts(app)
 
 
+def test_the_table_of_an_album_has_no_formulas():
+    from fer_demo.results import csv_text
+    from pages.common.album import _rows
+
+    name = "=1+1.txt"
+    text = csv_text(_rows(Delivery((Picture(name, None, f"{name} is not a picture."),))))
+    assert text.splitlines()[1].startswith("'=1+1.txt,0,") and text.splitlines()[1].endswith(
+        "'=1+1.txt is not a picture."
+    )
+
+
 def test_a_photo_can_be_forgotten(app, predictor, astronaut):
     app.run()
     sid = app.session_state["sid"]

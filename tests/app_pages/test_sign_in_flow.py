@@ -1,9 +1,6 @@
 """Sign-in from end to end: the application, a browser's requests, and a provider of OpenID Connect made for this."""
 
-import os
 import secrets
-import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -19,6 +16,9 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 from streamlit.auth_util import encode_provider_token
 from streamlit.runtime.secrets import secrets_singleton
+
+from tests.load.serving import free_port
+from tests.load.serving import serve as serve_app
 
 ROOT = Path(__file__).parents[2]
 CLIENT = "the application"
@@ -76,8 +76,6 @@ def provider(serve):
 
 @pytest.fixture
 def url(provider, tmp_path):
-    from tests.load.serving import free_port
-
     port = free_port()
     url = f"http://localhost:{port}"
     (tmp_path / "secrets.toml").write_text(
@@ -85,26 +83,10 @@ def url(provider, tmp_path):
         f'client_id = "{CLIENT}"\nclient_secret = "s"\n'
         f'server_metadata_url = "{provider.url}.well-known/openid-configuration"\n'
     )
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app.py"), "--server.port", str(port)]
-    command += ["--server.headless", "true", "--secrets.files", str(tmp_path / "secrets.toml")]
-    settings = {"FER_DEMO_USERS": "*@example.org", "FER_DEMO_API_TOKEN": "program", "FER_DEMO_CACHE": str(tmp_path)}
-    environment = os.environ | settings | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 120
-        while True:
-            try:
-                if httpx.get(f"{url}/_stcore/health").status_code == 200:
-                    break
-            except httpx.TransportError:
-                pass
-            assert process.poll() is None and time.monotonic() < deadline, (tmp_path / "log").read_text()
-            time.sleep(0.2)
-        yield url
-    finally:
-        process.kill()
-        process.wait()
+    options = ["--secrets.files", str(tmp_path / "secrets.toml")]
+    settings = {"FER_DEMO_USERS": "*@example.org", "FER_DEMO_API_TOKEN": "program"}
+    with serve_app(tmp_path / "app", port=port, options=options, **settings) as server:
+        yield server.url
 
 
 def sign_in(browser: httpx.Client, url: str, provider: Provider) -> None:

@@ -10,7 +10,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.packaging.nginx import CONFIG, NGINX, free_port, prepared
+from tests.load.serving import free_port
+from tests.packaging.nginx import CONFIG, NGINX, prepared
 
 pytestmark = pytest.mark.skipif(not NGINX, reason="nginx is not installed")
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.nginx import CONFIG, NGINX, free_port, on_a_host_of_its_own, prepared
+from tests.load.serving import free_port
+from tests.packaging.nginx import CONFIG, NGINX, on_a_host_of_its_own, prepared
 
 pytestmark = [
     pytest.mark.processes,
