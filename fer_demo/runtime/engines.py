@@ -68,7 +68,8 @@ class OnnxEngine:
 
     def __init__(self, file: str | os.PathLike[str], threads: int | None = None) -> None:
         if not os.path.isfile(file):  # reading from a pipe may never end
-            raise ModelError(f"The model {file} is no regular file; check its path.")
+            what = "is no regular file" if Path(file).exists() else "does not exist"
+            raise ModelError(f"The model {file} {what}; check its path.")
         try:
             self._session = open_session(file, threads)
         except RuntimeError as error:

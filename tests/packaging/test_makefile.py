@@ -33,7 +33,7 @@ def make(tmp_path):
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         log.write_text("")
-        clean = {k: v for k, v in os.environ.items() if k not in ("TORCH", "HTTPS", "MAKEFLAGS")}
+        clean = {k: v for k, v in os.environ.items() if k not in ("TORCH", "HTTPS", "MAKEFLAGS", "MAKELEVEL")}
         clean |= {"LOG": str(log), **environment}
         command = ["make", f"PYTHON={python}", *arguments]
         done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True)

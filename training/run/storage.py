@@ -23,6 +23,8 @@ def read_back(path: str | Path, remedy: str) -> Iterator[None]:
     """
     try:
         yield
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no {error.filename or path}; {remedy}.") from error
     except Exception as error:  # PyTorch, NumPy and safetensors raise nearly anything for bytes that are none of theirs
         words = " ".join(str(error).split()) or type(error).__name__
         reason = one_line(f"there is no {words}" if isinstance(error, KeyError) else words, 200).rstrip(".")

@@ -129,7 +129,7 @@ def test_an_exported_file_has_its_networks_figures(faces, data, tmp_path, capsys
     assert main(["evaluate", str(file), "--data", str(data), "--aligned"]) == 2
     assert "leave --weights and --aligned out" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "none.onnx"), "--data", str(data)]) == 2
-    assert "none.onnx cannot be loaded" in capsys.readouterr().err
+    assert "none.onnx does not exist; check its path." in capsys.readouterr().err
 
 
 def test_the_command_line_offers_every_test_time_augmentation():
