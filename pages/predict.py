@@ -29,12 +29,15 @@ def add_a_photo() -> None:
         query["__theme"] = theme
     if model := st.session_state.get("model"):
         query["model"] = model
-    if st.session_state.get("blocked"):
-        uploader("file")
-    else:
+    frame = st.session_state.get("frame")
+    if frame != "blocked":
         source = f"{state.base_path()}upload/?{urlencode(query)}"
         st.iframe(source, height=230, alt="Take or choose photos, drop them, paste one or use the camera")
         wait_for_upload()
+    if frame in ("slow", "blocked"):
+        if frame == "slow":
+            st.caption("The part above is slow to load. This one does the same:")
+        uploader("file")
     alone = f" [Keep them on your own machine]({state.base_path()}{ADDRESS.strip('/')}/)." if has_browser_page() else ""
     st.caption(
         f":material/lock: Photos stay in this server's memory while this page is open, and {STAY_MINUTES} minutes "
@@ -81,8 +84,8 @@ with left:
     heard = door(sid=state.ticket(), news=news(photo))
     if heard.before and state.resume(heard.before):
         st.rerun()
-    if heard.blocked and not st.session_state.get("blocked"):
-        st.session_state["blocked"] = True
+    if heard.frame and st.session_state.get("frame") != heard.frame:
+        st.session_state["frame"] = heard.frame
         st.rerun()
     if heard.arrived and state.collect():
         st.rerun()

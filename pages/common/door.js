@@ -47,7 +47,11 @@ export default function (component) {
     here.listens = true;
     addEventListener("message", (event) => {
       if (event.origin !== location.origin || !event.data?.ferDemo) return;
-      if (event.data.ferDemo === "ready") here.ready = true;
+      if (event.data.ferDemo === "ready") {
+        here.ready = true;
+        if (here.late) here.send("frame", "ready");
+        here.late = false;
+      }
       if (event.data.ferDemo === "delivered") {
         here.expects = true;
         here.send("arrived", event.data.mark);
@@ -76,7 +80,13 @@ export default function (component) {
     here.asked = true;
     if (!here.watches) {
       here.watches = true;
-      setTimeout(() => { if (!here.ready) here.send("blocked", true); }, 20000);
+      for (const [seconds, state] of [[20, "slow"], [60, "blocked"]]) {
+        setTimeout(() => {
+          if (here.ready) return;
+          here.late = true;
+          here.send("frame", state);
+        }, seconds * 1000);
+      }
     }
   }
 

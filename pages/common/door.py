@@ -26,7 +26,8 @@ def door(*, sid: str | None = None, news: str = "") -> Any:
 
     Returns:
         What came from the browser: ``arrived``, a mark when the widget has an answer; ``before``, the ticket of the
-        visit that the tab had before it was loaded again; ``blocked``, if the widget's frame could not be loaded.
+        visit that the tab had before it was loaded again; ``frame``, of the widget's: "slow" if it has not
+        loaded within 20 seconds, "blocked" if not within 60, and "ready" if it came after all.
     """
     return _component()(
         key="door",
@@ -34,7 +35,7 @@ def door(*, sid: str | None = None, news: str = "") -> Any:
         # Without these, Streamlit has no such results.
         on_arrived_change=_nothing,
         on_before_change=_nothing,
-        on_blocked_change=_nothing,
+        on_frame_change=_nothing,
     )
 
 

@@ -19,7 +19,7 @@ def png(image: np.ndarray) -> bytes:
 
 
 def upload(app: AppTest, name: str, data: bytes) -> AppTest:
-    app.session_state["blocked"] = True  # the widget's frame could not be loaded
+    app.session_state["frame"] = "blocked"  # the widget's frame could not be loaded
     app.run()
     return app.file_uploader[0].set_value((name, data, "image/png")).run()
 

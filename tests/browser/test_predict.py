@@ -217,3 +217,26 @@ def test_without_the_frame_there_is_an_uploader(visit, photos):
     visitor.page.get_by_text("notes.jpg is not a picture").first.wait_for()
     uploader.set_input_files(photos / "one.png")
     visitor.page.get_by_text("350 × 300 pixels").wait_for()
+
+
+def test_a_frame_that_loads_late_takes_over_again(visit, photos):
+    """A busy server: whoever waits has the other uploader, and loses nothing when the frame comes after all."""
+    held = []
+
+    def hold(page):
+        page.route("**/upload/?**", lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks the function
+        page.clock.install()
+
+    visitor = visit(prepare=hold)
+    visitor.page.get_by_text("No photo at hand?").wait_for()
+    visitor.page.clock.fast_forward(25_000)
+    visitor.page.get_by_text("is slow to load").wait_for()
+    visitor.page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(photos / "one.png")
+    visitor.page.get_by_text("350 × 300 pixels").wait_for()
+    assert visitor.page.locator("iframe[src*='/upload/']").count() == 1
+    for route in held:
+        route.continue_()
+    visitor.counts(visitor.page.locator("[data-testid=stFileUploader]"), 0)
+    visitor.page.get_by_text("350 × 300 pixels").wait_for()
+    visitor.add(photos / "two.png")
+    visitor.sees("two.png")
