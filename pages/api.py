@@ -17,10 +17,11 @@ def address() -> str:
     return f"{parts.scheme}://{parts.netloc}{state.base_path()}"
 
 
-def fields(model) -> list[dict[str, str]]:
-    """A schema's fields as rows of a table."""
+def fields(model) -> str:
+    """A schema's fields as a table in Markdown, whose words wrap on a phone."""
     properties = model.model_json_schema()["properties"]
-    return [{"field": name, "what": facts.get("description", "")} for name, facts in properties.items()]
+    rows = [f"| `{name}` | {facts.get('description', '')} |" for name, facts in properties.items()]
+    return "\n".join(["| field | what |", "|---|---|", *rows])
 
 
 server = address()
@@ -65,9 +66,9 @@ st.markdown(
     f"- a picture may have {limits().upload_mb:g} MB"
 )
 st.subheader("The answer", anchor=False)
-st.dataframe(fields(FacesFound), hide_index=True)
+st.markdown(fields(FacesFound))
 st.markdown("Each face has")
-st.dataframe(fields(Face), hide_index=True)
+st.markdown(fields(Face))
 st.markdown(
     'What goes wrong is `{"error": "…"}` with one sentence, and a status: 400 for what is no picture, 413 for what '
     "is too large, 422 for arguments that make no sense, 503 with `Retry-After` when too many are waiting. "

@@ -56,6 +56,7 @@ def downloads(photo: state.Photo) -> None:
             st.download_button(
                 f"Download {label}", text, f"{stem}.{ending}", mime, icon=":material/download:", on_click="ignore"
             )
+        look.turn_button(photo)
         if photo.credit is None:
             st.button("Forget it", icon=":material/delete:", on_click=state.forget, help="Removes it from the server.")
 
@@ -103,7 +104,7 @@ with answer:
         if photo.faces:
             downloads(photo)
         else:
-            look.no_face_message()
+            look.no_face_message(photo)
         look.model_note()
     else:
         st.subheader("No photo at hand? Try one of these", anchor=False)

@@ -1,5 +1,6 @@
 """Training: every run that was made, its curve, and what the answers of the chosen weights are worth."""
 
+import pandas as pd
 import streamlit as st
 
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
@@ -82,15 +83,10 @@ def side_by_side(chosen: list[Run]) -> None:
         st.subheader("Where they differ", anchor=False)
         rows = differing_settings(chosen)
         if rows:
-            table = [
-                {"setting": name, **dict(zip([r.name for r in chosen], v, strict=True))} for name, v in rows.items()
-            ]
-            st.dataframe(
-                table,
-                hide_index=True,
-                column_config={"setting": st.column_config.TextColumn(pinned=True)},
-                alt="The settings in which these runs differ, a column a run",
-            )
+            # Names are longer than a phone is wide: columns have numbers.
+            st.markdown("  \n".join(f"**{number}** `{run.name}`" for number, run in enumerate(chosen, 1)))
+            table = {name: {str(n): str(v) for n, v in enumerate(values, 1)} for name, values in rows.items()}
+            st.table(pd.DataFrame.from_dict(table, orient="index"))
         else:
             st.markdown("They have the same settings.")
     for run in chosen:

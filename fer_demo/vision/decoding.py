@@ -73,6 +73,20 @@ class OpenedImage:
         size = max(1, round(width * share)), max(1, round(height * share))
         return replace(self, pixels=np.asarray(Image.fromarray(self.pixels).resize(size, Image.Resampling.BOX)))
 
+    def turned(self, degrees: int) -> "OpenedImage":
+        """The same picture, turned clockwise.
+
+        Args:
+            degrees: A multiple of 90.
+
+        Raises:
+            ValueError: For another angle.
+        """
+        if degrees % 90:
+            raise ValueError(f"A picture is turned by a multiple of 90 degrees, not by {degrees}.")
+        sides = (self.width, self.height) if degrees % 180 == 0 else (self.height, self.width)
+        return OpenedImage(np.ascontiguousarray(np.rot90(self.pixels, -degrees // 90)), *sides, self.notes)
+
     @property
     def scale(self) -> tuple[float, float]:
         """What x and y of a place in `pixels` are multiplied by for the place in the picture itself."""

@@ -19,7 +19,7 @@ class Box(BaseModel):
 class Face(BaseModel):
     """One face: where it is, and what its expression looks like."""
 
-    box: Box
+    box: Box = Field(description="Where it is: x, y, width and height in pixels of the picture.")
     landmarks: list[list[float]] | None = Field(description="Five points (x, y): eyes, nose, corners of the mouth.")
     score: Share | None = Field(description="The detector's confidence; null for a whole image.")
     label: str = Field(description="The most probable class.")

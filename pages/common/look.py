@@ -123,16 +123,31 @@ def notes(photo: Photo) -> None:
         st.caption(f":material/info: {plain(note)}")
 
 
-def no_face_message() -> None:
+def turn_button(photo: Photo) -> None:
+    """Turns the photo and asks again: upright where its faces say how it lies, else by a quarter."""
+    turn = photo.results.turn
+    st.button(
+        "Put it upright" if turn else "Turn",
+        key="turn",
+        icon=":material/rotate_90_degrees_cw:",
+        type="primary" if turn else "secondary",
+        on_click=state.turn_photo,
+        args=(turn or 90,),
+        help="Looks at the photo again, turned." if turn else "Looks at it again, turned clockwise by a quarter.",
+    )
+
+
+def no_face_message(photo: Photo) -> None:
     """Says plainly that there is no face, what to try, and offers to go on without a box."""
     with st.container(border=True):
         st.subheader("No face found on this photo")
         st.markdown(
             "What usually helps:\n"
             "- a **larger** face: crop the photo or come closer\n"
-            "- an **upright** face that looks roughly at the camera\n"
+            "- an **upright** face that looks roughly at the camera: turn the photo if it lies on a side\n"
             "- **better light**, without hands, masks or sunglasses over the face"
         )
+        turn_button(photo)
         st.button(
             "Use the whole picture as one face",
             icon=":material/crop_free:",

@@ -184,6 +184,18 @@ def ask_whole_picture() -> None:
     )
 
 
+def turn_photo(degrees: int) -> None:
+    """Asks for the current photo again, turned clockwise.
+
+    Args:
+        degrees: A multiple of 90.
+    """
+    photo = current_photo()
+    st.session_state["request"] = Request(
+        photo.name, lambda: photo.picture.turned(degrees), photo.credit, whole=photo.whole
+    )
+
+
 def work_off(sample: bool = True) -> None:
     """Works off the request that waits, or shows the first sample to a new visitor.
 

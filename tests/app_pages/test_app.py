@@ -72,6 +72,23 @@ def test_no_face_and_the_whole_picture(app):
     assert "the whole picture as one face" in texts(app)
 
 
+def test_a_photo_can_be_turned(app, astronaut):
+    """What lies on a side is put upright in one step, anything else by a quarter at a time; the answer follows."""
+    part = np.ascontiguousarray(astronaut[:300, 50:400])
+    upload(app, "headstand.png", png(np.rot90(part, 2)))
+    assert "the photo seems to be upside down" in texts(app)
+    button(app, "Put it upright").click().run()
+    photo = app.session_state["photo"]
+    assert (photo.image == part).all() and photo.results.turn == 0 and len(photo.faces) == 1
+    assert "upside down" not in texts(app)
+    button(app, "Turn").click().run()
+    assert app.session_state["photo"].image.shape == (350, 300, 3)
+    assert button(app, "Put it upright").click().run().session_state["photo"].results.turn == 0
+    upload(app, "wall.png", png(np.full((200, 300, 3), 128, np.uint8)))
+    button(app, "Turn").click().run()
+    assert app.session_state["photo"].image.shape == (300, 200, 3) and not app.exception
+
+
 def test_a_face_that_cannot_be_read_gets_no_answer(app, astronaut):
     upload(app, "blurred.png", png(cv2.GaussianBlur(astronaut[:300, 50:400], (0, 0), 8)))
     (face,) = app.session_state["photo"].faces
