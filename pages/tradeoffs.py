@@ -11,7 +11,7 @@ from pages.common import ablations, look, side_by_side, tradeoff_answers, tradeo
 from pages.common.downloads import downloads
 
 # A tab's label stands in the page's address, as in ?question=The+paper: links break if it changes.
-TABS = ("My device", "The paper", "Ingredients")
+TABS = ("My device", "Side by side", "The paper", "Ingredients")
 
 st.title("What do 0.48 million parameters buy?", anchor=False)
 try:
@@ -21,7 +21,7 @@ try:
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
-device, paper, ingredients = st.tabs(TABS, key="question", bind="query-params")
+device, beside, paper, ingredients = st.tabs(TABS, key="question", bind="query-params")
 
 if device.open:
     with device:
@@ -40,6 +40,8 @@ if device.open:
             st.caption("Bytes, seconds and fractions, as `python -m fer_demo benchmark --json` prints them.")
             downloads("tradeoffs", "All numbers", table)
         tradeoff_answers.calculator(rows)
+if beside.open:
+    with beside:
         side_by_side.side_by_side()
 if paper.open:
     with paper:

@@ -1,6 +1,5 @@
 """Training: every run that was made, its curve, and what the answers of the chosen weights are worth."""
 
-import pandas as pd
 import streamlit as st
 
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
@@ -85,8 +84,9 @@ def side_by_side(chosen: list[Run]) -> None:
         if rows:
             # Names are longer than a phone is wide: columns have numbers.
             st.markdown("  \n".join(f"**{number}** `{run.name}`" for number, run in enumerate(chosen, 1)))
-            table = {name: {str(n): str(v) for n, v in enumerate(values, 1)} for name, values in rows.items()}
-            st.table(pd.DataFrame.from_dict(table, orient="index"))
+            lines = [f"| `{name}` | {' | '.join(map(look.plain, values))} |" for name, values in rows.items()]
+            head = ["| setting |" + "|".join(f" {n} " for n in range(1, len(chosen) + 1)) + "|"]
+            st.markdown("\n".join([*head, "|---" * (len(chosen) + 1) + "|", *lines]))
         else:
             st.markdown("They have the same settings.")
     for run in chosen:

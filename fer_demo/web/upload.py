@@ -51,7 +51,7 @@ _SCRIPT = Path(__file__).with_name("upload.js")
 
 _HINT = (
     "Several at once or a ZIP archive will do; drop them here, or paste one anywhere on the page. JPEG, PNG, WebP, "
-    "HEIC and others, up to {:g} MB. Nothing is kept."
+    "HEIC and others, up to {:g} MB. Nothing is written to disk."
 )
 
 ALBUM_SIDE = 1280

@@ -29,13 +29,13 @@ def test_the_first_tab_answers_which_network_to_take(tradeoffs):
     assert tradeoffs.header[0].value == "Which network for my device?"
     assert "is the most accurate with weights here" in tradeoffs.markdown[0].value
     assert "not measured yet" in texts(tradeoffs)
-    assert len(tradeoffs.get("plotly_chart")) == 2  # one data set, and the answers side by side
+    assert len(tradeoffs.get("plotly_chart")) == 1  # one data set
     assert any(i.value.startswith("The limit on latency is left out") for i in tradeoffs.info)
     assert "Download CSV" in [b.label for b in tradeoffs.get("download_button")]
     assert "Ingredients of the block" not in texts(tradeoffs)  # the other tabs cost nothing until they are opened
 
 
-def test_the_second_tab_says_what_the_paper_claimed_and_whether_it_holds(tradeoffs):
+def test_the_papers_tab_says_what_the_paper_claimed_and_whether_it_holds(tradeoffs):
     at(tradeoffs, "The paper")
     assert not tradeoffs.exception and tradeoffs.header[0].value == "What did the paper claim, and does it hold?"
     assert tradeoffs.markdown[0].value.startswith("The paper claims 70.7\N{NO-BREAK SPACE}% on FER2013")
@@ -48,7 +48,7 @@ def test_the_second_tab_says_what_the_paper_claimed_and_whether_it_holds(tradeof
     assert any("Tang 2013" in list(t["system"]) and "published accuracy" in t for t in tables if "system" in t)
 
 
-def test_the_third_tab_says_what_ingredients_bring_and_that_epochs_were_few(tradeoffs):
+def test_the_last_tab_says_what_ingredients_bring_and_that_epochs_were_few(tradeoffs):
     at(tradeoffs, "Ingredients")
     assert not tradeoffs.exception and tradeoffs.header[0].value == "What does each ingredient bring?"
     answer = tradeoffs.markdown[0].value
@@ -59,7 +59,7 @@ def test_the_third_tab_says_what_ingredients_bring_and_that_epochs_were_few(trad
 
 def test_tradeoffs_filters_and_axes(tradeoffs):
     tradeoffs.segmented_control(key="data").set_value("raf_single").run()
-    assert not tradeoffs.exception and len(tradeoffs.get("plotly_chart")) == 2
+    assert not tradeoffs.exception and len(tradeoffs.get("plotly_chart")) == 1
     tradeoffs.selectbox(key="x").select("latency").run()
     assert not tradeoffs.exception and any("Speeds need to be measured" in i.value for i in tradeoffs.info)
     tradeoffs.selectbox(key="x").select("macs").run()
@@ -118,7 +118,7 @@ def test_models_are_laid_side_by_side(app, predictor, monkeypatch):
     monkeypatch.setattr(part, "bundled_checkpoints", lambda: ["fer_sedense_s2.a", "fer_sedense_nano.b"])
     for name, one in {"fer_sedense_s2.a": predictor, "fer_sedense_nano.b": other}.items():
         monkeypatch.setitem(predictors._predictors, name, one)
-    open_page(app, "tradeoffs")
+    at(open_page(app, "tradeoffs"), "Side by side")
     assert not app.exception and not app.error
     assert "They are furthest apart on" in texts(app) and texts(app).count(" matrix products.") == 2
     app.multiselect(key="compared").set_value(["fer_sedense_s2.a"]).run()

@@ -93,13 +93,18 @@ def test_a_visitor_clicks_a_point_and_changes_an_axis(visit, width):
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_each_question_has_an_address_and_a_page_that_is_not_long(visit, width):
-    for question, answer in {"The paper": "The paper claims 70.7", "Ingredients": "ten short epochs"}.items():
+    for question, answer in {
+        "My device": "is the most accurate with weights here",
+        "Side by side": "Side by side on your photo",
+        "The paper": "The paper claims 70.7",
+        "Ingredients": "ten short epochs",
+    }.items():
         visitor = visit(width=width, path=f"/tradeoffs?question={question.replace(' ', '+')}")
         visitor.sees(answer)
         assert visitor.page.get_by_role("tab", name=question).get_attribute("aria-selected") == "true"
         no_sideways(visitor.page)
         height = visitor.page.locator("[data-testid=stMainBlockContainer]").bounding_box()["height"]
-        assert height < 3000, f"{question} is {height:.0f} pixels long"
+        assert height < 3600, f"{question} is {height:.0f} pixels long"
 
 
 def test_a_touch_screen_gets_no_bar_over_the_charts(visit):
@@ -133,7 +138,7 @@ def test_a_visitor_asks_the_calculator(visit):
 
 
 def test_two_models_look_at_a_photo(visit):
-    visitor = visit(path="/tradeoffs")
+    visitor = visit(path="/tradeoffs?question=Side+by+side")
     page = visitor.page
     visitor.sees("Eileen Collins (NASA")
     page.get_by_role("img", name=f"{DEFAULT}: Grad-CAM for happy").wait_for()
@@ -147,7 +152,7 @@ def test_two_models_look_at_a_photo(visit):
 def test_the_chosen_checkpoint_answers_on_the_other_pages(visit):
     visitor = visit(path="/tradeoffs")
     page = visitor.page
-    visitor.sees("Eileen Collins (NASA")
+    visitor.sees("is the most accurate with weights here")
     choose(page, "Card of", "fer_sedense_nano.wide_fer2013 · FER2013 · not trained")
     page.get_by_role("heading", name="fer_sedense_nano.wide_fer2013").wait_for()
     page.get_by_role("button", name="Use it on Explain").click()
@@ -155,7 +160,6 @@ def test_the_chosen_checkpoint_answers_on_the_other_pages(visit):
     page.get_by_role("link", name="Predict").click()
     visitor.sees("answers, as you chose")
     page.get_by_role("button", name="Back to photographs").click()
-    visitor.sees("looks happy")
     visitor.counts(page.get_by_text("answers, as you chose"), 0)
 
 
