@@ -30,7 +30,7 @@ else ifneq ($(HTTPS),)
 $(error HTTPS=$(HTTPS) is not known here: say HTTPS=1, or leave it out for HTTP on this machine alone)
 endif
 
-.PHONY: app attack test slow lint dist clean
+.PHONY: app attack test slow timm-contract lint dist clean
 
 app: $(STAMP)          ## install if needed, then serve everything on http://localhost:8501
 ifeq ($(HTTPS),1)
@@ -46,6 +46,9 @@ attack: $(STAMP)       ## load, slow and damaged pictures, faults: prints docs/r
 
 slow: $(STAMP)         ## the tests that take minutes or need data
 	$(BIN)/python -m pytest -m slow
+
+timm-contract: $(STAMP)  ## timm's own tests of models over the networks here; fetches timm's source archive
+	$(BIN)/python -m tests.timm_contract
 
 lint: $(STAMP)         ## install if needed, then check style, format and types
 	$(BIN)/ruff check .

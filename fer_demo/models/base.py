@@ -1,12 +1,13 @@
 """The contract with timm that every network here keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar, Unpack
 
 import torch
 import torch.nn as nn
 from timm.layers import create_classifier
-from timm.models import checkpoint_seq
+from timm.models import checkpoint
 from timm.models._features import feature_take_indices
 
 from fer_demo.models.layers import TensorOptions
@@ -129,9 +130,15 @@ class StagedNet(nn.Module):
 
         Args:
             num_classes: Outputs of the new classifier; 0 for none.
-            global_pool: New pooling, or None to keep today's.
+            global_pool: New pooling, or None to keep today's. Where there is none today, a classifier brings the
+                network's own back.
+
+        Raises:
+            ValueError: If a classifier is to stand on ``global_pool=""``.
         """
         self.num_classes = num_classes
+        if num_classes and global_pool is None and not self.pool_type:
+            global_pool = self.own_pooling or "avg"
         weight = next(self.stem.parameters())
         dd: TensorOptions = {"device": weight.device, "dtype": weight.dtype}
         if global_pool is None or global_pool == self.pool_type:
@@ -139,6 +146,8 @@ class StagedNet(nn.Module):
         else:
             self.pool_type = global_pool
             self._build_head(**dd)
+        self.global_pool.train(self.training)
+        self.classifier.train(self.training)
 
     def forward_intermediates(
         self,
@@ -200,7 +209,9 @@ class StagedNet(nn.Module):
         """The unpooled map after the last stage, (N, num_features, h, w)."""
         x = self._start(x)
         if self.grad_checkpointing and not torch.jit.is_scripting():
-            return checkpoint_seq(self.stages, x)
+            for stage in self.stages:
+                x = _checkpointed(stage, x)
+            return x
         return self.stages(x)
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
@@ -210,3 +221,27 @@ class StagedNet(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.forward_head(self.forward_features(x))
+
+
+def _checkpointed(stage: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """A stage whose activations are computed again in the backward pass."""
+
+    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+        return nullcontext(), _kept_statistics(stage)
+
+    answer: torch.Tensor = checkpoint(stage, x, use_reentrant=False, context_fn=contexts)
+    return answer
+
+
+@contextmanager
+def _kept_statistics(module: nn.Module) -> Iterator[None]:
+    """Batch normalisation as in training, but its running statistics stay: they have moved in the forward pass."""
+    norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats]
+    before = [(m.momentum, m.num_batches_tracked) for m in norms]
+    for m in norms:
+        m.momentum, m.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for m, (momentum, count) in zip(norms, before, strict=True):
+            m.momentum, m.num_batches_tracked = momentum, count

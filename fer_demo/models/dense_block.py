@@ -23,9 +23,16 @@ class SeparableConvNormAct(nn.Module):
         self.conv_pw = nn.Conv2d(in_chs, out_chs, 1, groups=groups, bias=False, **dd)
         self.bn = nn.BatchNorm2d(out_chs, **dd)
         self.act = nn.ReLU()
+        self.on_gpu = self.conv_pw.weight.is_cuda
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "SeparableConvNormAct":
+        # Noted when the weights move: torch.fx cannot follow a choice by what a tensor is.
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.on_gpu = self.conv_pw.weight.is_cuda
+        return self
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.training and x.is_cuda:
+        if self.training and self.on_gpu:
             x = nn.functional.conv2d(x, self.dense_weight(), padding=1, groups=self.groups)
         else:
             x = self.conv_pw(self.conv_dw(x))
@@ -87,16 +94,17 @@ class HalvingPool(nn.AvgPool2d):
     """2x2 average pooling whose backward pass is fast on a CPU.
 
     PyTorch's ``avg_pool2d`` gives its gradient in another memory format than its channels-last input, and whatever lies
-    before it then copies; ``adaptive_avg_pool2d`` keeps the format. On even sizes both compute the same values.
+    before it then copies; ``adaptive_avg_pool2d`` keeps the format. Without the last row or column of an odd size both
+    compute the same values.
     """
 
     def __init__(self) -> None:
         super().__init__(2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        h, w = x.shape[-2], x.shape[-1]
-        if self.training and h % 2 == 0 and w % 2 == 0:
-            return nn.functional.adaptive_avg_pool2d(x, (h // 2, w // 2))
+        if self.training:
+            h, w = x.shape[-2] // 2, x.shape[-1] // 2
+            return nn.functional.adaptive_avg_pool2d(x[..., : 2 * h, : 2 * w], (h, w))
         return nn.functional.avg_pool2d(x, 2)
 
 

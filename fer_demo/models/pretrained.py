@@ -79,6 +79,13 @@ def cfg(
     }
 
 
+# timm passes both on from its trainer's command line, where they may be None.
+_USELESS = {
+    "drop_path_rate": "has no residual branches that could be dropped",
+    "img_size": "takes pictures of any size and has nothing that depends on it",
+}
+
+
 def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs: Any) -> Net:
     """Builds a registered network the way timm does.
 
@@ -91,7 +98,11 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
 
     Raises:
         ModelError: If weights are asked for and their checkpoint is damaged.
+        TypeError: If an option is given that these networks have no use for.
     """
+    for option, reason in _USELESS.items():
+        if kwargs.pop(option, None):
+            raise TypeError(f"{variant} {reason}: leave {option} out.")
     if pretrained:
         _verify(
             resolve_pretrained_cfg(variant, kwargs.get("pretrained_cfg"), kwargs.get("pretrained_cfg_overlay")).file

@@ -48,9 +48,9 @@ class TangSVM(StagedNet):
         first, second = widths
         self.assemble(
             ConvAct(in_chans, first, 5, padding=0, **dd),
-            [nn.MaxPool2d(2), nn.Sequential(ConvAct(first, second, 5, padding=0, **dd), nn.MaxPool2d(2))],
-            channels=[first, second],
-            reductions=[2, 4],
+            [nn.MaxPool2d(2), ConvAct(first, second, 5, padding=0, **dd), nn.MaxPool2d(2)],
+            channels=[first, second, second],
+            reductions=[2, 2, 4],
             **dd,
         )
 
@@ -65,4 +65,4 @@ default_cfgs = generate_default_cfgs({"fer_tang_svm.paper_fer2013": cfg("fer_tan
 @register_model
 def fer_tang_svm(pretrained: bool = False, **kwargs: Any) -> TangSVM:
     """Tang 2013: 12.01 M parameters (12.0 M printed), 1x48x48 input."""
-    return create(TangSVM, "fer_tang_svm", pretrained, 2, **kwargs)
+    return create(TangSVM, "fer_tang_svm", pretrained, 3, **kwargs)

@@ -73,7 +73,7 @@ def test_nothing_is_classified_without_pooling(name):
     model = build(name)
     model.reset_classifier(0, "")
     with pytest.raises(ValueError, match="Without pooling there is nothing to classify"):
-        model.reset_classifier(7)
+        model.reset_classifier(7, "")
 
 
 class TestKim:
