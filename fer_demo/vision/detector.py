@@ -33,6 +33,11 @@ SCORE_THRESHOLD, NMS_THRESHOLD = 0.8, 0.3
 # The second look: a crop of LOOK_SIZE pixels, of which the face fills LOOK_FILL, at these angles from the first guess.
 LOOK_SIZE, LOOK_FILL, LOOK_ANGLES = 160, 0.55, (0.0, 15.0, -15.0, 30.0, -30.0)
 LOOK_SCORE = 0.5
+LOOKS_AT_ONCE = 32
+WEAK_SCORE, STEADY_ROLL = 0.25, 25.0
+SURE_SCORE = 0.75
+FOLLOW = 0.5
+SAME_ROLL, SAME_SIZE, SAME_PLACE = 8.0, 1.25, 0.15
 # A face of this score that is tilted by no more than this is clear: in photos on their heads YuNet gives faces up to
 # 0.91, in upright ones 0.92 to 0.95. A quarter turn is looked at closely where a glance at it finds PROMISING_SCORE.
 CLEAR_SCORE, CLEAR_ROLL, PROMISING_SCORE = 0.92, 45.0, 0.9
@@ -158,24 +163,37 @@ class FaceDetector:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"A picture must be uint8 (height, width, 3), but is {image.dtype} {image.shape}.")
         picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-        found = self._find(picture, TURNS if turned else TURNS[:1])
+        found = self._find(picture, turned)
         if turned and not _clear(found):
             found = self._find_in_quarters(picture) or found
         faces = [DetectedFace(f.box, f.landmarks.astype(np.float32), f.score, f.angle) for f in found]
         return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
 
-    def _find(self, picture: np.ndarray, angles: Sequence[float]) -> list[_Found]:
+    def _find(self, picture: np.ndarray, turned: bool) -> list[_Found]:
         copies = _copies(picture)
-        found = self._suppress(self._glance(copies, angles))
-        return self._suppress([self._look_again(f, picture, *copies[0]) for f in found])
+        weakest = min(WEAK_SCORE, self.score_threshold) if turned else self.score_threshold
+        seen = self._suppress(self._glance(copies, TURNS[:1], weakest))
+        certain = [f for f in seen if f.score >= self.score_threshold]
+        looks = self._look_again(certain, picture, *copies[0])
+        if not turned:
+            return self._suppress(looks)
+        places = _places(seen, certain)
+        if not _clear(looks, STEADY_ROLL) or len(places) * len(TURNS) * LOOK_SIZE**2 > 2 * _pixels(copies):
+            known = dict(zip(map(id, certain), looks, strict=True))
+            seen = self._suppress(certain + self._glance(copies, TURNS[1:], self.score_threshold))
+            looks = [known[id(f)] for f in seen if id(f) in known]
+            others = [f for f in seen if id(f) not in known]
+        else:
+            others = self._look_for(places, picture, *copies[0])
+        return self._suppress(looks + self._look_again(others, picture, *copies[0]))
 
-    def _glance(self, copies: "_Copies", angles: Sequence[float]) -> list[_Found]:
+    def _glance(self, copies: "_Copies", angles: Sequence[float], threshold: float) -> list[_Found]:
         """The faces in the copies turned by these angles, as they were found first."""
         return [
             f.moved(_zoom(1 / scale))
-            for copy, scale in (copies if copies[0][0].size > copies[1][0].size else copies[1:])
+            for copy, scale in _useful(copies)
             for angle in angles
-            for f in self._look_turned(copy, angle)
+            for f in self._look_turned(copy, angle, threshold)
         ]
 
     def _find_in_quarters(self, picture: np.ndarray) -> list[_Found]:
@@ -184,21 +202,22 @@ class FaceDetector:
         best: list[_Found] = []
         for quarters in QUARTERS:
             turned = np.ascontiguousarray(np.rot90(picture, -quarters))
-            if any(f.score >= PROMISING_SCORE for f in self._glance(_copies(turned), TURNS[:1])):
-                found = self._find(turned, TURNS)
+            glance = self._glance(_copies(turned), TURNS[:1], self.score_threshold)
+            if any(f.score >= PROMISING_SCORE for f in glance):
+                found = self._find(turned, True)
                 if _clear(found) > _clear(best):
                     best, back = found, turned_back(quarters, width, height)
         return [f.moved(back) for f in best]
 
     def _run(self, pictures: Sequence[np.ndarray], threshold: float) -> list[list[_Found]]:
         return [
-            [_Found(r[:2] + r[2:4] / 2, (r[2], r[3]), r[4:14].reshape(5, 2), float(r[14])) for r in rows]
+            [_Found(r[:2] + r[2:4] / 2, (r[2], r[3]), _tilted(r[4:14].reshape(5, 2)), float(r[14])) for r in rows]
             for rows in self._yunet.detect(pictures, threshold)
         ]
 
-    def _look_turned(self, image: np.ndarray, angle: float) -> list[_Found]:
+    def _look_turned(self, image: np.ndarray, angle: float, threshold: float) -> list[_Found]:
         if angle == 0:
-            return self._run([image], self.score_threshold)[0]
+            return self._run([image], threshold)[0]
         height, width = image.shape[:2]
         m = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
         c, s = abs(m[0, 0]), abs(m[0, 1])
@@ -206,37 +225,53 @@ class FaceDetector:
         m[:, 2] += (w - width) / 2, (h - height) / 2
         turned = cv2.warpAffine(image, m, (w, h), flags=cv2.INTER_LINEAR, borderValue=(110, 110, 110))
         back = cv2.invertAffineTransform(m)
-        return [f.moved(back) for f in self._run([turned], self.score_threshold)[0]]
+        return [f.moved(back) for f in self._run([turned], threshold)[0]]
 
-    def _look_again(self, face: _Found, picture: np.ndarray, copy: np.ndarray, scale: float) -> _Found:
-        """Finds a face again in crops around it that are turned upright."""
-        # Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
-        large = max(face.size) * scale >= LOOK_SIZE * LOOK_FILL
-        source, scale = (copy, scale) if large else (picture, 1.0)
-        looks = self._look(face, [face.angle + angle for angle in LOOK_ANGLES], source, scale)
-        best = max(looks, key=lambda f: f.score, default=None)
-        if best is None:
-            return face
-        best = next(iter(self._look(best, [best.angle], source, scale)), best)
-        return replace(best, score=max(best.score, face.score))  # it has passed the threshold already
+    def _look_for(self, places: list[_Found], picture: np.ndarray, copy: np.ndarray, scale: float) -> list[_Found]:
+        """The faces at places where a glance left doubt, in crops that are turned as `TURNS` says."""
+        poses = [(f, angle) for f in places for angle in TURNS]
+        seen = [f for f in self._look(poses, picture, copy, scale) if f and f.score >= self.score_threshold]
+        return self._suppress(seen)
 
-    def _look(self, face: _Found, angles: Sequence[float], source: np.ndarray, scale: float) -> list[_Found]:
-        """The face in crops that are turned by these angles; crops in which it is not found are left out."""
+    def _look_again(self, faces: list[_Found], picture: np.ndarray, copy: np.ndarray, scale: float) -> list[_Found]:
+        """Finds faces again in crops around them that are turned upright: first each, then those that need more."""
+        looks = self._look([(f, f.angle) for f in faces], picture, copy, scale)
+        best = dict(enumerate(looks))
+        doubtful = [i for i, f in best.items() if not (f and f.score >= SURE_SCORE)]
+        moved = [i for i, f in best.items() if f and f.score >= SURE_SCORE and not _same_pose(f, faces[i])]
+        fan = [(i, angle) for i in doubtful for angle in LOOK_ANGLES if angle]
+        poses = [(faces[i], faces[i].angle + angle) for i, angle in fan] + [(best[i], best[i].angle) for i in moved]
+        for (i, found) in zip([i for i, _ in fan] + moved, self._look(poses, picture, copy, scale), strict=True):
+            if found and (i in moved or best[i] is None or found.score > best[i].score):
+                best[i] = found
+        again = [i for i in doubtful if best[i]]
+        for i, found in zip(again, self._look([(best[i], best[i].angle) for i in again], picture, copy, scale), strict=True):
+            best[i] = found or best[i]
+        # They have passed the threshold already.
+        return [replace(best[i], score=max(best[i].score, f.score)) if best[i] else f for i, f in enumerate(faces)]
+
+    def _look(
+        self, poses: Sequence[tuple[_Found, float]], picture: np.ndarray, copy: np.ndarray, scale: float
+    ) -> list[_Found | None]:
+        """The faces in crops that are turned by these angles; None where a face is not found."""
         extent, middle = LOOK_SIZE * LOOK_FILL, LOOK_SIZE / 2
-        zoom = extent / max(face.size)
-        turns = [zoom * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]]) for a in np.radians(angles)]
-        shifts = [middle - turn @ face.centre for turn in turns]
-        crops = [
-            warp(source, np.column_stack([turn / scale, shift]), LOOK_SIZE)
-            for turn, shift in zip(turns, shifts, strict=True)
-        ]
-        found = []
-        for turn, shift, faces in zip(turns, shifts, self._run(crops, LOOK_SCORE), strict=True):
-            # A neighbour's face may be in the crop too.
-            seen = [f for f in faces if np.linalg.norm(f.centre - middle) < 0.3 * extent]
-            if seen:
-                best = max(seen, key=lambda f: f.score)
-                found.append(best.moved(cv2.invertAffineTransform(np.column_stack([turn, shift]))))
+        crops, matrices = [], []
+        for face, angle in poses:
+            zoom, a = extent / max(face.size), math.radians(angle)
+            turn = zoom * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]])
+            shift = middle - turn @ face.centre
+            # Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
+            large = max(face.size) * scale >= extent
+            source, reduced = (copy, scale) if large else (picture, 1.0)
+            crops.append(warp(source, np.column_stack([turn / reduced, shift]), LOOK_SIZE, fineness=1))
+            matrices.append(np.column_stack([turn, shift]))
+        found: list[_Found | None] = []
+        for start in range(0, len(crops), LOOKS_AT_ONCE):
+            for faces in self._run(crops[start : start + LOOKS_AT_ONCE], LOOK_SCORE):
+                # A neighbour's face may be in the crop too.
+                near = [f for f in faces if np.linalg.norm(f.centre - middle) < 0.3 * extent]
+                best = max(near, key=lambda f: f.score, default=None)
+                found.append(best and best.moved(cv2.invertAffineTransform(matrices[len(found)])))
         return found
 
     def _suppress(self, found: list[_Found]) -> list[_Found]:
@@ -248,9 +283,43 @@ _Copies = list[tuple[np.ndarray, float]]
 """The reduced copy and the one for close-ups, and what their sides were multiplied by."""
 
 
-def _clear(found: list[_Found]) -> float:
+def _clear(found: list[_Found], most: float = CLEAR_ROLL) -> float:
     """The sum of the scores of the faces that are clear."""
-    return sum(f.score for f in found if f.score >= CLEAR_SCORE and abs(f.angle) <= CLEAR_ROLL)
+    return sum(f.score for f in found if f.score >= CLEAR_SCORE and abs(f.angle) <= most)
+
+
+def _same_pose(face: _Found, other: _Found) -> bool:
+    ratio = max(face.size) / max(other.size)
+    return (
+        abs((face.angle - other.angle + 180) % 360 - 180) <= SAME_ROLL
+        and 1 / SAME_SIZE <= ratio <= SAME_SIZE
+        and float(np.linalg.norm(face.centre - other.centre)) <= SAME_PLACE * max(face.size)
+    )
+
+
+def _tilted(landmarks: np.ndarray) -> np.ndarray:
+    """Landmarks that follow a tilt, from those that YuNet gives, which follow it in part."""
+    a = math.radians(roll(landmarks)) * (1 / FOLLOW - 1)
+    middle = landmarks.mean(axis=0)
+    return (landmarks - middle) @ np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]]) + middle
+
+
+def _places(seen: list[_Found], certain: list[_Found]) -> list[_Found]:
+    return [
+        f
+        for f in seen
+        if f not in certain
+        and all(np.linalg.norm(f.centre - c.centre) > 0.5 * max(c.size) for c in certain)
+    ]
+
+
+def _useful(copies: "_Copies") -> "_Copies":
+    return copies if copies[0][0].size > copies[1][0].size else copies[1:]
+
+
+def _pixels(copies: "_Copies") -> int:
+    """About the number of pixels of the copies turned by 35 degrees."""
+    return sum(2 * copy.shape[0] * copy.shape[1] for copy, _ in _useful(copies))
 
 
 def _copies(picture: np.ndarray) -> _Copies:
