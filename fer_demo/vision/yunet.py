@@ -63,19 +63,19 @@ class YuNet:
             plane[:, :height, :width] = picture.transpose(2, 0, 1)
         outputs = self._session.run(self._outputs, {self._input: x})
         cls, obj, box, points = (outputs[i : i + len(STRIDES)] for i in range(0, len(outputs), len(STRIDES)))
-        which, faces = [], []
+        owners, faces = [], []
         for level, stride in enumerate(STRIDES):
             scores = np.sqrt(np.clip(cls[level], 0, 1) * np.clip(obj[level], 0, 1))[:, :, 0]
-            picture, cell = np.nonzero(scores >= threshold)
-            guess = box[level][picture, cell].astype(np.float64)
+            owner, cell = np.nonzero(scores >= threshold)
+            guess = box[level][owner, cell].astype(np.float64)
             origin = np.stack([cell % (columns // stride), cell // (columns // stride)], axis=1).astype(np.float64)
             size = np.exp(guess[:, 2:]) * stride
             corner = (origin + guess[:, :2]) * stride - size / 2
-            marks = (points[level][picture, cell].reshape(-1, 5, 2) + origin[:, None]) * stride
-            which.append(picture)
-            faces.append(np.hstack([corner, size, marks.reshape(-1, 10), scores[picture, cell][:, None]]))
-        owner, found = np.concatenate(which), np.concatenate(faces)
-        return [self._suppressed(found[owner == i]) for i in range(len(pictures))]
+            marks = (points[level][owner, cell].reshape(-1, 5, 2) + origin[:, None]) * stride
+            owners.append(owner)
+            faces.append(np.hstack([corner, size, marks.reshape(-1, 10), scores[owner, cell][:, None]]))
+        of, found = np.concatenate(owners), np.concatenate(faces)
+        return [self._suppressed(found[of == i]) for i in range(len(pictures))]
 
     def _suppressed(self, faces: NDArray[np.float64]) -> NDArray[np.float64]:
         if not len(faces):
