@@ -50,8 +50,7 @@ class EngineSpeed:
             share of the core's float32 matrix product of side `MATRIX`.
         detection: Seconds that the search for faces takes in a frame of `FRAME` with one face, upright heads only.
         frame: Seconds from such a frame to the answer.
-        photo: Seconds from a JPEG file of `PHOTO` pixels with one face to the answer: decoding, finding, cutting out and
-            reading it.
+        photo: Seconds from a JPEG file of `PHOTO` pixels with one face to the answer: decoded, found, cut out and read.
         photo_products: The same in float32 products of matrices of side `MATRIX`, measured in turns with it.
     """
 
