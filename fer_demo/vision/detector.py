@@ -43,8 +43,8 @@ SCORE_THRESHOLD, NMS_THRESHOLD = 0.8, 0.3
 # it is looked at from these angles around the first guess.
 LOOK_SIZE, LOOK_FILL, LOOK_ANGLES = 160, 0.55, (0.0, 15.0, -15.0, 30.0, -30.0)
 LOOK_SCORE, SURE_SCORE = 0.5, 0.75
-LOOKS_AT_ONCE = 32  # crops in one run of the network: 60 MB of its maps
-# The upright glance sees nearly all heads that are tilted by 35 degrees, but only with this score (127 of 129), and
+LOOKS_AT_ONCE = 32  # crops in one run of the network: its maps take memory
+# The upright glance sees nearly all heads that are tilted by 35 degrees, but only with this score (128 of 129), and
 # three times a photo something that is none. Turned crops there tell: a face has the other score in one of them.
 WEAK_SCORE, PLACE_SCORE = 0.2, 0.85
 # Whole copies are turned where no clear face is as level as this, or one is tilted by more than that: others may be.

@@ -15,7 +15,7 @@ CLEAR_SCORE, CLEAR_ROLL = 0.92, 45.0
 
 # YuNet's landmarks follow a tilt in part. In crops of 410 faces that were turned by up to 30 degrees from where the
 # landmarks lie level, they followed by 0.3 of the angle, 0.18 to 0.43 from face to face (5th and 95th percentile). A
-# larger share multiplies the noise by less: with this one rolls are as steady as those of six looks at each face.
+# larger share multiplies the noise by less: with this one rolls are about as steady as those of six looks at each face.
 FOLLOW = 0.5
 
 # Two poses that differ by no more than this are one: the roll in degrees, the size as a factor, the place as a fraction
