@@ -30,7 +30,12 @@ TEMPLATE = np.array([[15.3, 18.8], [32.7, 18.8], [24.0, 28.7], [16.7, 36.2], [31
 # with bilinear interpolation costs about a point of accuracy. docs/accuracy.md has the figures.
 CROP_INTERPOLATION = cv2.INTER_CUBIC
 
-MAX_MULTIPLE = 8  # see warp
+# A crop is drawn at a multiple of its size and averaged down, see warp; what is reduced by twice as much or more is
+# averaged by a whole factor before. Crops of 884 faces differ by 0.06 grey levels in the mean, and by 0.63 at most,
+# from those that are drawn at up to eight times their size, which takes twice the time.
+FINENESS = 2.0
+
+MAX_FRAME = 64  # pixels of the border that are repeated around a picture before it is averaged
 
 
 def align_face(image: np.ndarray, landmarks: np.ndarray, size: int = 48, margin: float = 0.0) -> np.ndarray:
@@ -151,7 +156,14 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def warp(image: np.ndarray, matrix: np.ndarray, size: int, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+def warp(
+    image: np.ndarray,
+    matrix: np.ndarray,
+    size: int,
+    interpolation: int = cv2.INTER_LINEAR,
+    *,
+    fineness: float = FINENESS,
+) -> np.ndarray:
     """Maps a picture onto a square by a similarity transform, without aliasing.
 
     Args:
@@ -160,39 +172,55 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: int, interpolation: int = 
             scaling a picture scales its coordinates.
         size: Side of the result in pixels.
         interpolation: ``cv2.INTER_LINEAR``, or ``cv2.INTER_CUBIC`` as for face crops.
+        fineness: At how many times the size of the result a strong reduction is drawn before it is averaged down; 1
+            draws each pixel of the result once, which is enough to find a face but leaves its details too sharp.
 
     Returns:
         uint8 (size, size) or (size, size, 3). What lies outside the picture repeats its border.
     """
-    return _drawn(*needed_part(image, matrix, size), size, interpolation)
+    return _drawn(image, matrix, size, interpolation, fineness, gray=False)
 
 
 def _gray_crop(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     """`warp` of a picture's grey levels, with `CROP_INTERPOLATION`."""
-    # Cut first: turning a whole photo grey takes longer than all the rest, and each of its faces would do so again.
-    part, matrix = needed_part(image, matrix, size)
-    gray = part if part.ndim == 2 else cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)
-    return _drawn(gray, matrix, size, CROP_INTERPOLATION)
+    return _drawn(image, matrix, size, CROP_INTERPOLATION, FINENESS, gray=True)
 
 
-def _drawn(image: np.ndarray, matrix: np.ndarray, size: int, interpolation: int) -> np.ndarray:
-    """`warp` of what `needed_part` left."""
+def _drawn(
+    image: np.ndarray, matrix: np.ndarray, size: int, interpolation: int, fineness: float, *, gray: bool
+) -> np.ndarray:
+    """`warp`; with `gray`, of the picture's grey levels."""
     # Interpolation reads a place's neighbours alone; a strong reduction would skip other pixels and turn hair and skin
-    # into noise. So the result is drawn at a whole multiple of its size, where nothing is skipped, and averaged down.
-    # What is reduced by more than MAX_MULTIPLE is reduced in two steps, since the drawing would be too large.
+    # into noise. So the picture is averaged by a whole factor, which is fast, and what is left of the reduction is
+    # drawn at a whole multiple of its size, where nothing is skipped, and averaged down.
     reduction = 1 / math.hypot(matrix[0, 0], matrix[1, 0])
-    if reduction > MAX_MULTIPLE:
-        height, width = image.shape[:2]
-        fraction = MAX_MULTIPLE / reduction
-        small = max(1, round(width * fraction)), max(1, round(height * fraction))
-        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-        matrix = matrix * (width / small[0], height / small[1], 1.0)
-    multiple = max(1, min(MAX_MULTIPLE, math.ceil(reduction - 1e-6)))
+    factor = max(1, int(reduction / fineness + 1e-6))
+    # The interpolation reads two pixels more, of the averaged picture.
+    margin = 2 * factor / (reduction * size) if factor > 1 else 0.0
+    # Cut first: turning a whole photo grey takes longer than all the rest, and each of its faces would do so again.
+    image, matrix = needed_part(image, matrix, size, margin)
+    if gray and image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if factor > 1:
+        image, matrix = _averaged(image, matrix, factor)
+    multiple = 1 if fineness <= 1 else max(1, math.ceil(reduction / factor - 1e-6))
     m = matrix * multiple
     # OpenCV counts from the centre of the top left pixel: half a pixel less on both sides.
     m[:, 2] += 0.5 * (m[0, 0] + m[0, 1]) - 0.5, 0.5 * (m[1, 0] + m[1, 1]) - 0.5
     full = cv2.warpAffine(image, m, (size * multiple,) * 2, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
     return full if multiple == 1 else cv2.resize(full, (size, size), interpolation=cv2.INTER_AREA)
+
+
+def _averaged(image: np.ndarray, matrix: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """A picture reduced by a whole factor, and the warp from there."""
+    # With its border around it, so that what repeats outside is the border itself and not the mean of what is near it.
+    frame = min(factor, MAX_FRAME)
+    rows, columns = (-(side + 2 * frame) % factor for side in image.shape[:2])
+    image = cv2.copyMakeBorder(image, frame, frame + rows, frame, frame + columns, cv2.BORDER_REPLICATE)
+    small = image.shape[1] // factor, image.shape[0] // factor
+    image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    shift = matrix[:, 2] - matrix[:, :2] @ (frame, frame)
+    return image, np.column_stack([matrix[:, :2] * factor, shift])
 
 
 def needed_part(image: np.ndarray, matrix: np.ndarray, size: int, margin: float = 0.0) -> tuple[np.ndarray, np.ndarray]:

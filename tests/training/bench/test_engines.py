@@ -19,6 +19,8 @@ FOUND = {
     "operations": 80e9,
     "detection": 0.0279,
     "frame": 0.0301,
+    "photo": 0.0184,
+    "photo_products": 0.71,
     "size": 48,
 }
 
@@ -33,6 +35,7 @@ def test_what_is_measured(source, engine, monkeypatch):
     assert 1e-5 < found["many"] < 1 and 1e-5 < found["one"] < 1
     assert 1e9 < found["operations"] < 1e13
     assert 0.001 < found["detection"] < 10 and 0.001 < found["frame"] < 10
+    assert 0.001 < found["photo"] < 10 and 0.02 < found["photo_products"] < 200
 
 
 def test_each_network_runs_in_each_engine(monkeypatch, tmp_path):
@@ -59,10 +62,13 @@ def test_each_network_runs_in_each_engine(monkeypatch, tmp_path):
 
 
 def test_table():
-    row = EngineSpeed(NAME, "onnx", 0.41, 152_000_000, 0.0016, 0.0015, 0.88, 0.0279, 0.0301)
+    row = EngineSpeed(NAME, "onnx", 0.41, 152_000_000, 0.0016, 0.0015, 0.88, 0.0279, 0.0301, 0.0184, 0.71)
     lines = engine_table([row]).splitlines()
     assert len(lines) == 3 and len({line.count("|") for line in lines}) == 1
-    assert lines[2] == (f"| `{NAME}` | onnx | 0.4 s | 152 MB | 1.6 ms | 1.5 ms | 88 % | 28 ms | 30 ms | 33 |")
+    assert lines[2] == (
+        f"| `{NAME}` | onnx | 0.4 s | 152 MB | 1.6 ms | 1.5 ms | 88 % | 28 ms | 30 ms | 33 | 18.4 ms | 0.71 |"
+    )
+    assert "307×312 photo to answer" in lines[0]
 
 
 class TestCommand:
