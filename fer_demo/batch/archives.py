@@ -109,7 +109,7 @@ def _tar_members(path: str) -> Iterator[tuple[str, Item]]:
     with open(path, "rb") as plain:
         head = plain.read(8)
         unpack = next((opener for start, opener in _PACKED if head.startswith(start)), None)
-    with (unpack or open)(path, "rb") as file, tarfile.open(fileobj=_Bounded(file), mode="r:") as archive:
+    with (unpack or open)(path, "rb") as file, tarfile.open(fileobj=cast("Any", _Bounded(file)), mode="r:") as archive:
         for entry in archive:
             archive.members = []  # or else it keeps all that it has seen
             name = f"{path}/{entry.name}"

@@ -104,7 +104,7 @@ class Item:
         if self.path is not None and self.span is None:
             return self.path
         file = io.BytesIO(self.read())
-        file.name = self.name  # type: ignore[misc]  # for the sentence when it is no picture
+        file.name = self.name  # for the sentence when it is no picture
         return file
 
     def read(self) -> bytes:

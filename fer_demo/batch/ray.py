@@ -3,6 +3,7 @@
 import itertools
 import json
 import logging
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -24,9 +25,6 @@ BLOCK = 64
 
 SLAB = 1024 * BLOCK
 """Pictures that are listed at a time, so that the driver does not hold the names of all."""
-
-RETRIES = 3
-"""How often a block is read again when actors go; after that its pictures are read one by one."""
 
 
 class Reader:
@@ -63,8 +61,9 @@ def answers(
 ) -> Iterator[Answer]:
     """Reads pictures on a cluster, whose machines see the same files under the same paths.
 
-    A block whose actor or machine goes is read again elsewhere. Where that fails `RETRIES` times its pictures are read
-    one by one, and those that fail again are errors.
+    A block whose actor or machine goes is read again elsewhere; a picture that a reading process dies of costs that
+    process alone, as in `Pool`. Of a block that fails in another way the pictures are read one by one, and those that
+    fail again are errors.
 
     Args:
         items: The pictures. Those that have bytes and no place, as in packed TAR archives, are errors here.
@@ -79,18 +78,21 @@ def answers(
     Raises:
         ModelError: If Ray is not installed, no cluster is at the address, or the model cannot be used.
     """
-    ray = _connected(address, workers)
+    ray, own = _connected(address, workers)
     try:
         size = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
         remaining = iter(items)
         while slab := list(itertools.islice(remaining, SLAB)):
             yield from _slab(ray, slab, settings, size)
     finally:
-        ray.shutdown()
+        if own:
+            ray.shutdown()
 
 
-def _connected(address: str, workers: int | None) -> Any:
+def _connected(address: str, workers: int | None) -> tuple[Any, bool]:
+    """Ray, and whether it was connected here."""
     switch_off()  # Ray reads its switch when it is imported
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is told here
     try:
         import ray
         import ray.data
@@ -99,8 +101,10 @@ def _connected(address: str, workers: int | None) -> Any:
     place: dict[str, Any] = {"address": address}
     if address == LOCAL:
         place |= {"num_cpus": workers or cores(), "include_dashboard": False}
+    own = not ray.is_initialized()
     try:
-        ray.init(**place, log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True)
+        if own:
+            ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"There is no Ray cluster at {one_line(address)} ({one_line(str(error))}); start one with `ray start "
@@ -110,7 +114,7 @@ def _connected(address: str, workers: int | None) -> Any:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # their pictures are read again here
-    return ray
+    return ray, own
 
 
 def _slab(ray: Any, slab: list[Item], settings: Settings, size: int) -> Iterator[Answer]:
@@ -122,8 +126,8 @@ def _slab(ray: Any, slab: list[Item], settings: Settings, size: int) -> Iterator
             left[number] = item
     for block in (BLOCK, 1):
         for number, data in _read(ray, dict(left), settings, size, block):
-            if item := left.pop(number, None):  # type: ignore[assignment]
-                yield Answer(item, data)
+            if number in left:
+                yield Answer(left.pop(number), data)
     for item in left.values():
         sentence = f"{one_line(item.name)} ends the machine or the process that reads it; read it alone to see why."
         yield Answer(item, {"error": sentence})
@@ -150,8 +154,6 @@ def _read(
         batch_size=block,
         compute=ray.data.ActorPoolStrategy(size=min(size, -(-len(listed) // block))),
         num_cpus=1,
-        max_restarts=-1,
-        max_task_retries=RETRIES,
         runtime_env={"env_vars": {"RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}},
     )
     for row in data.iter_rows():

@@ -52,7 +52,7 @@ class Journal:
     def __init__(self, out: str | os.PathLike[str], settings: dict[str, Any]) -> None:
         self.path, self.out, self.done = journal_path(out), Path(out), set[bytes]()
         self._settings = json.loads(json.dumps(settings))
-        self._file = open(self.path, "a+b")
+        self._file = open(self.path, "a+b")  # noqa: SIM115  (open as long as the journal)
         self._synced, self._added = time.monotonic(), False
         try:
             self._lock()
@@ -104,15 +104,13 @@ class Journal:
         except ValueError:
             found = {}
         if found.pop("fer_demo batch", None) != VERSION:
-            raise StateError(
-                f"{one_line(str(self.path))} is no state of a run that this version can go on with; {anew}"
-            )
+            raise StateError(f"{one_line(str(self.path))} is of no run that this version can go on with; {anew}")
         names = [name for name in {**found, **self._settings} if found.get(name) != self._settings.get(name)]
         if names:
             name, was, now = names[0], found.get(names[0]), self._settings.get(names[0])
             raise StateError(
-                f"The run that was stopped had another {name.replace('_', ' ')} ({_short(was)}, now {_short(now)}); give "
-                f"the same to go on, {anew}"
+                f"The run that was stopped had another setting, {name.replace('_', ' ')} ({_short(was)}, now "
+                f"{_short(now)}); give the same to go on, {anew}"
             )
 
     def _remove_unfinished(self) -> None:

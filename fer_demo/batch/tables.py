@@ -6,14 +6,11 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from fer_demo.emotions import LABELS
 from fer_demo.files import writing
 from fer_demo.results import CSV_COLUMNS, plain_cell
-
-if TYPE_CHECKING:
-    import pyarrow
 
 __all__ = ["COLUMNS", "ENDINGS", "TableError", "check_table", "rows", "write_table"]
 
@@ -159,7 +156,7 @@ def _parquet(file: BinaryIO, found: Iterable[dict[str, Any]]) -> None:
             flush()
 
 
-def _pyarrow() -> "tuple[Any, Any]":
+def _pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow
         import pyarrow.parquet

@@ -112,10 +112,9 @@ def may_be_a_picture(name: str, head: Callable[[], bytes]) -> bool:
 
 def left_out_sentence(count: int) -> str:
     """One sentence that says how many files were left out."""
-    files = (
-        "1 file that is no picture by its name or is" if count == 1 else f"{count} files that are no pictures or are"
-    )
-    return f"{files} hidden {'was' if count == 1 else 'were'} left out."
+    if count == 1:
+        return "1 file that is no picture, or is hidden, was left out."
+    return f"{count} files that are no pictures, or are hidden, were left out."
 
 
 def _head(path: str) -> bytes:
