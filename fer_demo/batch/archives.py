@@ -111,7 +111,7 @@ def _tar_members(path: str) -> Iterator[tuple[str, Item]]:
         unpack = next((opener for start, opener in _PACKED if head.startswith(start)), None)
     with (unpack or open)(path, "rb") as file, tarfile.open(fileobj=cast("Any", _Bounded(file)), mode="r:") as archive:
         for entry in archive:
-            archive.members = []  # or else it keeps all that it has seen
+            cast("Any", archive).members = []  # or else it keeps all that it has seen
             name = f"{path}/{entry.name}"
             if not entry.isreg():
                 continue

@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -36,6 +37,7 @@ class Reader:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._pool = Pool(Settings(**settings), 1)
+        self._one = threading.Lock()  # Ray lets an actor begin a block before the one before it is done
 
     def __call__(self, block: dict[str, Any]) -> dict[str, list[Any]]:
         """Reads a block.
@@ -49,7 +51,8 @@ class Reader:
         """
         items = [Item.from_dict(json.loads(text)) for text in block["item"]]
         try:
-            found = [json.dumps(answer.data) for answer in self._pool.answers(items)]
+            with self._one:
+                found = [json.dumps(answer.data) for answer in self._pool.answers(items)]
         except ModelError as error:
             self._pool.close()
             return {"number": [-1], "answer": [str(error)]}

@@ -139,9 +139,10 @@ def run(
         (on_start or (lambda *_: None))(found, len(journal.done))
         new = (item for item in found if digest(item.name) not in journal.done)
         if ray is not None:
-            from fer_demo.batch import ray as on_ray
+                from fer_demo.batch.ray import answers as answers_of_cluster
 
-            stream = on_ray.answers(new, settings, ray, processes)
+
+            stream = answers_of_cluster(new, settings, ray, processes)
         else:
             pool = stack.enter_context(Pool(settings, processes))
             stream = pool.answers(new)

@@ -44,6 +44,7 @@ class _Worker:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.late = settings, False
+        self.busy = False  # until it says that it is done, which comes after the last answer
         self.chunk: dict[int, _Numbered] = {}
         self.at: int | None = None
         self.started, self.ready = time.monotonic(), False
@@ -64,7 +65,7 @@ class _Worker:
 
     def give(self, chunk: list[_Numbered]) -> None:
         """Hands pictures over."""
-        self.chunk, self.at, self.started = dict(enumerate(chunk)), None, time.monotonic()
+        self.chunk, self.at, self.started, self.busy = dict(enumerate(chunk)), None, time.monotonic(), True
         parts = [json.dumps([item.to_dict() for _, item in chunk]).encode()]
         self._send(parts + [item.data for _, item in chunk if item.data is not None])
 
@@ -156,7 +157,7 @@ class Pool:
         while True:
             self._hand_out(work)
             yield from work.in_order()
-            busy = [worker for worker in self._workers if worker.chunk]
+            busy = [worker for worker in self._workers if worker.busy]
             if not busy:
                 if work.exhausted:
                     return
@@ -171,7 +172,7 @@ class Pool:
             yield from work.in_order()
 
     def _hand_out(self, work: "_Work") -> None:
-        idle = [worker for worker in self._workers if not worker.chunk]
+        idle = [worker for worker in self._workers if not worker.busy]
         while idle or len(self._workers) < self._number:
             chunk = work.next_chunk(self._number)
             if not chunk:
@@ -196,7 +197,7 @@ class Pool:
                 elif "done" in message:
                     for number, item in worker.chunk.values():  # never, unless the process is wrong
                         work.answered(number, item, {"error": f"{one_line(item.name)} got no answer; read it again."})
-                    worker.chunk = {}
+                    worker.chunk, worker.busy = {}, False
         except EOFError:
             self._bury(worker, work)
 
