@@ -21,7 +21,8 @@ NO_FACE = "no_face"
 LONGEST_NAME = 200
 """Bytes of a copy's name; file systems take 255, and a number may be added."""
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]')
+# Control characters, what turns the direction of writing, and what some file systems refuse.
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff/\\:*?"<>|]')
 
 
 class CopyError(ValueError):
@@ -34,7 +35,7 @@ def safe_name(name: str) -> str:
     Args:
         name: As somebody chose it, perhaps inside an archive.
     """
-    last = PurePosixPath(one_line(name, None).replace("\\", "/")).name
+    last = PurePosixPath(name.replace("\\", "/")).name
     last = _UNSAFE.sub("_", last).strip(". ") or "photo"
     stem, ending = os.path.splitext(last)
     room = LONGEST_NAME - len(os.fsencode(ending[:20]))

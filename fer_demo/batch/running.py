@@ -139,8 +139,7 @@ def run(
         (on_start or (lambda *_: None))(found, len(journal.done))
         new = (item for item in found if digest(item.name) not in journal.done)
         if ray is not None:
-                from fer_demo.batch.ray import answers as answers_of_cluster
-
+            from fer_demo.batch.ray import answers as answers_of_cluster
 
             stream = answers_of_cluster(new, settings, ray, processes)
         else:

@@ -104,8 +104,9 @@ class _Reader:
 
         def give_up(_: object, error: ImageError) -> None:
             number, item = waiting.popleft()
-            # Opened by its whole path, but called as somebody named it.
-            sentence = str(error).replace(one_line(item.path or item.name), one_line(item.name))
+            sentence = str(error)
+            if item.path and item.span is None:  # opened by its whole path, but called as somebody named it
+                sentence = sentence.replace(one_line(item.path), one_line(item.name))
             self._send({number: {"error": sentence}})
 
         stream = self.predictor.stream(
