@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import os
+import socket
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -23,6 +24,8 @@ LOCAL = "local"
 
 BLOCK = 64
 """Pictures that an actor gets at a time; so many are read again where its machine goes."""
+
+CONNECT_SECONDS = 10
 
 SLAB = 1024 * BLOCK
 """Pictures that are listed at a time, so that the driver does not hold the names of all."""
@@ -107,6 +110,7 @@ def _connected(address: str, workers: int | None) -> tuple[Any, bool]:
     own = not ray.is_initialized()
     try:
         if own:
+            _knock(address)
             ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise ModelError(
@@ -118,6 +122,21 @@ def _connected(address: str, workers: int | None) -> tuple[Any, bool]:
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # their pictures are read again here
     return ray, own
+
+
+def _knock(address: str) -> None:
+    """Asks whether anybody is at an address: where nobody is, Ray ends the process without a word to it.
+
+    Raises:
+        OSError: If nobody is.
+        ValueError: If it is no address.
+    """
+    if address in (LOCAL, "auto"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdecimal():
+        raise ValueError("an address is HOST:PORT, ray://HOST:PORT or auto")
+    socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
 
 
 def _slab(ray: Any, slab: list[Item], settings: Settings, size: int) -> Iterator[Answer]:

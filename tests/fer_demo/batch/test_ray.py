@@ -47,8 +47,8 @@ def own_actors() -> list[psutil.Process]:
     return [process for process in below if process.cmdline() and "MapWorker" in process.cmdline()[0]]
 
 
-def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(items, monkeypatch, tmp_path):
-    monkeypatch.setenv("RAY_TMPDIR", str(Path("/tmp")))
+@pytest.mark.slow
+def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(items, monkeypatch):
     monkeypatch.setattr(on_ray, "BLOCK", 8)
     seen: dict[str, dict] = {}
     times: Counter[str] = Counter()
@@ -68,20 +68,24 @@ def test_a_worker_that_is_killed_loses_nothing_and_repeats_nothing(items, monkey
     assert seen == alone and [name for name, data in seen.items() if "error" in data] == [items[-2].name]
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_there_is_one_sentence(items):
     with pytest.raises(ModelError, match="no_such"):
         list(on_ray.answers(items, Settings(model="no_such"), on_ray.LOCAL, 1))
 
 
-def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path):
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nowhere", "auto"])
+def test_a_cluster_that_is_not_there_is_one_sentence(tmp_path, address):
+    """Ray itself would end the process."""
     Image.new("L", (9, 9)).save(tmp_path / "a.png")
     code = (
         "import sys\nfrom fer_demo.__main__ import main\n"
-        "sys.exit(main(['batch', 'a.png', '--out', 'o.csv', '--ray', '127.0.0.1:1']))"
+        "sys.exit(main(['batch', 'a.png', '--out', 'o.csv', '--ray', sys.argv[1]]))"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_gcs_rpc_server_reconnect_timeout_s": "1"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 2 and "There is no Ray cluster at 127.0.0.1:1" in done.stderr, done.stderr[-2000:]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code, address]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and f"There is no Ray cluster at {address}" in done.stderr, done.stderr[-2000:]
     assert sorted(os.listdir(tmp_path)) == ["a.png"]
 
 

@@ -26,9 +26,11 @@ def entries() -> list[dict]:
 
 def read(path) -> list[dict]:
     if path.suffix == ".parquet":
-        return pytest.importorskip("pyarrow.parquet", reason="the batch extra is not installed").read_table(
-            path
-        ).to_pylist()
+        return (
+            pytest.importorskip("pyarrow.parquet", reason="the batch extra is not installed")
+            .read_table(path)
+            .to_pylist()
+        )
     text = path.read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines())) if path.suffix == ".csv" else [*map(json.loads, text.splitlines())]
 
@@ -65,7 +67,9 @@ def test_where_keeps_errors(tmp_path):
     assert [row["status"] for row in read(tmp_path / "out.csv")] == ["no face", "error"]
 
 
-@pytest.mark.parametrize(("name", "words"), [("a.xlsx", "must end in"), ("no/a.csv", "no folder"), ("d.csv", "regular")])
+@pytest.mark.parametrize(
+    ("name", "words"), [("a.xlsx", "must end in"), ("no/a.csv", "no folder"), ("d.csv", "regular")]
+)
 def test_what_cannot_be_written_is_said_before(tmp_path, name, words):
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(TableError, match=words):

@@ -82,7 +82,9 @@ def test_a_picture_that_kills_its_process_twice_is_a_bad_file(folder, tmp_path, 
         assert pool.replaced == 8
     assert [answer.name for answer in found] == list(map(str, paths))
     for answer in found:
-        expected = "ends the process" if "deadly" in answer.name else "longer than 2 s" if "sleepy" in answer.name else ""
+        expected = (
+            "ends the process" if "deadly" in answer.name else "longer than 2 s" if "sleepy" in answer.name else ""
+        )
         assert (expected in answer.error) if expected else answer.error is None
 
 
