@@ -1,5 +1,7 @@
 """Very many pictures on several machines, by Ray Data: one actor for each core, each with a process that reads."""
 
+import contextlib
+import importlib
 import itertools
 import json
 import logging
@@ -106,12 +108,14 @@ def _connected(address: str, workers: int | None) -> tuple[Any, bool]:
         raise ModelError("Reading on a cluster needs Ray; run `pip install 'fer-demo[ray]'`.") from None
     place: dict[str, Any] = {"address": address}
     if address == LOCAL:
-        place |= {"num_cpus": workers or cores(), "include_dashboard": False}
+        # On this machine's own address others could reach it.
+        place |= {"num_cpus": workers or cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     own = not ray.is_initialized()
     try:
         if own:
             _knock(address)
-            ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
+            with _without_reporter():
+                ray.init(**place, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, OSError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"There is no Ray cluster at {one_line(address)} ({one_line(str(error))}); start one with `ray start "
@@ -122,6 +126,21 @@ def _connected(address: str, workers: int | None) -> tuple[Any, bool]:
     context.enable_progress_bars = False
     context.max_errored_blocks = -1  # their pictures are read again here
     return ray, own
+
+
+@contextlib.contextmanager
+def _without_reporter() -> Iterator[None]:
+    """Lets a cluster that is started here do without the process that reports what it is used for.
+
+    Even switched off, that asks the cloud's metadata service, and the name server for Google's, where it runs.
+    """
+    services = importlib.import_module("ray._private.services")
+    plain = services.start_api_server
+    services.start_api_server = lambda *_, **__: ("", None)
+    try:
+        yield
+    finally:
+        services.start_api_server = plain
 
 
 def _knock(address: str) -> None:
