@@ -101,6 +101,8 @@ def _connected(address: str, workers: int | None) -> tuple[Any, bool]:
     """Ray, and whether it was connected here."""
     switch_off()  # Ray reads its switch when it is imported
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what goes wrong is told here
+    if address == LOCAL:  # as it is elsewhere than on Linux; on the machine's own address others could reach it
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     try:
         import ray
         import ray.data
@@ -108,8 +110,7 @@ def _connected(address: str, workers: int | None) -> tuple[Any, bool]:
         raise ModelError("Reading on a cluster needs Ray; run `pip install 'fer-demo[ray]'`.") from None
     place: dict[str, Any] = {"address": address}
     if address == LOCAL:
-        # On this machine's own address others could reach it.
-        place |= {"num_cpus": workers or cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        place |= {"num_cpus": workers or cores(), "include_dashboard": False}
     own = not ray.is_initialized()
     try:
         if own:
@@ -134,7 +135,7 @@ def _without_reporter() -> Iterator[None]:
 
     Even switched off, that asks the cloud's metadata service, and the name server for Google's, where it runs.
     """
-    services = importlib.import_module("ray._private.services")
+    services: Any = importlib.import_module("ray._private.services")
     plain = services.start_api_server
     services.start_api_server = lambda *_, **__: ("", None)
     try:
