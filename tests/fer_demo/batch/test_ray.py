@@ -102,7 +102,7 @@ def test_nobody_is_asked(tmp_path):
     done = subprocess.run(strace, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = outside(trace.read_text(encoding="utf-8", errors="replace"))
-    # Ray connects, without sending anything, a datagram socket to see which of the machine's addresses it would leave by.
+    # Ray connects a datagram socket, which sends nothing, to see by which of its addresses the machine would be left.
     quiet = re.compile(r"::ffff:127\.0\.0\.1|connect\(.*(8\.8\.8\.8|2001:4860:4860::8888)")
     assert [line for line in found if not quiet.search(line)] == []
 
