@@ -49,7 +49,7 @@ class Copier:
         template: A folder, in which ``{label}`` stands for the class that the largest face looks like, or `NO_FACE`.
 
     Attributes:
-        root: The folder that all copies lie in.
+        folders: Real paths of all folders that copies may lie in.
 
     Raises:
         CopyError: If there is another name in braces, or the folder is a file.
@@ -63,10 +63,14 @@ class Copier:
         if set(names) - {"label"}:
             raise CopyError(f"The folder for copies knows {{label}} alone in braces, but is {one_line(template)}.")
         self._template = template
-        fixed = Path(template.partition("{label}")[0] or ".")
-        self.root = fixed if names == [] or template.partition("{label}")[0].endswith("/") else fixed.parent
-        if self.root.exists() and not self.root.is_dir():
-            raise CopyError(f"{one_line(str(self.root))} is a file, so that no copies can lie in it; name a folder.")
+        self.folders = frozenset(os.path.realpath(self._folder(label)) for label in (*LABELS, NO_FACE))
+        for folder in self.folders:
+            there = next(place for place in (Path(folder), *Path(folder).parents) if place.exists())
+            if not there.is_dir():
+                raise CopyError(f"{one_line(str(there))} is a file, so that no copies can lie in it; name a folder.")
+
+    def _folder(self, label: str) -> Path:
+        return Path(self._template.format(label=label))
 
     def copy(self, answer: Answer) -> Path | None:
         """Copies a picture, with its time where it is a file of its own.
@@ -86,7 +90,7 @@ class Copier:
             return None
         faces = answer.data["faces"]
         label = faces[0]["label"] if faces else NO_FACE
-        folder = Path(self._template.format(label=label if label in LABELS else NO_FACE))
+        folder = self._folder(label if label in LABELS else NO_FACE)
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".copy-")
         try:

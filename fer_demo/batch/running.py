@@ -129,7 +129,7 @@ def run(
     check_table(out)
     chosen = None if where is None else condition(where)
     copier = None if copy_to is None else Copier(copy_to)
-    found = Sources(sources, lists=lists, stdin=stdin, skip=None if copier is None else copier.root)
+    found = Sources(sources, lists=lists, stdin=stdin, skip=() if copier is None else copier.folders)
     key: dict[str, Any] = {"sources": found.key()} | settings.key()
     key |= {"copy_to": copy_to and os.path.abspath(copy_to), "where": where if copy_to else None}
     summary, begun = Summary(), time.monotonic()

@@ -3,7 +3,7 @@
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,7 +35,7 @@ class Sources:
             standard input, one a line.
         lists: Text files with one path of a file, folder or archive a line.
         stdin: What ``"-"`` reads from, in binary mode.
-        skip: A folder that is not looked into.
+        skip: As for `fer_demo.vision.folders.pictures_in`.
 
     Attributes:
         left_out: How many files nobody would take for pictures, or are hidden, so far.
@@ -50,7 +50,7 @@ class Sources:
         *,
         lists: Sequence[str | os.PathLike[str]] = (),
         stdin: BinaryIO | None = None,
-        skip: str | os.PathLike[str] | None = None,
+        skip: Collection[str] = (),
     ) -> None:
         self._sources, self._lists = [os.fspath(source) for source in sources], [os.fspath(name) for name in lists]
         self._stdin, self._skip = stdin, skip

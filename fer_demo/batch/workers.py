@@ -1,13 +1,11 @@
 """Processes that read pictures side by side; one that hangs or dies is replaced, and no picture is lost with it."""
 
-import itertools
 import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from multiprocessing.connection import Connection, wait
@@ -15,23 +13,16 @@ from typing import Any
 
 from fer_demo.batch.answer import Answer, Settings
 from fer_demo.batch.items import Item
+from fer_demo.batch.work import AHEAD, Numbered, Work
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.sources import one_line
 
 __all__ = ["Pool", "cores"]
 
-CHUNK = 32
-"""The most pictures that a process gets at a time; at the start they are fewer, so that all have work at once."""
-
-AHEAD = 4 * CHUNK
-"""So many pictures for each process may be under way or wait for one before them."""
-
 START_SECONDS = 120
 """For a process to load its networks."""
 
 MOST_FAILED_STARTS = 3
-
-_Numbered = tuple[int, Item]
 
 
 def cores() -> int:
@@ -45,7 +36,7 @@ class _Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.late = settings, False
         self.busy = False  # until it says that it is done, which comes after the last answer
-        self.chunk: dict[int, _Numbered] = {}
+        self.chunk: dict[int, Numbered] = {}
         self.at: int | None = None
         self.started, self.ready = time.monotonic(), False
         here, there = socket.socketpair()
@@ -63,7 +54,7 @@ class _Worker:
         self.connection = Connection(here.detach())
         self._send([json.dumps(asdict(settings)).encode()])
 
-    def give(self, chunk: list[_Numbered]) -> None:
+    def give(self, chunk: list[Numbered]) -> None:
         """Hands pictures over."""
         self.chunk, self.at, self.started, self.busy = dict(enumerate(chunk)), None, time.monotonic(), True
         parts = [json.dumps([item.to_dict() for _, item in chunk]).encode()]
@@ -153,7 +144,7 @@ class Pool:
             ModelError: If the model or the face detector cannot be loaded, fails at its work, or the processes end
                 when they start.
         """
-        work = _Work(iter(items), self._number * AHEAD)
+        work = Work(iter(items), self._number * AHEAD)
         while True:
             self._hand_out(work)
             yield from work.in_order()
@@ -171,7 +162,7 @@ class Pool:
                     worker.end_if_late()
             yield from work.in_order()
 
-    def _hand_out(self, work: "_Work") -> None:
+    def _hand_out(self, work: Work) -> None:
         idle = [worker for worker in self._workers if not worker.busy]
         while idle or len(self._workers) < self._number:
             chunk = work.next_chunk(self._number)
@@ -182,7 +173,7 @@ class Pool:
                 idle.append(self._workers[-1])
             idle.pop().give(chunk)
 
-    def _listen(self, worker: _Worker, work: "_Work") -> None:
+    def _listen(self, worker: _Worker, work: Work) -> None:
         try:
             for message in worker.received():
                 if "fatal" in message:
@@ -201,7 +192,7 @@ class Pool:
         except EOFError:
             self._bury(worker, work)
 
-    def _bury(self, worker: _Worker, work: "_Work") -> None:
+    def _bury(self, worker: _Worker, work: Work) -> None:
         self._workers.remove(worker)
         worker.stop()
         if worker.at is None and not worker.ready:
@@ -219,58 +210,3 @@ class Pool:
         if guilty is not None:
             seconds = self.settings.seconds if worker.late else None
             work.died(*guilty, seconds)
-
-
-class _Work:
-    """What is still to be read, and the answers that wait for one before them."""
-
-    def __init__(self, items: Iterator[Item], ahead: int) -> None:
-        self._items, self._ahead = enumerate(items), ahead
-        self._taken = self._given = self._chunks = 0
-        self._waiting: dict[int, Answer] = {}
-        self._suspects: set[int] = set()
-        self.again: deque[list[_Numbered]] = deque()
-        self.exhausted = False
-
-    def next_chunk(self, processes: int) -> list[_Numbered]:
-        """The pictures for a process; none if there are no more, or too many are under way."""
-        if self.again:
-            return self.again.popleft()
-        size = min(CHUNK, 2 ** (2 + self._chunks // processes), self._ahead - (self._taken - self._given))
-        chunk: list[_Numbered] = []
-        while size > len(chunk) and not self.exhausted:
-            taken = list(itertools.islice(self._items, size - len(chunk)))
-            self.exhausted = len(taken) < size - len(chunk)
-            self._taken += len(taken)
-            for number, item in taken:
-                if item.problem:
-                    self.answered(number, item, {"error": item.problem})
-                else:
-                    chunk.append((number, item))
-        self._chunks += bool(chunk)
-        return chunk
-
-    def answered(self, number: int, item: Item, data: dict[str, Any]) -> None:
-        """Notes an answer."""
-        self._suspects.discard(number)
-        self._waiting[number] = Answer(item, data)
-
-    def died(self, number: int, item: Item, seconds: float | None) -> None:
-        """Notes that a process died at a picture, or hung for so many seconds."""
-        if number not in self._suspects:
-            self._suspects.add(number)
-            self.again.append([(number, item)])
-            return
-        name = one_line(item.name)
-        if seconds is not None:
-            sentence = f"{name} takes longer than {seconds:g} seconds to read; make it smaller or save it anew as JPEG."
-        else:
-            sentence = f"{name} ends the process that reads it, twice; save it anew as JPEG or PNG."
-        self.answered(number, item, {"error": sentence})
-
-    def in_order(self) -> Iterator[Answer]:
-        """The answers whose turn it is."""
-        while self._given in self._waiting:
-            answer = self._waiting.pop(self._given)
-            self._given += 1
-            yield answer

@@ -165,7 +165,8 @@ class _Progress:
                 bar.total = sources.count()
             except OSError:  # a list or a folder that went; reading says so
                 return
-            bar.refresh()
+            if not bar.disable:  # closed already
+                bar.refresh()
 
         threading.Thread(target=count, daemon=True).start()
 

@@ -2,7 +2,7 @@
 
 import mimetypes
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from fer_demo.vision.kinds import HEAD_BYTES, may_be_meant
@@ -52,7 +52,7 @@ def find_images(
 def pictures_in(
     folder: str | os.PathLike[str],
     on_left_out: Callable[[str], object] | None = None,
-    skip: str | os.PathLike[str] | None = None,
+    skip: Collection[str] = (),
 ) -> Iterator[str]:
     """The files in a folder and its sub-folders that somebody may take for pictures, sorted.
 
@@ -63,16 +63,15 @@ def pictures_in(
         folder: Where to look; the names of one folder at a time are held.
         on_left_out: Called with the path of each file that nobody would take for a picture, and of each that is hidden;
             of a hidden folder, once.
-        skip: A folder that is left out without a word, such as the one that pictures are copied to.
+        skip: Real paths of sub-folders that are left out without a word, such as those that pictures are copied to.
 
     Yields:
         Paths that begin with `folder`.
     """
-    place = None if skip is None else os.path.realpath(skip)
-    yield from _pictures_in(os.fspath(folder), on_left_out or (lambda path: None), place)
+    yield from _pictures_in(os.fspath(folder), on_left_out or (lambda path: None), skip)
 
 
-def _pictures_in(folder: str, on_left_out: Callable[[str], object], skip: str | None) -> Iterator[str]:
+def _pictures_in(folder: str, on_left_out: Callable[[str], object], skip: Collection[str]) -> Iterator[str]:
     try:
         with os.scandir(folder) as entries:
             inside = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if e.is_dir() or e.is_file())
@@ -84,7 +83,7 @@ def _pictures_in(folder: str, on_left_out: Callable[[str], object], skip: str | 
         if name.startswith("."):
             on_left_out(path)
         elif is_folder:
-            if skip is None or os.path.realpath(path) != skip:
+            if not skip or os.path.realpath(path) not in skip:
                 yield from _pictures_in(path, on_left_out, skip)
         elif os.path.isdir(path):
             pass  # a link to a folder, which may lead back here

@@ -1,6 +1,7 @@
 """Very many thumbnails through ``fer-demo batch``: pictures a second against a plain loop, and memory that stays."""
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -56,7 +57,8 @@ def peak(pid: int) -> float:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0.0
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    lines = [line for line in status.splitlines() if line.startswith("VmHWM")]  # none of one that ended just now
+    return int(lines[0].split()[1]) / 1024 if lines else 0.0
 
 
 @dataclass
@@ -138,8 +140,9 @@ def with_ray(folder: Path, count: int, workers: int) -> tuple[Watch, float]:
     for answer in ray.answers(Sources([folder]), Settings(), ray.LOCAL, workers):
         watch.step(answer)
         if watch.seen == count:
-            times = (child.cpu_times() for child in psutil.Process().children(recursive=True))
-            cpu = sum(spent.user + spent.system for spent in times)
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    cpu += sum(child.cpu_times()[:2])
     return watch, count / cpu
 
 

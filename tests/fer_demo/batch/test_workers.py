@@ -15,7 +15,7 @@ from PIL import Image
 
 from fer_demo import ModelError, Predictor
 from fer_demo.batch import Item, Pool, Settings, Sources, answers
-from fer_demo.batch.workers import CHUNK
+from fer_demo.batch.work import CHUNK
 from fer_demo.checkpoints import bundled_checkpoints
 
 pytestmark = [
@@ -115,6 +115,25 @@ def test_few_pictures_are_under_way(folder):
         for _ in itertools.islice(pool.answers(items), 5):
             pass
     assert next(taken) < 200
+
+
+def test_few_bytes_are_under_way(folder, monkeypatch):
+    monkeypatch.setattr("fer_demo.batch.work.HELD_BYTES", 1000)
+    data, taken = (folder / "none.png").read_bytes(), itertools.count()
+    items = (Item(str(next(taken)), data=data.ljust(600)) for _ in range(30))
+    with Pool(Settings(whole_image=True), 2) as pool:
+        assert next(pool.answers(items)).error is None and next(taken) < 8
+        assert len(list(pool.answers(Item(str(n), data=data.ljust(600)) for n in range(30)))) == 30
+
+
+def test_many_that_are_bad_from_the_start_are_not_held(folder):
+    taken = itertools.count()
+    items = (Item(str(next(taken)), problem="x.zip is damaged; make it anew.") for _ in range(100_000))
+    with Pool(Settings(whole_image=True), 2) as pool:
+        assert (
+            sum(next(taken) < 1000 and bool(answer.error) for answer in itertools.islice(pool.answers(items), 50)) == 50
+        )
+        assert pool.pids() == []
 
 
 def test_processes_end_with_the_pool(folder):
