@@ -1,6 +1,7 @@
 """``fer-demo batch``: the expressions in very many photos, as a table."""
 
 import argparse
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING
@@ -81,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         args.error(f"--processes must be 1 or more, but is {args.processes}")
     if not args.seconds > 0:
         args.error(f"--seconds must be more than 0, but is {args.seconds:g}")
+    if args.ray and os.path.exists(args.ray):
+        args.error(f"--ray takes an address, but {one_line(args.ray)} is a source; put --ray at the end of the command")
     state = journal_path(args.out)
     if args.resume and not state.exists():
         args.error(f"there is no run to go on with: {one_line(str(state))} does not exist; leave out --resume")

@@ -158,6 +158,7 @@ def test_ctrl_c_says_how_to_go_on(many, tmp_path):
         ([".", "--out", "o.csv", "--seconds", "nan"], "must be more than 0"),
         ([".", "--out", "o.csv", "--resume"], "there is no run to go on with"),
         (["--out", "o.csv"], "No pictures are given"),
+        (["--out", "o.csv", "--ray", "a.png"], "a.png is a source"),
         (["a.png", "--out", "o.csv", "--model", "no_such"], "no_such"),
     ],
 )
