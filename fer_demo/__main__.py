@@ -9,7 +9,7 @@ from pathlib import Path
 
 # Modules of fer_demo.cli. Each has add_parser(subparsers), which sets the default `run`: a function from the parsed
 # arguments to the exit code. What a command needs is imported inside it.
-COMMANDS = ("predict", "explain", "benchmark", "export")
+COMMANDS = ("predict", "batch", "explain", "benchmark", "export")
 
 SCRIPT = "fer-demo"
 """What pip installs the command as."""

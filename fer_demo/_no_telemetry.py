@@ -13,6 +13,10 @@ SWITCHES = {
     # timm and Gradio bring the Hub's client, which Gradio's own reports go through too.
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "GRADIO_ANALYTICS_ENABLED": "False",
+    # `fer-demo batch --ray`: a cluster that is started from here would report what it is used for every hour.
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # Switched off, `ray start` still reports that it was; nobody is at this address.
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",
 }
 """Environment variables and their values; processes that are started from here inherit them."""
 

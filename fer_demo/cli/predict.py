@@ -63,14 +63,15 @@ def run(args: argparse.Namespace) -> int:
     from fer_demo.cli.drawing import drawings
     from fer_demo.predictor import ModelError, Predictor
     from fer_demo.vision.detector import FaceDetectorError
-    from fer_demo.vision.images import find_images
+    from fer_demo.vision.folders import find_images, left_out_sentence
     from fer_demo.vision.sources import one_line
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file name that the terminal's encoding lacks, or a broken one, must not stop the other photos. Each line is
         # written at once, for whoever reads along.
         sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)
-    photos = find_images(args.photos)
+    left_out: list[str] = []
+    photos = find_images(args.photos, left_out.append)
     drawn: dict[Path, Path] = {}
     if args.draw:
         try:
@@ -86,6 +87,8 @@ def run(args: argparse.Namespace) -> int:
             _ = predictor.detector  # a missing detector is one error, not one for each photo
     except (ModelError, FaceDetectorError) as error:
         args.error(str(error))
+    if left_out:
+        print(left_out_sentence(len(left_out)), file=sys.stderr)
     try:
         with _writer(args) as writer:
             return _predict(predictor, photos, drawn, writer, args.whole_image)

@@ -4,8 +4,7 @@ import contextlib
 import io
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from fer_demo.vision.decoding import OpenedImage, damaged, decode, from_array
+from fer_demo.vision.folders import IMAGE_EXTENSIONS, find_images
 from fer_demo.vision.headers import read_header
 from fer_demo.vision.heif import register
 from fer_demo.vision.kinds import HEAD_BYTES, RAW_PHOTO, is_raw_photo, what_it_is
@@ -39,13 +39,6 @@ register()
 # They are tried in this order: of what stands in boxes that both may be in, HEIF takes what AVIF has left.
 _KNOWN = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF", "HEIF")
 _FORMATS = tuple(format for format in _KNOWN if format in Image.OPEN)
-
-IMAGE_EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
-    | {".heic", ".heif", ".hif"}
-    | {".jp2", ".pgm", ".ppm", ".pbm", ".pnm"}
-)
-"""File name endings, in lower case, that `find_images` takes from a folder."""
 
 ImageSource = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image.Image | NDArray[Any] | OpenedImage
@@ -137,28 +130,6 @@ def _open(source: ImageSource, channels: str, max_pixels: int | None) -> OpenedI
         return decode(image, name, header, max_pixels)
 
 
-def find_images(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Lists files, and all pictures in folders and their sub-folders.
-
-    Args:
-        paths: Files and folders. A file is kept whatever its name is and whether or not it exists, so that opening
-            it tells what is wrong. From a folder come the files that end in `IMAGE_EXTENSIONS`, but none that is hidden
-            or in a hidden folder.
-
-    Returns:
-        Paths without repetitions, in the order given, each folder's pictures sorted.
-    """
-    found: dict[Path, None] = {}
-    for path in map(Path, paths):
-        if os.path.isdir(path):  # unlike Path.is_dir, it takes whatever text somebody gave for a path
-            inside = (p for p in path.rglob("*") if p.suffix.lower() in IMAGE_EXTENSIONS and p.is_file())
-            shown = (p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
-            found |= dict.fromkeys(sorted(shown))
-        else:
-            found[path] = None
-    return list(found)
-
-
 def _name(source: object) -> str:
     return one_line(source_name(source) or NAMELESS)
 
@@ -192,6 +163,8 @@ def _file(path: str) -> BinaryIO:
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise ImageError(f"{name} is a folder that may not be looked into; change its permissions.")
             raise ImageError(f"{name} is a folder, not a picture; name a picture inside it.")
         if not stat.S_ISREG(mode):  # reading from a pipe or a device may never end
             raise ImageError(f"{name} is not a regular file; save the picture to one, or give its bytes.")

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-__all__ = ["HEAD_BYTES", "RAW_PHOTO", "is_raw_photo", "what_it_is"]
+__all__ = ["HEAD_BYTES", "RAW_PHOTO", "is_raw_photo", "may_be_meant", "what_it_is"]
 
 HEAD_BYTES = 4096
 """Bytes from the start of a file that `what_it_is` looks at."""
@@ -45,6 +45,11 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
 )
 # Words in the names of a ZIP archive's first members.
 _PACKED = ((b"word/", "Word"), (b"ppt/", "PowerPoint"), (b"xl/", "Excel"), (b"application/vnd.oasis", "OpenDocument"))
+# Of the formats that are read; two bytes, as BMP and plain PPM have, would be too few.
+_PICTURE_STARTS = (
+    *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    b"\0\0\0\x0cjP  ",
+)
 _STILL_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"}
 _SVG = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
@@ -83,6 +88,21 @@ def what_it_is(head: bytes) -> str | None:
     if _HTML.match(text):
         return "a web page (HTML), not a picture; save the picture itself, in the browser by “Save image as”."
     return None
+
+
+def may_be_meant(head: bytes) -> bool:
+    """Whether a file may be meant for a picture: it is one, or a video, a document, an archive or a drawing.
+
+    Args:
+        head: Its first bytes, `HEAD_BYTES` of them or fewer.
+
+    Returns:
+        False for sounds, web pages, arrays and whatever is not known here.
+    """
+    words = what_it_is(head)
+    if words is None:
+        return head.startswith(_PICTURE_STARTS) or head[4:8] == b"ftyp" or head[8:12] == b"WEBP"
+    return not words.startswith(("a sound", "a web page", "an array"))
 
 
 def is_raw_photo(tags: Any) -> bool:

@@ -3,11 +3,9 @@
 import contextlib
 import io
 import os
-import resource
 import sys
-import threading
-import time
 
+from fer_demo.runtime.child import end_with_parent, limit_memory
 from fer_demo.vision.images import ImageError, open_reduced
 from fer_demo.web.decoder import MAX_PIXELS, OPENED, REFUSED, REPLY, REQUEST, read_exactly
 
@@ -18,8 +16,8 @@ def main() -> None:
     The arguments are the megabytes of memory for one picture, and niceness.
     """
     os.nice(int(sys.argv[2]))
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
-    _limit_memory(float(sys.argv[1]))
+    end_with_parent()  # between two pictures the end of the input says it, but a decoder at work would go on
+    limit_memory(float(sys.argv[1]))
     there, back = sys.stdin.buffer, sys.stdout.buffer
     with contextlib.suppress(EOFError, BrokenPipeError):  # the server is gone
         while True:
@@ -49,22 +47,6 @@ def _answer(name: str, data: bytearray) -> tuple[int, tuple[int, int, int, int],
 def _sentence(text: str) -> tuple[int, tuple[int, int, int, int], bytes]:
     content = text.encode("utf-8", "replace")
     return REFUSED, (len(content), 0, 0, 0), content
-
-
-def _limit_memory(megabytes: float) -> None:
-    # What is mapped now is code and libraries. Without /proc there is no telling how much that is, nor a limit.
-    with contextlib.suppress(OSError, ValueError):
-        with open("/proc/self/statm") as file:
-            mapped = int(file.read().split()[0]) * resource.getpagesize()
-        most = mapped + int(megabytes * 2**20)
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-
-
-def _end_with_parent(parent: int) -> None:
-    # Between two pictures the end of the input says it, but a decoder at work would go on.
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 if __name__ == "__main__":

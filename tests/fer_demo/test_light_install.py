@@ -36,6 +36,7 @@ HEAVY = (
     "yaml",
     "tensorboard",
     "pyarrow",
+    "ray",
     "training",
 )
 """Packages that only the extras bring, and the trainer, which is not in the wheel."""
@@ -88,6 +89,15 @@ def check_same_answers(found: list[dict], photos: Path) -> None:
 
 def test_the_command_line_gives_the_same_answers(photos):
     check_same_answers(answers(light(COMMAND, "predict", photos, "--json").stdout), photos)
+
+
+def test_very_many_photos_need_nothing_heavy_but_for_parquet(photos, tmp_path):
+    light(COMMAND, "batch", photos, "--out", tmp_path / "out.csv", "--processes", "1")
+    assert len((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()) > len(list(photos.glob("*")))
+    done = light(COMMAND, "batch", photos, "--out", tmp_path / "out.parquet", ok=False)
+    assert done.returncode == 2 and "pip install 'fer-demo[batch]'" in done.stderr
+    done = light(COMMAND, "batch", photos, "--out", tmp_path / "out.csv", "--ray", ok=False)
+    assert done.returncode == 2 and "pip install 'fer-demo[ray]'" in done.stderr
 
 
 DRAW = (

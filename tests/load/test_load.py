@@ -55,3 +55,12 @@ def test_faults(name, tmp_path):
     except faults.NotHereError as error:
         pytest.skip(str(error))
     assert "photos answered" in said or "again" in said or "goes on" in said
+
+
+def test_thumbnails_through_a_batch(tmp_path, capsys):
+    from tests.load.__main__ import main
+
+    command = ["batch", "--pictures", "40", "--processes", "1", "--folder", str(tmp_path / "thumbnails")]
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert "| `batch --processes 1` |" in printed and "largest growth of memory" in printed

@@ -230,7 +230,7 @@ def test_as_a_program(model, photos):
     lines = done.stdout.decode("ascii").splitlines()
     assert len(lines) == 3 and r"a face, \xe4.png: face at" in lines[0] and r"odd \udcff.png: no face" in lines[2]
     errors = done.stderr.decode().splitlines()
-    assert len(errors) == 1 and "broken.jpg is not a picture" in errors[0]
+    assert len(errors) == 2 and "left out" in errors[0] and "broken.jpg is not a picture" in errors[1]
 
 
 @pytest.mark.parametrize("output", [[], ["--json"], ["--csv", "-"]])

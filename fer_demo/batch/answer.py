@@ -1,0 +1,82 @@
+"""How many pictures are read, and the answer for one of them."""
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fer_demo.batch.items import Item
+from fer_demo.checkpoints import DEFAULT
+from fer_demo.results import FaceResults
+
+__all__ = ["Answer", "Settings"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How pictures are read; the same for all of a run.
+
+    Attributes:
+        model: As for `fer_demo.Predictor`, but no object; None is the default.
+        engine: Likewise.
+        device: Likewise.
+        whole_image: Take each picture as one face, cut out already.
+        seconds: For one picture; the process that reads it is replaced then.
+        megabytes: Memory that reading may take beyond what code and networks take.
+    """
+
+    model: str | None = None
+    engine: str | None = None
+    device: str = "cpu"
+    whole_image: bool = False
+    seconds: float = 60
+    megabytes: float = 3000
+
+    def key(self) -> dict[str, Any]:
+        """What the answers depend on, ready for ``json.dumps``: what has to be the same when a run goes on."""
+        values = asdict(self) | {"model": self.model or DEFAULT}
+        del values["seconds"], values["megabytes"]
+        if self.model and os.path.exists(self.model):
+            parts = [self.model]
+            if os.path.isdir(self.model):
+                parts = [entry.path for entry in sorted(os.scandir(self.model), key=lambda entry: entry.name)]
+            sizes = [[os.path.basename(part), os.stat(part).st_size, os.stat(part).st_mtime_ns] for part in parts]
+            values["model"] = [os.path.abspath(self.model), sizes]
+        return values
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one picture.
+
+    Attributes:
+        item: The picture.
+        data: `FaceResults.to_dict` without the name, or ``{"error": SENTENCE}``.
+    """
+
+    item: Item
+    data: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """What the picture is called."""
+        return self.item.name
+
+    @property
+    def error(self) -> str | None:
+        """Why it could not be read, one sentence; None if it was read."""
+        return self.data.get("error")
+
+    @property
+    def faces(self) -> FaceResults:
+        """The faces without their crops, the largest first, numbers rounded as `FaceResults.to_dict` does it.
+
+        Raises:
+            ValueError: If the picture could not be read.
+        """
+        if self.error is not None:
+            raise ValueError(self.error)
+        return FaceResults.from_dict(self.data | {"file": self.name})
+
+    def to_dict(self) -> dict[str, Any]:
+        """``{"file": NAME}`` and `data`, as ``fer-demo predict --json`` prints a picture."""
+        return {"file": self.name} | self.data
