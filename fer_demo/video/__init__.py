@@ -1,0 +1,7 @@
+"""Videos: read them, find and follow the faces, tell what expressions they show, and write that down.
+
+One road: `reading` gives frames, `tracking` gives faces that keep their person, `analysis` gives answers, and `outputs`
+hands these to what writes them. Needs the extra ``video``.
+"""
+
+
