@@ -4,4 +4,8 @@ One road: `reading` gives frames, `tracking` gives faces that keep their person,
 hands these to what writes them. Needs the extra ``video``.
 """
 
+from fer_demo.video.analysis import FrameAnswer, Settings, VideoFace, analyse
+from fer_demo.video.extra import VideoError
+from fer_demo.video.outputs import Run, Targets
 
+__all__ = ["FrameAnswer", "Run", "Settings", "Targets", "VideoError", "VideoFace", "analyse"]

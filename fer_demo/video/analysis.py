@@ -1,8 +1,10 @@
 """The road from a video to answers: frames, faces, persons, probabilities; a generator that can be stopped any time."""
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from time import thread_time
 from typing import Any, Protocol
 
 import numpy as np
@@ -222,12 +224,16 @@ def analyse(
     region = _region(settings, info, opened)
     faces = _Faces(predictor, settings, region, times if times is not None else {})
     known = iter(()) if known is None else known
-    for frame in frames(opened, start=settings.start, end=settings.end, fps=settings.fps, notes=notes):
+    pictures = frames(opened, start=settings.start, end=settings.end, fps=settings.fps, notes=notes)
+    while True:
+        with timed(faces.times, "decoding"):
+            frame = next(pictures, None)
+        if frame is None:
+            return
         progress = _progress(frame.time, settings, info)
         earlier = next(known, None)
         if earlier is not None and earlier.index == frame.index:
-            faces.adopt(frame, earlier)
-            yield FrameAnswer(frame.index, frame.time, earlier.faces, progress, frame.pixels)
+            yield FrameAnswer(frame.index, frame.time, faces.adopt(frame, earlier), progress, frame.pixels)
             continue
         known = iter(())
         yield FrameAnswer(frame.index, frame.time, faces.read(frame), progress, frame.pixels)
@@ -265,24 +271,24 @@ class _Faces:
         self.predictor, self.settings, self.region = predictor, settings, region
         self.tracker, self.smoother = Tracker(), Smoother(settings.half_life)
         self.looked = -math.inf
-        self.clock = _Stopwatch(times)
+        self.times = times
 
     def read(self, frame: Frame) -> tuple[VideoFace, ...]:
         picture = self._part(frame)
-        with self.clock("following"):
+        with timed(self.times, "following"):
             self.tracker.step(picture, frame.time)
         since = frame.time - self.looked
         due = since >= self.settings.detect_every - 1e-6
         if looked := due or (self.tracker.unsettled and since >= min(LEAST_EVERY, self.settings.detect_every) - 1e-6):
-            with self.clock("detection"):
+            with timed(self.times, "detection"):
                 found = self.predictor.detector.detect(picture, turned=False)
-            with self.clock("following"):
+            with timed(self.times, "following"):
                 self.tracker.match(found)
             self.looked = frame.time
         return self._answers(frame, picture, looked)
 
-    def adopt(self, frame: Frame, earlier: FrameAnswer) -> None:
-        """Goes on from what an earlier run found."""
+    def adopt(self, frame: Frame, earlier: FrameAnswer) -> tuple[VideoFace, ...]:
+        """Goes on from what an earlier run found; the same, with crops."""
         x, y = (0, 0) if self.region is None else self.region[:2]
         self.tracker.step(self._part(frame), frame.time)
         persons = [
@@ -296,6 +302,8 @@ class _Faces:
                 self.smoother.put(face.person, frame.time, values)
         if any(face.detected for face in earlier.faces):
             self.looked = frame.time
+        size = self.predictor.input_size[0]
+        return tuple(replace(f, crop=align_face(frame.pixels, f.landmarks, size)) for f in earlier.faces)
 
     def _part(self, frame: Frame) -> NDArray[np.uint8]:
         if self.region is None:
@@ -306,7 +314,7 @@ class _Faces:
     def _answers(self, frame: Frame, picture: NDArray[np.uint8], looked: bool) -> tuple[VideoFace, ...]:
         here, size = self.tracker.here, self.predictor.input_size[0]
         dx, dy = (0, 0) if self.region is None else self.region[:2]
-        with self.clock("cropping"):
+        with timed(self.times, "cropping"):
             crops = [align_face(picture, track.landmarks, size) for track in here]
             measures = [
                 crop_quality(
@@ -318,7 +326,7 @@ class _Faces:
                 )
                 for track, crop in zip(here, crops, strict=True)
             ]
-        with self.clock("classification"):
+        with timed(self.times, "classification"):
             rows = self.predictor.classify(crops) if crops else ()
         answers = []
         for track, crop, quality, row in zip(here, crops, measures, rows, strict=True):
@@ -355,26 +363,11 @@ def _shifted(box: Box, dx: float, dy: float) -> Box:
     return x + dx, y + dy, w, h
 
 
-class _Stopwatch:
-    """``with clock(name):`` adds the processor time of this thread to ``times[name]``."""
-
-    def __init__(self, times: "dict[str, float] | Mapping[str, float]") -> None:
-        self.times: Any = times
-
-    def __call__(self, name: str) -> "_Lap":
-        return _Lap(self.times, name)
-
-
-class _Lap:
-    def __init__(self, times: dict[str, float], name: str) -> None:
-        self.times, self.name = times, name
-
-    def __enter__(self) -> None:
-        from time import thread_time
-
-        self.begun = thread_time()
-
-    def __exit__(self, *_: object) -> None:
-        from time import thread_time
-
-        self.times[self.name] = self.times.get(self.name, 0.0) + thread_time() - self.begun
+@contextmanager
+def timed(times: dict[str, float], name: str) -> Iterator[None]:
+    """Adds the processor seconds of this thread in a ``with`` block to ``times[name]``."""
+    begun = thread_time()
+    try:
+        yield
+    finally:
+        times[name] = times.get(name, 0.0) + thread_time() - begun

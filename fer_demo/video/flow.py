@@ -12,7 +12,8 @@ POINTS = 24
 LEAST = 8
 """With fewer that agree, a face is not followed."""
 
-WINDOW = {"winSize": (15, 15), "maxLevel": 2, "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.03)}
+WINDOW, LEVELS = (15, 15), 2
+STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 12, 0.03)
 BACK = 1.0
 """Pixels: a point that is followed there and back again must come home as near as this."""
 
@@ -60,8 +61,8 @@ def follow(
     if before.shape != now.shape or not any(len(group) for group in groups):
         return [None] * len(groups)
     start = np.concatenate(groups)[:, None]
-    there, seen, _ = cv2.calcOpticalFlowPyrLK(before, now, start, None, **WINDOW)
-    back, returned, _ = cv2.calcOpticalFlowPyrLK(now, before, there, None, **WINDOW)
+    there, seen = _flow(before, now, start)
+    back, returned = _flow(now, before, there)
     close = np.linalg.norm((back - start)[:, 0], axis=1) < BACK
     good = (seen[:, 0] > 0) & (returned[:, 0] > 0) & close
     result: list[tuple[NDArray[np.float64], NDArray[np.float32]] | None] = []
@@ -71,6 +72,16 @@ def follow(
         first += len(group)
         result.append(_moved(group[good[part]], there[part][good[part], 0]))
     return result
+
+
+def _flow(
+    before: NDArray[np.uint8], now: NDArray[np.uint8], start: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    guess = np.empty_like(start)  # written over
+    there, seen, _ = cv2.calcOpticalFlowPyrLK(
+        before, now, start, guess, winSize=WINDOW, maxLevel=LEVELS, criteria=STOP
+    )
+    return np.asarray(there, np.float32), np.asarray(seen, np.uint8)
 
 
 def _moved(

@@ -147,7 +147,9 @@ class Tracker:
         for j, face in enumerate(faces):
             track = given.get(j)
             if track is None:
-                track = Track(self._next, face.box, face.landmarks, face.score, looks[j], looks[j], self._time, self._time)
+                track = Track(
+                    self._next, face.box, face.landmarks, face.score, looks[j], looks[j], self._time, self._time
+                )
                 self._next += 1
                 fresh.append(track)
             self._found(track, face, looks[j])
@@ -180,9 +182,7 @@ class Tracker:
         assert self._copy is not None
         return look(self._copy, landmarks * np.float32(self._scale))
 
-    def _move(
-        self, track: Track, matrix: NDArray[np.float64], points: NDArray[np.float32], elapsed: float
-    ) -> bool:
+    def _move(self, track: Track, matrix: NDArray[np.float64], points: NDArray[np.float32], elapsed: float) -> bool:
         """Moves a face along; False if what lies there now is no longer that face."""
         turn, shift = matrix[:, :2], matrix[:, 2] / self._scale
         landmarks = (track.landmarks @ turn.T + shift).astype(np.float32)

@@ -102,7 +102,11 @@ def _moving(x: tuple[float, float], seconds: float, t: float) -> float:
 def zoom(seconds: float = 2.0) -> Clip:
     """One person comes near."""
     return Clip(
-        "zoom", 640, 480, round(seconds * FPS), lambda t: [Placed("astronaut", 320, 250, _moving((70, 230), seconds, t))]
+        "zoom",
+        640,
+        480,
+        round(seconds * FPS),
+        lambda t: [Placed("astronaut", 320, 250, _moving((70, 230), seconds, t))],
     )
 
 
