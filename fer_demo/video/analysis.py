@@ -340,7 +340,7 @@ class _Faces:
                 VideoFace(
                     track.person,
                     _shifted(track.box, dx, dy),
-                    track.landmarks + np.float32((dx, dy)),
+                    np.asarray(track.landmarks + (dx, dy), np.float32),
                     track.score,
                     looked and track.found == frame.time,
                     self._named(row),

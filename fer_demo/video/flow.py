@@ -78,9 +78,7 @@ def _flow(
     before: NDArray[np.uint8], now: NDArray[np.uint8], start: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     guess = np.empty_like(start)  # written over
-    there, seen, _ = cv2.calcOpticalFlowPyrLK(
-        before, now, start, guess, winSize=WINDOW, maxLevel=LEVELS, criteria=STOP
-    )
+    there, seen, _ = cv2.calcOpticalFlowPyrLK(before, now, start, guess, winSize=WINDOW, maxLevel=LEVELS, criteria=STOP)
     return np.asarray(there, np.float32), np.asarray(seen, np.uint8)
 
 

@@ -142,7 +142,7 @@ class Run:
     def _run(self) -> Generator[FrameAnswer, None, None]:
         total, outputs = Summary(), _Outputs(self)
         known = self._journal.known() if self._journal is not None else None
-        about = {"info": self.info, "notes": self.notes, "known": known, "times": self.times}
+        about: dict[str, Any] = {"info": self.info, "notes": self.notes, "known": known, "times": self.times}
         answers = analyse(self._source, self._predictor, self._settings, **about)
         done = False
         try:

@@ -143,13 +143,13 @@ class Tracker:
                 cost[i, j] = self._cost(track, face, looks[j], touching[j])
         rows, columns = need("scipy.optimize").linear_sum_assignment(cost)
         given = {int(j): self.tracks[int(i)] for i, j in zip(rows, columns, strict=True) if cost[i, j] < _LARGE}
-        fresh = []
+        fresh: list[Track] = []
         for j, face in enumerate(faces):
-            track = given.get(j)
-            if track is None:
-                track = Track(
-                    self._next, face.box, face.landmarks, face.score, looks[j], looks[j], self._time, self._time
-                )
+            known = given.get(j)
+            track = known or Track(
+                self._next, face.box, face.landmarks, face.score, looks[j], looks[j], self._time, self._time
+            )
+            if known is None:
                 self._next += 1
                 fresh.append(track)
             self._found(track, face, looks[j])
