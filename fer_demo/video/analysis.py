@@ -340,7 +340,7 @@ class _Faces:
                 VideoFace(
                     track.person,
                     _shifted(track.box, dx, dy),
-                    np.asarray(track.landmarks + (dx, dy), np.float32),
+                    np.asarray(track.landmarks + np.array((dx, dy)), np.float32),
                     track.score,
                     looked and track.found == frame.time,
                     self._named(row),

@@ -42,7 +42,7 @@ def points_on(gray: NDArray[np.uint8], box: tuple[float, float, float, float]) -
     found = cv2.goodFeaturesToTrack(part, POINTS, 0.01, apart, blockSize=5)
     if found is None:
         return np.empty((0, 2), np.float32)
-    return np.asarray(found.reshape(-1, 2) + (left, top), np.float32)
+    return np.asarray(found.reshape(-1, 2) + np.array((left, top)), np.float32)
 
 
 def follow(

@@ -1,4 +1,4 @@
-"""What a head looks like, in few numbers, to tell persons of one shot apart; it is kept for seconds and never written."""
+"""What a head looks like, in few numbers, to tell persons of one video apart; never written to a file."""
 
 import cv2
 import numpy as np

@@ -109,7 +109,7 @@ class Report:
             if face.readable:
                 self._add_point(face.person, answer.time, np.array([face.probabilities[label] for label in LABELS]))
         if answer.time >= self._due and answer.pixels is not None:
-            self._add_moment(answer)
+            self._add_moment(answer, answer.pixels)
 
     def _add_point(self, person: int, time: float, values: NDArray[np.float64]) -> None:
         line = self._lines.setdefault(person, _Line(0.1, [], [], []))
@@ -131,15 +131,14 @@ class Report:
             shortest = min((k for k in self._lines if k != person), key=lambda k: self._lines[k].frames)
             del self._lines[shortest]
 
-    def _add_moment(self, answer: FrameAnswer) -> None:
-        assert answer.pixels is not None
+    def _add_moment(self, answer: FrameAnswer, pixels: NDArray[np.uint8]) -> None:
         faces = []
         for face in answer.faces[:20]:
             says = face.sentence if state_of(face) != UNREADABLE else face.prediction.full_sentence
             crop = None if face.crop is None else _jpeg(face.crop, _CROP_SIDE)
             faces.append({"person": face.person, "says": says, "crop": crop})
         moment = {"t": round(answer.time, 3), "clock": clock(answer.time), "faces": faces}
-        self._moments.append(moment | {"frame": _jpeg(answer.pixels, _FRAME_SIDE)})
+        self._moments.append(moment | {"frame": _jpeg(pixels, _FRAME_SIDE)})
         if len(self._moments) > MOMENTS:
             self._moments = self._moments[::2]
             self._between *= 2
@@ -159,7 +158,8 @@ class Report:
         }
         said = dict(zip((p["person"] for p in summary["persons"]), in_words(summary), strict=True))
         plots = "".join(
-            f'<h2>Person {n}</h2><p class="note">{html.escape(said.get(n, ""))}</p><div class="plot" id="p{n}"></div>'
+            f'<h2>Person {n}</h2><p class="note">{html.escape(said.get(n, ""))}</p>'
+            f'<div class="plot" id="p{n}"></div>'
             for n in sorted(longest)
         )
         address = html.escape(quote(self._video)) if self._video else ""

@@ -37,7 +37,7 @@ class Source:
         self.name = one_line(given) if given else "The video"
         self.path: str | None = None
         self._content: bytes | bytearray | memoryview | None = None
-        self._file: BinaryIO | None = None
+        self._file: BinaryIO = io.BytesIO()
         if isinstance(source, (str, os.PathLike)):
             self.path = os.fsdecode(source)
             self.size = _regular(self.path, self.name)
@@ -81,7 +81,6 @@ class Source:
                 raise VideoError(f"{self.name} cannot be opened ({error.strerror}); check the path.") from None
         if self._content is not None:
             return io.BytesIO(self._content)
-        assert self._file is not None
         return io.BufferedReader(_View(self._file))
 
     def digest(self) -> str:

@@ -1,4 +1,4 @@
-"""What a video says of each person in total: shares of time, longest episodes, changes; in memory that does not grow."""
+"""What a video says of each person in total: shares of time, longest episodes, changes. Its memory does not grow."""
 
 import heapq
 from dataclasses import dataclass, field

@@ -16,8 +16,8 @@ COLUMNS = (
     *("time", "frame", "person", "x", "y", "width", "height", "score", "found"),
     *("label", "confidence", "unsure", "readable", "flags", *LABELS, *(f"raw_{label}" for label in LABELS)),
 )
-"""Seconds; the frame's number; the person's; the box in pixels; the detector's score; whether the face was found on this
-frame or followed to it ("detected" or "followed"); the smoothed answer; what is wrong with the crop, with a space
+"""Seconds; the frame's number; the person's; the box in pixels; the detector's score; whether the face was found on
+this frame or followed to it ("detected" or "followed"); the smoothed answer; what is wrong with the crop, with a space
 between; the smoothed probabilities, and those of this frame alone. A frame without faces has the person 0 and nothing
 else."""
 
@@ -162,7 +162,7 @@ def frame_dict(answer: FrameAnswer) -> dict[str, Any]:
 
 
 def face_dict(face: VideoFace) -> dict[str, Any]:
-    """As `FacePrediction.to_dict`, with ``person``, ``detected`` and ``raw`` (the probabilities of this frame alone)."""
+    """`FacePrediction.to_dict` with ``person``, ``detected`` and ``raw`` (the probabilities of this frame alone)."""
     raw = {label: round(value, 4) for label, value in face.raw.items()}
     return {"person": face.person, "detected": face.detected} | face.prediction.to_dict() | {"raw": raw}
 

@@ -1,8 +1,8 @@
 """Which face on a frame is whose: faces are found every few frames, followed in between, and told apart by their looks.
 
 Between two detections each face moves with its own points (`flow`). A detection is given to the person whose place and
-looks fit best, over all of them at once (the Hungarian method of SciPy). Who is hidden keeps the number for a while, and
-gets it back by place and looks; after a cut by looks alone.
+looks fit best, over all of them at once (the Hungarian method of SciPy). Who is hidden keeps the number for a while, and gets
+it back by place and looks; after a cut by looks alone.
 """
 
 import math
@@ -30,8 +30,8 @@ CHANGED = 0.45
 """The same from one frame to the next, by the last look too: a face that is being hidden changes bit by bit."""
 
 HIDDEN, HIDDEN_AFTER, HIDDEN_FOR = 0.0, 0.1, 1.5
-"""The same for who was lost so many seconds ago, and not more, just there, and for a face that touches another one: half
-a face looks like nobody's."""
+"""The same for who was lost so many seconds ago, and not more, just there, and for a face that touches another one:
+half a face looks like nobody's."""
 
 SAME = 0.8
 """The same where the place says nothing: after a cut, and for who was away for long."""
@@ -87,7 +87,7 @@ class Track:
 
 
 class Tracker:
-    """Follows the faces of one video; give it each frame in turn, with `step` and, where faces were looked for, `match`.
+    """Follows the faces of one video. Give it each frame in turn: `step`, and where faces were looked for, `match`.
 
     Attributes:
         tracks: The persons that are remembered; those on the frame are `Track.here`.
@@ -98,8 +98,8 @@ class Tracker:
         self.tracks: list[Track] = []
         self.unsettled = True
         self._next = 1
-        self._copy: NDArray[np.uint8] | None = None
-        self._gray: NDArray[np.uint8] | None = None
+        self._copy = np.empty((0, 0, 3), np.uint8)
+        self._gray = np.empty((0, 0), np.uint8)
         self._thumb: NDArray[np.uint8] | None = None
         self._scale, self._time, self._cut = 1.0, 0.0, False
 
@@ -124,7 +124,7 @@ class Tracker:
         self.tracks = [t for t in self.tracks if time - t.seen <= MEMORY]
         self.unsettled = self._cut
         here = self.here
-        if self._cut or before is None:
+        if self._cut or not before.size:
             for track in here:
                 track.here = False
             return
@@ -179,7 +179,6 @@ class Tracker:
         self.unsettled = False
 
     def _look(self, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        assert self._copy is not None
         return look(self._copy, landmarks * np.float32(self._scale))
 
     def _move(self, track: Track, matrix: NDArray[np.float64], points: NDArray[np.float32], elapsed: float) -> bool:
@@ -188,7 +187,7 @@ class Tracker:
         landmarks = (track.landmarks @ turn.T + shift).astype(np.float32)
         if float(self._look(landmarks) @ track.now) < ALIKE:
             return False
-        x, y, w, h = track.box
+        w, h = track.box[2:]
         scale = math.hypot(matrix[0, 0], matrix[1, 0])
         middle = turn @ track.middle + shift
         self._learn_velocity(track, middle, elapsed)
@@ -197,7 +196,6 @@ class Tracker:
         return True
 
     def _found(self, track: Track, face: DetectedFace, seen: NDArray[np.float32]) -> None:
-        assert self._gray is not None
         track.box, track.landmarks, track.score = face.box, face.landmarks, face.score
         track.now = seen
         if float(seen @ track.look) >= ALIKE:

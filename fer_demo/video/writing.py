@@ -50,8 +50,10 @@ class VideoWriter:
 
         Raises:
             OSError: If the disk is full.
+            ValueError: If it has no pixels.
         """
-        assert answer.pixels is not None
+        if answer.pixels is None:
+            raise ValueError("An answer of another run has no picture to write.")
         pixels = even(answer.pixels)
         predictions = [face.prediction for face in answer.faces]
         if predictions:
@@ -71,6 +73,7 @@ class VideoWriter:
 
         Raises:
             OSError: If the disk is full.
+            ValueError: If it has no pixels.
         """
         if self._video is not None:
             self._copy_sound(self._start + self._last / TICKS)

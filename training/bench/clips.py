@@ -183,7 +183,8 @@ def _sprite(name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     from fer_demo.vision.detector import FaceDetector
 
     found = sample(name)
-    assert found is not None
+    if found is None:
+        raise ValueError(f"There is no sample {name}.")
     picture = found.load()
     x, y, w, h = FaceDetector(threads=1).detect(picture)[0].box
     scale = 200 / h
