@@ -26,6 +26,7 @@ def encoded(times=range(10), codec="libx264", form="mp4", size=(64, 48), pixels=
         stream = container.add_stream(codec, rate=base)
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         stream.codec_context.time_base = Fraction(1, base)
+        container.start_encoding()
         for i, time in enumerate(times):
             level = np.full((size[1], size[0], 3), 20 * (i % 12) if shades else 99, np.uint8)
             level[: size[1] // 2, : size[0] // 2] = 255  # the upper left quarter is white
