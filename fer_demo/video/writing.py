@@ -88,8 +88,9 @@ class VideoWriter:
 
     def _open(self, width: int, height: int) -> None:
         if "libx264" in self._av.codecs_available:
-            # A short look ahead: each frame of it is held.
-            options = {"preset": "veryfast", "crf": "20", "rc-lookahead": "8", "threads": "2", "bf": "2"}
+            # No look ahead and one thread: each frame of either is held, ten bytes a pixel.
+            options = {"preset": "veryfast", "crf": "20", "threads": "1"}
+            options["x264-params"] = "rc-lookahead=0:sync-lookahead=0:bframes=0:ref=1:mbtree=0"
             self._video = self._container.add_stream("libx264", rate=Fraction(25), options=options)
         elif "mpeg4" in self._av.codecs_available:
             self._video = self._container.add_stream("mpeg4", rate=Fraction(25), options={"qscale": "4"})
@@ -132,7 +133,8 @@ class VideoWriter:
                     if packet.pts is None or packet.dts is None or packet.size == 0:
                         continue
                     time = float(packet.pts * base) - origin
-                    if time < self._start - 1e-3:
+                    # What comes before the first frame primes the sound's decoder, unless the frame was chosen.
+                    if self._start > 0 and time < self._start - 1e-3:
                         continue
                     packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copied
                     yield time, packet
