@@ -1,8 +1,8 @@
 """Which face on a frame is whose: faces are found every few frames, followed in between, and told apart by their looks.
 
 Between two detections each face moves with its own points (`flow`). A detection is given to the person whose place and
-looks fit best, over all of them at once (the Hungarian method of SciPy). Who is hidden keeps the number for a while, and gets
-it back by place and looks; after a cut by looks alone.
+looks fit best, over all of them at once (the Hungarian method of SciPy). Who is hidden keeps the number for a while,
+and gets it back by place and looks; after a cut by looks alone.
 """
 
 import math

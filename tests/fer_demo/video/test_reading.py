@@ -19,7 +19,9 @@ from fer_demo.video.reading import Notes, frames, probe
 from fer_demo.video.sources import Source
 
 
-def encoded(times=range(10), codec="libx264", form="mp4", size=(64, 48), pixels="yuv420p", base=10, shades=True) -> bytes:
+def encoded(
+    times=range(10), codec="libx264", form="mp4", size=(64, 48), pixels="yuv420p", base=10, shades=True
+) -> bytes:
     """Grey frames, frame i of the level 20 i, at times / base seconds."""
     file = io.BytesIO()
     with av.open(file, "w", format=form) as container:
@@ -42,7 +44,8 @@ def times_of(content: bytes, **options) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("codec", "form"), [("libx264", "mp4"), ("mpeg4", "avi"), ("libx264", "mov"), ("libvpx", "webm"), ("mpeg4", "matroska")]
+    ("codec", "form"),
+    [("libx264", "mp4"), ("mpeg4", "avi"), ("libx264", "mov"), ("libvpx", "webm"), ("mpeg4", "matroska")],
 )
 def test_containers(codec, form):
     if codec not in av.codecs_available:
@@ -186,7 +189,11 @@ def test_nothing_but_the_file_is_reached(tmp_path):
 
 
 def test_paths_that_are_none(tmp_path):
-    for name, sentence in ((tmp_path, "is a folder"), (tmp_path / "x", "does not exist"), ("http://a/b.mp4", "fetched")):
+    for name, sentence in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "x", "does not exist"),
+        ("http://a/b.mp4", "fetched"),
+    ):
         with pytest.raises(VideoError, match=sentence):
             Source(name)
     with pytest.raises(VideoError, match="cannot be opened from int"):
