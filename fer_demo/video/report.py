@@ -158,7 +158,8 @@ class Report:
         }
         said = dict(zip((p["person"] for p in summary["persons"]), in_words(summary), strict=True))
         plots = "".join(
-            f'<h2>Person {n}</h2><p class="note">{html.escape(said.get(n, ""))}</p><div class="plot" id="p{n}"></div>'
+            f'<h2>Person {n}</h2><p class="note">{html.escape(said.get(n, ""))}</p>'
+            f'<div class="plot" id="p{n}"></div>'
             for n in sorted(longest)
         )
         address = html.escape(quote(self._video)) if self._video else ""
