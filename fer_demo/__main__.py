@@ -9,7 +9,7 @@ from pathlib import Path
 
 # Modules of fer_demo.cli. Each has add_parser(subparsers), which sets the default `run`: a function from the parsed
 # arguments to the exit code. What a command needs is imported inside it.
-COMMANDS = ("predict", "batch", "explain", "benchmark", "export")
+COMMANDS = ("predict", "batch", "video", "explain", "benchmark", "export")
 
 SCRIPT = "fer-demo"
 """What pip installs the command as."""
@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser with all subcommands."""
     script = Path(sys.argv[0]).stem if sys.argv else ""
     prog = script if script == SCRIPT else "python -m fer_demo"
-    parser = argparse.ArgumentParser(prog=prog, description="Reads facial expressions in photos.")
+    parser = argparse.ArgumentParser(prog=prog, description="Reads facial expressions in photos and videos.")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         importlib.import_module(f"fer_demo.cli.{name}").add_parser(subparsers)

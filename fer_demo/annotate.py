@@ -66,7 +66,12 @@ def _told(face: Drawable) -> bool:
 
 
 def draw_faces(
-    image: NDArray[np.uint8], faces: Sequence[Drawable], *, chosen: int | None = None, max_side: int | None = None
+    image: NDArray[np.uint8],
+    faces: Sequence[Drawable],
+    *,
+    chosen: int | None = None,
+    max_side: int | None = None,
+    numbers: Sequence[int] | None = None,
 ) -> NDArray[np.uint8]:
     """The picture with a numbered box and a word for each face, in the emotion's colour.
 
@@ -77,6 +82,7 @@ def draw_faces(
         faces: `FacePrediction` objects, or others of the kind.
         chosen: Index of the face to bring forward; the others get thinner boxes.
         max_side: Shrink the result to at most this many pixels on its longer side before drawing.
+        numbers: What each face is called, for instance the number of a person; None counts from 1.
 
     Returns:
         uint8 RGB array, [H, W, 3] or smaller by `max_side`; `image` itself is not changed.
@@ -101,7 +107,8 @@ def draw_faces(
         edge = max(1, round(0.8 * unit))
         draw.rectangle((x0 - edge, y0 - edge, x1 + edge, y1 + edge), outline="#00000099", width=width + 2 * edge)
         draw.rectangle((x0, y0, x1, y1), outline=color, width=width)
-        _draw_label(draw, face_label(i + 1, face), (x0, y0, x1, y1), color, font, unit, picture.size)
+        number = i + 1 if numbers is None else numbers[i]
+        _draw_label(draw, face_label(number, face), (x0, y0, x1, y1), color, font, unit, picture.size)
     return np.asarray(picture)
 
 

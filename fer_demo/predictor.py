@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import torch
     import torch.nn as nn
 
+    from fer_demo.video.analysis import FrameAnswer, Settings
+    from fer_demo.video.sources import VideoSource
+
 __all__ = ["ModelError", "Predictor"]
 
 Box = Sequence[float]
@@ -214,6 +217,26 @@ class Predictor(FaceClassifier):
         if batch_size < 1:
             raise ValueError(f"The batch_size must be 1 or more, but is {batch_size}.")
         return self._stream(sources, on_error, batch_size, (whole_image, None, None, turned, channels))
+
+    def video(self, source: "VideoSource", settings: "Settings | None" = None) -> "Iterator[FrameAnswer]":
+        """Reads the faces of a video, each person by the same number from frame to frame.
+
+        It holds one frame at a time; closing the generator stops it. `fer_demo.video.Run` writes files too.
+
+        Args:
+            source: A path, a file's bytes, or a binary file that can seek.
+            settings: Which frames and how, a `fer_demo.video.Settings`; None takes all frames.
+
+        Yields:
+            A `fer_demo.video.FrameAnswer` for each frame: its time, its faces and how much is done.
+
+        Raises:
+            VideoError: If the extra ``video`` is not installed, or the video cannot be read.
+            FaceDetectorError: If the detector's model file is missing.
+        """
+        from fer_demo.video.analysis import analyse
+
+        return analyse(source, self, settings)
 
     def _stream(
         self, sources: Iterable[ImageSource], on_error: OnError, batch_size: int, how: tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""``python -m training benchmark``: engines and other packages, side by side on one core."""
+"""``python -m training benchmark``: engines, other packages and videos, side by side on one core."""
 
 import argparse
 import dataclasses
@@ -11,11 +11,21 @@ from training.cli.options import add_data, load
 
 SPLIT = "PrivateTest"
 
+VIDEO_MODEL = "fer_sedense_nano.photos_fer2013"
+"""What `fer-demo video` uses where none is named."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the subcommand ``benchmark`` with its own subcommands."""
     parser = subparsers.add_parser("benchmark", help="compare engines, or other packages, on one core")
-    kinds = parser.add_subparsers(metavar="WHAT", required=True)
+    parser.add_argument(
+        "--video", action="store_true", help="measure a frame of a video, in products of matrices, and beside PyPI fer"
+    )
+    parser.add_argument("--model", default=VIDEO_MODEL, metavar="NAME", help="for --video (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="of each clip for --video (default: 4)")
+    parser.add_argument("--fer-python", metavar="PATH", help="interpreter of an environment that has the package fer")
+    parser.set_defaults(run=run_video, error=parser.error)
+    kinds = parser.add_subparsers(metavar="WHAT")
     engines = kinds.add_parser(
         "engines",
         help="ONNX Runtime and PyTorch, from start to frames a second",
@@ -45,8 +55,34 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     peers.add_argument("--cache", type=Path, metavar="DIR", help="where packages go (default: the user's cache folder)")
     peers.set_defaults(run=run_peers)
-    for kind in (engines, peers):
+    for kind in (engines, peers, parser):
         kind.add_argument("--json", action="store_true", help="print JSON: bytes, seconds and fractions")
+
+
+def run_video(args: argparse.Namespace) -> int:
+    """Measures videos.
+
+    Returns:
+        0, or 1 if a goal was missed.
+    """
+    if not args.video:
+        args.error("say what: engines, peers or --video")
+    from training.bench import clips
+    from training.bench.peers.results import busy_note, this_machine
+    from training.bench.video import measure_clip, measure_fer, table
+
+    machine, timings, peers = this_machine(), [], {}
+    for clip in (clips.still(seconds=args.seconds), clips.still(1920, 1080, 4, seconds=args.seconds)):
+        _say(f"{clip.name} ...")
+        timings.append(measure_clip(clip, args.model))
+        peers[clip.name] = measure_fer(clip, args.fer_python)
+    if args.json:
+        results = [dataclasses.asdict(t) | {"total": t.total} for t in timings]
+        print(json.dumps({"machine": machine, "model": args.model, "results": results, "fer": peers}, indent=1))
+    else:
+        print(table(timings, peers))
+        print(f"\n{args.model}. {machine['processor']}, one core.{busy_note(machine)}")
+    return int(any(t.goal is not None and t.total > t.goal for t in timings))
 
 
 def run_engines(args: argparse.Namespace) -> int:

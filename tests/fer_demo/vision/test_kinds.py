@@ -93,5 +93,6 @@ def test_the_command_line(tmp_path, capsys):
     path.write_bytes(boxes(b"mp42"))
     assert main(["predict", str(path)]) == 1
     assert capsys.readouterr().err == (
-        f"{path} is a video (MP4), of which nothing is read; save a frame of it as a picture, JPEG or PNG.\n"
+        f"{path} is a video (MP4), not a picture; read it with `fer-demo video`, or save a frame of it as JPEG or "
+        "PNG.\n"
     )

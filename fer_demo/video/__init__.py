@@ -1,0 +1,11 @@
+"""Videos: read them, find and follow the faces, tell what expressions they show, and write that down.
+
+One road: `reading` gives frames, `tracking` gives faces that keep their person, `analysis` gives answers, and `outputs`
+hands these to what writes them. Needs the extra ``video``.
+"""
+
+from fer_demo.video.analysis import FrameAnswer, Settings, VideoFace, analyse
+from fer_demo.video.extra import VideoError
+from fer_demo.video.outputs import Run, Targets
+
+__all__ = ["FrameAnswer", "Run", "Settings", "Targets", "VideoError", "VideoFace", "analyse"]
