@@ -202,16 +202,14 @@ def test_photographs_are_answered_as_in_python(browser, address, predictor, phot
 def test_samples_lie_beside_the_page_and_are_answered_as_in_python(page, exported, predictor):
     assert page.locator("#samples button").count() == len(SAMPLES)
     for sample in SAMPLES:
-        if "drawn" in sample.title:
-            continue  # not yet tried one by one: of "Angry, drawn" the page says something else
         there = predictor.predict(sample.load())
         assert len(there) == len(sample.shows)
 
         def agree(there=there) -> bool:
             here = answers(page)
             return len(here) == len(there) and all(
-                tuple(one["candidates"]) == other.candidates
-                and np.allclose(one["probabilities"], list(other.probabilities.values()), atol=CLOSE)
+                np.allclose(one["probabilities"], list(other.probabilities.values()), atol=CLOSE)
+                and _same_candidates(one, other, predictor.set_threshold)
                 for one, other in zip(here, there, strict=True)
             )
 
@@ -222,6 +220,15 @@ def test_samples_lie_beside_the_page_and_are_answered_as_in_python(page, exporte
         while not agree():  # the answers of the one before stand there until these come
             assert time.monotonic() < deadline, sample.title
             page.wait_for_timeout(100)
+
+
+def _same_candidates(one, other, threshold) -> bool:
+    """Whether the page names the classes that Python names, but for those that are as likely as the threshold.
+
+    On "Angry, drawn" the class "sad" has 0.0846 in Python, 0.0818 on the page, and 0.084 is the threshold.
+    """
+    near = {label for label, p in other.probabilities.items() if abs(p - threshold) < CLOSE}
+    return set(one["candidates"]) - near == set(other.candidates) - near
 
 
 def test_a_colour_profile_is_ignored_as_in_python(page, tmp_path):
