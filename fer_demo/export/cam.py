@@ -38,11 +38,13 @@ def add_maps(model: onnx.ModelProto) -> bool:
     if node is None:
         return False
     parts = list(node.input) if node.op_type == "Concat" else [node.output[0]]
-    added, start = [], 0
+    added: list[onnx.NodeProto] = []
+    start = 0
     for i, part in enumerate(parts):
         pooled, gate = graph.maker(part), None
         if pooled is not None and pooled.op_type == "Mul":
-            pooled, gate = graph.maker(pooled.input[0]), pooled.input[1]
+            gate = pooled.input[1]
+            pooled = graph.maker(pooled.input[0])
         if pooled is None or pooled.op_type != "GlobalAveragePool":
             return False
         source = pooled.input[0]
@@ -61,7 +63,7 @@ def add_maps(model: onnx.ModelProto) -> bool:
         return False
     added.append(helper.make_node("Sum", [f"{MAPS}_{i}" for i in range(len(parts))], [MAPS]))
     graph.nodes.extend(added)
-    shape = ["batch", len(weights), "map_height", "map_width"]
+    shape: list[str | int | None] = ["batch", len(weights), "map_height", "map_width"]
     graph.model.graph.output.append(helper.make_tensor_value_info(MAPS, TensorProto.FLOAT, shape))
     model.CopyFrom(graph.finish())
     onnx.checker.check_model(model)

@@ -2,6 +2,7 @@
 // dropped. Nothing is sent anywhere.
 
 import { Device } from "./live-device.js";
+import { settle } from "./live-inside.js";
 import { Panel } from "./live-panel.js";
 import { People, state } from "./live-people.js";
 import { Recording, save } from "./live-record.js";
@@ -25,6 +26,7 @@ let rate = { since: 0, count: 0 };
 let pending = { sentence: "", since: 0 };
 
 const inside = window.parent !== window; // on the app's own page, which has a heading
+if (inside) settle(new URLSearchParams(location.search).get("theme"));
 document.documentElement.classList.toggle("inside", inside);
 document.getElementById("back").hidden = inside || !/\/browser\/live\.html$/.test(location.pathname);
 
