@@ -28,8 +28,8 @@ def on_the_server() -> None:
     """Gradio's stream, whose pictures come to this server."""
     st.info(
         "The pictures are **sent to this server**, read there in memory and forgotten; those that come while one is "
-        "being read are left out. Whoever runs the server can have them read in the visitor's own browser instead: with "
-        "`npm` installed, `make app` sees to it.",
+        "being read are left out. Whoever runs the server can have them read in the visitor's own browser instead: "
+        "with `npm` installed, `make app` sees to it.",
         icon=":material/cloud_upload:",
     )
     theme = st.context.theme.type

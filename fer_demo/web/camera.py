@@ -8,6 +8,7 @@ import base64
 import html
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 # First, since it sets what Gradio reads when it is imported.
@@ -35,15 +36,7 @@ SECONDS = 0.2
 SHOWN_SIDE = 480
 """Pixels of the longer side of the picture that is shown with its boxes."""
 
-_STYLE = """
-.seen img { width: 100%; border-radius: 8px; transform: none; }
-.seen dl { display: grid; grid-template-columns: max-content 1fr 3rem; gap: 0 .6rem; align-items: center; margin: 0; }
-.seen dd { margin: 0; }
-.seen dd:last-of-type, .seen dd:nth-of-type(even) { text-align: right; }
-.seen .bar { height: .7rem; border-radius: 4px; background: #8884; overflow: hidden; }
-.seen .bar i { display: block; height: 100%; }
-footer { display: none !important; }
-"""
+_STYLE = Path(__file__).with_name("camera.css")
 
 _HINT = "Open the camera, and press the round button."
 
@@ -57,11 +50,12 @@ def build_camera(read: Callable[..., Any] | None = None) -> Widget:
     busy: set[str] = set()
     with gr.Blocks(title="Live", analytics_enabled=False, fill_width=True) as blocks:
         options = gr.WebcamOptions(constraints={"video": {"width": {"ideal": 640}, "height": {"ideal": 480}}})
-        camera = gr.Image(
-            sources=["webcam"], streaming=True, webcam_options=options, height=360, show_label=False, elem_id="webcam"
-        )
+        with gr.Row():
+            camera = gr.Image(
+                sources=["webcam"], streaming=True, webcam_options=options, height=300, show_label=False, min_width=300
+            )
+            answer = gr.HTML(_HINT, elem_id="answer", min_height=300)
         camera.async_move_resource_to_block_cache = _leave_it  # type: ignore[assignment, method-assign]
-        answer = gr.HTML(_HINT, elem_id="answer")
 
         async def look(frame: dict[str, Any] | None, request: gr.Request) -> Any:
             visitor = visitor_of_request(request)
@@ -102,7 +96,7 @@ def build_camera(read: Callable[..., Any] | None = None) -> Widget:
         mcp_server=False,
         pwa=False,
         theme=plain_theme(),
-        css=_STYLE,
+        css=_STYLE.read_text(encoding="utf-8"),
     )
     inputs = {index: len(function.inputs) for index, function in blocks.fns.items()}
     return Widget(CameraGate(application, UPLOADS, inputs, 0), application.router.lifespan_context, application)
@@ -132,8 +126,8 @@ def show(answer: Answer) -> str:
 def _bars(face: FacePrediction) -> str:
     colors = {emotion.name: emotion.color for emotion in EMOTIONS}
     rows = (
-        f'<dt>{label}</dt><dd><div class="bar"><i style="width:{100 * p:.1f}%;background:{colors[label]}"></i></div></dd>'
-        f"<dd>{100 * p:.0f} %</dd>"
+        f'<dt>{label}</dt><dd><div class="bar"><i style="width:{100 * p:.1f}%;background:{colors[label]}"></i></div>'
+        f"</dd><dd>{100 * p:.0f} %</dd>"
         for label, p in face.probabilities.items()
     )
     return f"<dl>{''.join(rows)}</dl>"

@@ -169,6 +169,7 @@ class GradioGate:
 
 
 def path_of(request: Request) -> str:
+    """The path that is asked for, from where Gradio is mounted."""
     path, root = request.scope["path"], request.scope.get("root_path", "")
     return str(path.removeprefix(root))
 
