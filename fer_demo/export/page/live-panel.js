@@ -94,14 +94,23 @@ function draw(canvas, { history, id }, now, model) {
     (height - 2 * scale) * (1 - confidence) + scale,
   ];
   context.lineWidth = 2 * scale;
+  let drawn = null; // the class whose line is being drawn
   for (let i = 1; i < history.length; i++) {
-    if (!history[i].readable || history[i].time - history[i - 1].time > 1) continue;
-    context.strokeStyle = model.colors[history[i].label];
-    context.beginPath();
-    context.moveTo(...place(history[i - 1]));
+    if (!history[i].readable || history[i].time - history[i - 1].time > 1) {
+      if (drawn !== null) context.stroke();
+      drawn = null;
+      continue;
+    }
+    if (drawn !== history[i].label) {
+      if (drawn !== null) context.stroke();
+      drawn = history[i].label;
+      context.strokeStyle = model.colors[drawn];
+      context.beginPath();
+      context.moveTo(...place(history[i - 1]));
+    }
     context.lineTo(...place(history[i]));
-    context.stroke();
   }
+  if (drawn !== null) context.stroke();
   const last = history.at(-1);
   canvas.setAttribute("aria-label", `Person ${id}: ${model.labels[last.label]}, ${percent(last.confidence)} now`);
 }

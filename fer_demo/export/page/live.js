@@ -1,5 +1,4 @@
-// The live page: camera, worker, and what is shown. One picture is with the worker at a time; those that come meanwhile are
-// dropped. Nothing is sent anywhere.
+// The live page: camera, worker, and what is shown. Nothing is sent anywhere.
 
 import { Device } from "./live-device.js";
 import { settle } from "./live-inside.js";
@@ -20,7 +19,9 @@ let models = []; // the fastest first
 let model = null;
 let worker = null;
 let inFlight = false; // a picture is with the worker
-let asked = 0; // counts what was asked of the camera: of several wishes for a picture the last one counts
+let held = null; // the newest picture, {frame, time}
+let taking = false;
+let asked = 0; // counts what was asked of the camera: only the last wish goes on
 let recording = null;
 let rate = { since: 0, count: 0 };
 let pending = { sentence: "", since: 0 };
@@ -55,6 +56,7 @@ async function load() {
 /** Has the worker take a model. */
 function use(number) {
   model = null;
+  drop();
   finish();
   people.clear();
   say("Loading the network …");
@@ -72,11 +74,11 @@ function heard({ loaded, on: runs, error, ...answer }) {
     about.textContent = about.dataset.model;
     on.start.disabled = false;
     if (!device.running) say("Start the camera.");
-    return next();
+    return watch();
   }
   inFlight = false;
-  if (device.running && model && !document.hidden) shown(answer);
-  next();
+  pass(); // so that the worker has something to do while this is drawn
+  if (active()) shown(answer);
 }
 
 function shown({ people: found, light, time, times, width, height }) {
@@ -105,22 +107,42 @@ function shown({ people: found, light, time, times, width, height }) {
   document.body.dataset.answered = (Number(document.body.dataset.answered) || 0) + 1;
 }
 
-/** Sends the worker the next picture, as soon as there is one. */
-function next() {
-  if (inFlight || !model || !device.running || document.hidden) return;
+const active = () => model !== null && device.running && !document.hidden;
+
+/** Takes the camera's pictures from now on. One is with the worker, and the newest waits for it; others are dropped. */
+function watch() {
   const mine = ++asked;
-  const send = async () => {
-    if (mine !== asked || !model || !device.running || document.hidden || !on.video.videoWidth) return;
-    inFlight = true;
+  const again = on.video.requestVideoFrameCallback?.bind(on.video) ?? requestAnimationFrame;
+  const take = async () => {
+    if (mine !== asked || !active()) return;
+    again(take);
+    if (taking || !on.video.videoWidth) return;
+    taking = true;
     try {
       const frame = await createImageBitmap(on.video);
-      worker.postMessage({ frame, time: performance.now() / 1000, maps: on.map.checked }, [frame]);
+      held?.frame.close();
+      held = { frame, time: performance.now() / 1000 };
     } catch {
-      inFlight = false; // the camera has just gone
+      // the camera has just gone
     }
+    taking = false;
+    pass();
   };
-  if (on.video.requestVideoFrameCallback) on.video.requestVideoFrameCallback(send);
-  else requestAnimationFrame(send);
+  if (active()) again(take);
+}
+
+/** Gives the worker the newest picture, if it has none. */
+function pass() {
+  if (inFlight || !held || !active()) return;
+  inFlight = true;
+  worker.postMessage({ ...held, maps: on.map.checked }, [held.frame]);
+  held = null;
+}
+
+/** Forgets the picture that waits. */
+function drop() {
+  held?.frame.close();
+  held = null;
 }
 
 async function start(id = "") {
@@ -139,11 +161,12 @@ async function start(id = "") {
   on.snapshot.disabled = on.record.disabled = false;
   people.clear();
   rate = { since: performance.now() / 1000, count: 0 };
-  next();
+  watch();
 }
 
 function stop(sentence = "The camera is off.", error = false) {
   device.stop();
+  drop();
   finish();
   people.clear();
   panel.show([], 0, model);
@@ -185,7 +208,8 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) return say(device.running ? "Paused: this tab is hidden." : on.status.textContent);
   if (device.running) say("Looking …");
   rate = { since: performance.now() / 1000, count: 0 };
-  next();
+  drop();
+  watch();
 });
 addEventListener("pagehide", () => device.running && stop());
 
