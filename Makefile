@@ -10,6 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # A stamp for each build of PyTorch, so that asking for the other one is noticed.
 STAMP := $(VENV)/.installed$(TORCH:%=-%)
+# The Live page, which goes to the user's cache folder; the stamp says that it is as new as what it is made from.
+LIVE := $(VENV)/.live-page
 DIST_ENV := build/env
 
 ifeq ($(TORCH),cpu)
@@ -32,7 +34,7 @@ endif
 
 .PHONY: app attack test slow timm-contract lint dist clean
 
-app: $(STAMP)          ## install if needed, then serve everything on http://localhost:8501
+app: $(STAMP) $(LIVE)  ## install if needed, then serve everything on http://localhost:8501
 ifeq ($(HTTPS),1)
 	@$(BIN)/python deploy/certificate.py $(CERTIFICATE) $(PORT)
 endif
@@ -73,6 +75,13 @@ ifeq ($(TORCH),cpu)
 		"https://download.pytorch.org/whl/cpu can be reached, then make clean and try again."; exit 1; }
 endif
 	@touch $(STAMP)
+
+# Without it the app starts all the same, and tries again the next time.
+$(LIVE): $(STAMP) $(wildcard fer_demo/export/*.py fer_demo/export/page/*)
+	@if ! command -v npm > /dev/null; then \
+		echo "npm is not installed: the Live page will send pictures to this server instead of reading them in the browser."; \
+	elif $(BIN)/python -m fer_demo export --web; then touch $@; \
+	else echo "The Live page will send pictures to this server instead of reading them in the browser."; fi
 
 $(DIST_ENV)/.installed:
 	$(PYTHON) -m venv $(DIST_ENV)

@@ -20,6 +20,7 @@ ICON = Path(__file__).parent / "pages" / "common" / "icon.svg"
 PAGES = {
     "Use": [
         ("pages/predict.py", "Predict", ":material/face:"),
+        ("pages/live.py", "Live", ":material/videocam:"),
         ("pages/api.py", "API", ":material/api:"),
     ],
     "Understand": [

@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+import torch.nn as nn
 from PIL import Image
 
 from fer_demo.annotate import UNTOLD_COLOR
+from fer_demo.checkpoints import DEFAULT, bundled_checkpoints
 from fer_demo.emotions import DISCLAIMER, EMOTIONS, text_color
 from fer_demo.export import export_model
+from fer_demo.export.cam import add_maps
 from fer_demo.files import read_json
-from fer_demo.runtime.model_info import ModelError
+from fer_demo.runtime.model_info import ModelError, ModelInfo
 from fer_demo.runtime.torch_engine import load_model
 from fer_demo.vision import detector, quality
 from fer_demo.vision.align import TEMPLATE
@@ -30,9 +33,17 @@ from fer_demo.wording import CLEAR_LEAD, SURE_FROM
 RUNTIME_PACKAGE = "onnxruntime-web@^1.30.0"
 """What npm fetches: ONNX Runtime compiled to WebAssembly, under the MIT licence."""
 
-RUNTIME_FILES = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+RUNTIME_FILES = (
+    "ort.wasm.min.mjs",
+    "ort-wasm-simd-threaded.mjs",
+    "ort-wasm-simd-threaded.wasm",
+    # For WebGPU; browsers that have it load these too, on the live page alone.
+    "ort.webgpu.min.mjs",
+    "ort-wasm-simd-threaded.asyncify.mjs",
+    "ort-wasm-simd-threaded.asyncify.wasm",
+)
 MARKER = "model.json"
-SAMPLE_FOLDER = "samples"
+SAMPLE_FOLDER, MODEL_FOLDER = "samples", "models"
 
 
 def export_web(
@@ -63,21 +74,17 @@ def export_web(
             _write(made / file.name, file.read_bytes())
         _copy_runtime(made / "ort", runtime)
         network, info = load_model(model)
-        export_model(network, info, made / "model.onnx")
+        first = _write_model(network, info, made, "model.onnx")
+        models = [first]
+        for name in _live_models():
+            if name != info.name:
+                network, other = load_model(name)
+                models.append(_write_model(network, other, made, f"{MODEL_FOLDER}/{name}.onnx"))
         onnx.save(plain_yunet(detector.find_model(None)), made / "yunet.onnx")
         samples = _write_samples(made)
-        shown = {emotion.name: emotion for emotion in EMOTIONS}
-        emotions = [shown[label] for label in info.labels]
-        about = {
-            "name": info.name,
-            "labels": info.labels,
-            "size": info.size,
-            "mean": info.mean,
-            "std": info.std,
-            "temperature": info.temperature,
-            "setThreshold": info.set_threshold,
-            "mirror": info.mirror,
-            "quality": _quality(info.robust),
+        about = first | {
+            # For the live page: the smallest first, which is the fastest.
+            "models": sorted(models, key=lambda one: (made / one["file"]).stat().st_size),
             "disclaimer": DISCLAIMER,
             "sureFrom": SURE_FROM,
             "clearLead": CLEAR_LEAD,
@@ -85,17 +92,46 @@ def export_web(
             "maxPixels": MAX_PIXELS,
             "readPixels": READ_PIXELS,
             "samples": samples,
-            "looks": [emotion.looks for emotion in emotions],
-            "colors": [emotion.color for emotion in emotions],
             "untoldColor": UNTOLD_COLOR,
-            "symbols": [emotion.symbol for emotion in emotions],
-            "textColors": [text_color(emotion.color) for emotion in emotions],
         }
         _write(made / MARKER, json.dumps(about, ensure_ascii=False, indent=1).encode())
         if folder.is_dir():
             shutil.rmtree(folder)
         shutil.move(made, folder)
     return folder / "index.html"
+
+
+def _live_models() -> list[str]:
+    """The checkpoints for photographs, of every size that is bundled."""
+    _, _, recipe = DEFAULT.partition(".")
+    return [name for name in bundled_checkpoints() if name.partition(".")[2] == recipe]
+
+
+def _write_model(network: nn.Module, info: ModelInfo, folder: Path, file: str) -> dict[str, Any]:
+    """Writes a network with its activation maps, and says what a page has to know of it."""
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    export_model(network, info, folder / file)
+    graph = onnx.load(folder / file)
+    if add_maps(graph):
+        onnx.save(graph, folder / file)
+    shown = {emotion.name: emotion for emotion in EMOTIONS}
+    emotions = [shown[label] for label in info.labels]
+    return {
+        "file": file,
+        "name": info.name,
+        "labels": info.labels,
+        "size": info.size,
+        "mean": info.mean,
+        "std": info.std,
+        "temperature": info.temperature,
+        "setThreshold": info.set_threshold,
+        "mirror": info.mirror,
+        "quality": _quality(info.robust),
+        "looks": [emotion.looks for emotion in emotions],
+        "colors": [emotion.color for emotion in emotions],
+        "symbols": [emotion.symbol for emotion in emotions],
+        "textColors": [text_color(emotion.color) for emotion in emotions],
+    }
 
 
 def _is_export(folder: Path) -> bool:
@@ -105,7 +141,7 @@ def _is_export(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     page = {file.name for file in importlib.resources.files("fer_demo.export").joinpath("page").iterdir()}
-    known = page | {MARKER, "model.onnx", "yunet.onnx", "ort", SAMPLE_FOLDER}
+    known = page | {MARKER, "model.onnx", "yunet.onnx", "ort", SAMPLE_FOLDER, MODEL_FOLDER}
     return {"detection", "sureFrom"} <= set(about) and {file.name for file in folder.iterdir()} <= known
 
 
@@ -155,6 +191,9 @@ def _detection() -> dict[str, Any]:
         "lookScore": detector.LOOK_SCORE,
         "scoreThreshold": detector.SCORE_THRESHOLD,
         "nmsThreshold": detector.NMS_THRESHOLD,
+        "clearScore": detector.CLEAR_SCORE,
+        "clearRoll": detector.CLEAR_ROLL,
+        "promisingScore": detector.PROMISING_SCORE,
     }
 
 

@@ -13,6 +13,15 @@ def has_browser_page() -> bool:
     return (web_page_dir() / "index.html").is_file()
 
 
+LIVE = "live.html"
+"""The part of it that reads the camera."""
+
+
+def has_live_page() -> bool:
+    """Whether it can read the camera; exports of earlier versions cannot."""
+    return (web_page_dir() / LIVE).is_file()
+
+
 class BrowserPage(StaticFiles):
     """The exported page's files, and 404 for all of them as long as there is none; it may be exported meanwhile."""
 

@@ -26,25 +26,30 @@ LARGEST_QUESTION = 64 * 1024
 SECONDS = 20
 """For such a request to arrive."""
 
-_API = "/gradio_api"
+API = "/gradio_api"
+"""Where Gradio's own routes begin."""
 
-# Method and path of what Gradio itself answers. A page's own address may end in a slash or not.
-_ALLOWED = [
-    (method, re.compile(path))
-    for method, path in (
-        ("GET", r"/?"),
-        ("GET", r"/config/?"),
-        ("GET", r"/theme\.css"),
-        ("GET", r"/favicon\.ico"),
-        ("GET", r"/(assets|static)/.+"),
-        ("GET", rf"{_API}/info/?"),
-        ("GET", rf"{_API}/startup-events"),
-        ("GET", rf"{_API}/queue/data"),
-        ("GET", rf"{_API}/call/predict/[\w-]+"),
-        ("POST", rf"{_API}/queue/join"),
-        ("POST", rf"{_API}/call/predict/?"),
-    )
-]
+Routes = list[tuple[str, re.Pattern[str]]]
+"""Method and path of what Gradio itself answers. A page's own address may end in a slash or not."""
+
+
+def _routes(*routes: tuple[str, str]) -> Routes:
+    return [(method, re.compile(path)) for method, path in routes]
+
+
+PAGE_ROUTES = _routes(
+    ("GET", r"/?"),
+    ("GET", r"/config/?"),
+    ("GET", r"/theme\.css"),
+    ("GET", r"/favicon\.ico"),
+    ("GET", r"/(assets|static)/.+"),
+    ("GET", rf"{API}/info/?"),
+    ("GET", rf"{API}/startup-events"),
+    ("GET", rf"{API}/queue/data"),
+    ("POST", rf"{API}/queue/join"),
+)
+
+UPLOAD_ROUTES = _routes(("GET", rf"{API}/call/predict/[\w-]+"), ("POST", rf"{API}/call/predict/?"))
 
 _NOTHING = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
@@ -61,12 +66,19 @@ _SCRIPTS = "'unsafe-eval'"
 class GradioGate:
     """ASGI application: Gradio behind an allowlist.
 
+    Attributes:
+        routes: What Gradio may be asked.
+        largest: Bytes of such a request.
+
     Args:
         app: Gradio's application.
         uploads: Where uploaded files go.
         inputs: Number of inputs of each of Gradio's events by its index, as in its ``config``.
         api_inputs: Number of inputs of the API.
     """
+
+    routes = [*PAGE_ROUTES, *UPLOAD_ROUTES]
+    largest = LARGEST_QUESTION
 
     def __init__(self, app: ASGIApp, uploads: UploadStore, inputs: Mapping[int, int], api_inputs: int) -> None:
         self.app, self.uploads = app, uploads
@@ -95,31 +107,31 @@ class GradioGate:
         Raises:
             HTTPException: If the request is refused.
         """
-        path, method = _path(request), request.method
-        if method == "POST" and path == f"{_API}/upload":
+        path, method = path_of(request), request.method
+        if method == "POST" and path == f"{API}/upload":
             received = await self.uploads.receive(request, "files")
             return JSONResponse([self.uploads.put(upload) for upload in received])
-        if method == "GET" and path == f"{_API}/upload_progress":
+        if method == "GET" and path == f"{API}/upload_progress":
             # The widget shows progress if it is told any. Files that are small enough for this server arrive at once.
             return PlainTextResponse('data: {"msg": "done"}\n\n', media_type="text/event-stream")
-        if method in ("GET", "HEAD") and path.startswith((f"{_API}/file=", f"{_API}/file/", f"{_API}/proxy=")):
+        if method in ("GET", "HEAD") and path.startswith((f"{API}/file=", f"{API}/file/", f"{API}/proxy=")):
             # The widget asks for its own upload back, to show it; the page does that already.
             return Response(_NOTHING, media_type="image/svg+xml")
         known = "GET" if method == "HEAD" else method
-        if not any(known == allowed and pattern.fullmatch(path) for allowed, pattern in _ALLOWED):
+        if not any(known == allowed and pattern.fullmatch(path) for allowed, pattern in self.routes):
             raise HTTPException(404, "There is nothing under this address.")
         return None
 
     async def _pass_on(self, request: Request, send: Send) -> None:
         """Lets Gradio answer."""
         if request.method == "POST":
-            question = await _read(request)
-            self._check(_path(request), question)
+            question = await _read(request, self.largest)
+            self._check(path_of(request), question)
             content = json.dumps(question).encode()
             headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-length"]
             scope = {**request.scope, "headers": [*headers, (b"content-length", str(len(content)).encode())]}
             await self.app(scope, _replay(content, request.receive), send)
-        elif _path(request) in ("", "/"):
+        elif path_of(request) in ("", "/"):
             await self.app(request.scope, request.receive, _Page(send))
         else:
             await self.app(request.scope, request.receive, send)
@@ -133,14 +145,8 @@ class GradioGate:
         if not isinstance(question, dict):
             raise HTTPException(422, "The request must be a JSON object.")
         number = self.api_inputs
-        if path == f"{_API}/queue/join":
-            event = question.get("fn_index")
-            if type(event) is not int or event not in self.inputs:
-                raise HTTPException(422, f"There is no function {event!r} here; fn_index must be one of /config.")
-            number = self.inputs[event]
-            session = question.get("session_hash")
-            if not isinstance(session, str) or not re.fullmatch(r"[\w.-]{1,100}", session):
-                raise HTTPException(422, "The session_hash must be 1 to 100 letters and digits.")
+        if path == f"{API}/queue/join":
+            number = self._check_joining(question)
         data = question.get("data")
         if not isinstance(data, list) or len(data) != number:
             raise HTTPException(422, f"The request must have data, a list of {number} values.")
@@ -151,8 +157,19 @@ class GradioGate:
         if len(data) > 1 and not isinstance(data[1], (bool, type(None))):
             raise HTTPException(422, "whole_image must be true or false.")
 
+    def _check_joining(self, question: dict[str, Any]) -> int:
+        """Checks what the queue is told; the number of values that its event takes."""
+        event = question.get("fn_index")
+        if type(event) is not int or event not in self.inputs:
+            raise HTTPException(422, f"There is no function {event!r} here; fn_index must be one of /config.")
+        session = question.get("session_hash")
+        if not isinstance(session, str) or not re.fullmatch(r"[\w.-]{1,100}", session):
+            raise HTTPException(422, "The session_hash must be 1 to 100 letters and digits.")
+        return self.inputs[event]
 
-def _path(request: Request) -> str:
+
+def path_of(request: Request) -> str:
+    """The path that is asked for, from where Gradio is mounted."""
     path, root = request.scope["path"], request.scope.get("root_path", "")
     return str(path.removeprefix(root))
 
@@ -161,7 +178,7 @@ def _is_picture(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and isinstance(value.get("path"), str))
 
 
-async def _read(request: Request) -> Any:
+async def _read(request: Request, largest: int) -> Any:
     """A request's JSON.
 
     Raises:
@@ -172,7 +189,7 @@ async def _read(request: Request) -> Any:
         async with asyncio.timeout(SECONDS):
             async for chunk in request.stream():
                 content += chunk
-                if len(content) > LARGEST_QUESTION:
+                if len(content) > largest:
                     raise HTTPException(413, "The request is too large; upload the picture first, and send its path.")
         return json.loads(content)
     except TimeoutError:

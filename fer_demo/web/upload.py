@@ -114,7 +114,7 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
             if not payload:
                 raise gr.Error("No picture was sent; give a file.", print_exception=False)
             try:
-                _, found = await _answer(uploads, payload, _visitor(request), whole_image=bool(whole_image))
+                _, found = await _answer(uploads, payload, visitor_of_request(request), whole_image=bool(whole_image))
             except (*USER_ERRORS, BusyError) as error:
                 raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None
             return found.faces.to_dict()
@@ -150,7 +150,7 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
         enable_monitoring=False,
         mcp_server=False,
         pwa=False,
-        theme=_theme(),
+        theme=plain_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
         head=f"<script>{_SCRIPT.read_text(encoding='utf-8')}</script>",
     )
@@ -164,7 +164,8 @@ async def _leave_it(path: str | Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _visitor(request: gr.Request) -> str:
+def visitor_of_request(request: gr.Request) -> str:
+    """Who counts as one visitor."""
     return visitor_of(request.client.host if request.client else None)
 
 
@@ -211,7 +212,7 @@ async def _answer_all(
             continue
         name = picture.name or None
         try:
-            answer = await desk().answer(picture.data, name, _visitor(request), model=model, on_wait=on_wait)
+            answer = await desk().answer(picture.data, name, visitor_of_request(request), model=model, on_wait=on_wait)
         except ImageError as error:
             if bundle.count == 1:
                 raise
@@ -256,7 +257,8 @@ def _note(text: str, error: bool = False) -> str:
     return f"<div {kind}>{html.escape(text)}</div>"
 
 
-def _theme() -> gr.themes.Base:
+def plain_theme() -> gr.themes.Base:
+    """The look of the pages."""
     # The fonts are files inside Gradio: a browser that shows this widget talks to this server alone.
     font: list[gr.themes.Font | str] = [
         gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)),

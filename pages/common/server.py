@@ -17,6 +17,8 @@ from streamlit import config
 from fer_demo.web.answering import desk
 from fer_demo.web.api import build_api
 from fer_demo.web.browser_page import ADDRESS, BrowserPage
+from fer_demo.web.camera import ADDRESS as CAMERA
+from fer_demo.web.camera import build_camera
 from fer_demo.web.guard import Guard, Hosts
 from fer_demo.web.limits import LimitError, limits
 from fer_demo.web.logs import LogError, RequestLog, configure
@@ -40,8 +42,13 @@ def lifespan_and_routes() -> tuple[Any, list[BaseRoute]]:
         raise SystemExit(str(error)) from None
     # Streamlit's own uploader parses its forms with this class, which would write what is larger to a file.
     MultiPartParser.spool_max_size = 0
-    widget = build_widget()
-    applications: dict[str, ASGIApp] = {"upload": widget.app, "api": build_api(), BROWSER: BrowserPage()}
+    widget, camera = build_widget(), build_camera()
+    applications: dict[str, ASGIApp] = {
+        "upload": widget.app,
+        "api": build_api(),
+        BROWSER: BrowserPage(),
+        CAMERA.strip("/"): camera.app,
+    }
     # Below the path that Streamlit serves its pages under, and without it for a proxy that takes the path away.
     base = (config.get_option("server.baseUrlPath") or "").strip("/")
     prefixes = [f"/{base}", ""] if base else [""]
@@ -50,10 +57,10 @@ def lifespan_and_routes() -> tuple[Any, list[BaseRoute]]:
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         # Mounted applications do not get their lifespan run, and Gradio's queue needs it.
-        context: AbstractAsyncContextManager[Any] = widget.lifespan(widget.gradio)
+        contexts: list[AbstractAsyncContextManager[Any]] = [w.lifespan(w.gradio) for w in (widget, camera)]
         _end_in_time()
         warm_up()
-        async with context:
+        async with contexts[0], contexts[1]:
             try:
                 yield
             finally:
@@ -90,6 +97,6 @@ def middleware() -> list[Middleware]:
     return [
         Middleware(RequestLog),
         Middleware(Guard, hosts=hosts, isolated=(ADDRESS,)),
-        Middleware(SignIn, paths=frozenset({"upload", "api", BROWSER})),
+        Middleware(SignIn, paths=frozenset({"upload", "api", BROWSER, CAMERA.strip("/")})),
         Middleware(PageUploads),
     ]

@@ -1,10 +1,13 @@
 """Starts the real app once, and a Chromium that drives it."""
 
+import functools
+import http.server
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -31,6 +34,7 @@ ARGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
+EXPORTED = "fer_sedense_s2.tune_fer2013"
 PATIENCE = 60_000
 """Milliseconds to wait for anything on a busy machine."""
 
@@ -116,6 +120,45 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory) -> Path:
+    """The npm package onnxruntime-web: $FER_DEMO_ORT_WEB, or fetched."""
+    from fer_demo.export.web import RUNTIME_PACKAGE
+
+    if given := os.environ.get("FER_DEMO_ORT_WEB"):
+        return Path(given)
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed, and FER_DEMO_ORT_WEB names no copy of onnxruntime-web")
+    folder = tmp_path_factory.mktemp("npm")
+    command = ["npm", "pack", "--silent", "--fetch-retries=0", "--fetch-timeout=30000", RUNTIME_PACKAGE]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip("onnxruntime-web cannot be fetched: no network, and FER_DEMO_ORT_WEB names no copy of it")
+    return next(folder.glob("*.tgz"))
+
+
+@pytest.fixture(scope="session")
+def exported(runtime, tmp_path_factory) -> Path:
+    """The folder of an exported page."""
+    from fer_demo.export.web import export_web
+
+    return export_web(EXPORTED, tmp_path_factory.mktemp("web") / "page", runtime).parent
+
+
+@pytest.fixture(scope="session")
+def address(exported) -> Iterator[str]:
+    """Where the exported page is served by nothing but a file server."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=exported))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
 
 
 class Visitor:

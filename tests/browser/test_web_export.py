@@ -1,13 +1,10 @@
 """The exported page in a real browser: the same answers as here, and nothing leaves the machine."""
 
 import base64
-import functools
-import http.server
 import json
 import os
 import shutil
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +23,7 @@ from starlette.routing import Mount
 
 from fer_demo import ModelError, Predictor
 from fer_demo.__main__ import main
-from fer_demo.export.web import RUNTIME_PACKAGE, export_web
+from fer_demo.export.web import export_web
 from fer_demo.vision.align import TEMPLATE
 from fer_demo.vision.quality import crop_quality
 from fer_demo.vision.samples import SAMPLES
@@ -35,31 +32,13 @@ from fer_demo.web.guard import Guard, Hosts
 from fer_demo.wording import candidates, describe
 
 NAME = "fer_sedense_s2.tune_fer2013"
+"""What the fixture `exported` exports."""
+
 CLOSE = 0.02
 """By how much probabilities may differ: the network's sums are added in another order, and so are the detector's."""
 
 EXACT = int(cv2.__version__.split(".")[0]) >= 5
 """Whether OpenCV interpolates at the very place, as the page does; before 5.0 it rounded places to 1/32 pixel."""
-
-
-@pytest.fixture(scope="session")
-def runtime(tmp_path_factory) -> Path:
-    """The npm package onnxruntime-web: $FER_DEMO_ORT_WEB, or fetched."""
-    if given := os.environ.get("FER_DEMO_ORT_WEB"):
-        return Path(given)
-    if not shutil.which("npm"):
-        pytest.skip("npm is not installed, and FER_DEMO_ORT_WEB names no copy of onnxruntime-web")
-    folder = tmp_path_factory.mktemp("npm")
-    command = ["npm", "pack", "--silent", "--fetch-retries=0", "--fetch-timeout=30000", RUNTIME_PACKAGE]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode != 0:
-        pytest.skip("onnxruntime-web cannot be fetched: no network, and FER_DEMO_ORT_WEB names no copy of it")
-    return next(folder.glob("*.tgz"))
-
-
-@pytest.fixture(scope="session")
-def exported(runtime, tmp_path_factory) -> Path:
-    return export_web(NAME, tmp_path_factory.mktemp("web") / "page", runtime).parent
 
 
 @pytest.fixture(scope="session")
@@ -83,18 +62,6 @@ def beside_the_app(exported) -> Iterator[str]:
     yield f"http://127.0.0.1:{listening.getsockname()[1]}{ADDRESS}"
     server.should_exit = True
     thread.join(20)
-
-
-@pytest.fixture(scope="session")
-def address(exported) -> Iterator[str]:
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=exported))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
 
 
 @contextmanager
@@ -202,16 +169,14 @@ def test_photographs_are_answered_as_in_python(browser, address, predictor, phot
 def test_samples_lie_beside_the_page_and_are_answered_as_in_python(page, exported, predictor):
     assert page.locator("#samples button").count() == len(SAMPLES)
     for sample in SAMPLES:
-        if "drawn" in sample.title:
-            continue  # not yet tried one by one: of "Angry, drawn" the page says something else
         there = predictor.predict(sample.load())
         assert len(there) == len(sample.shows)
 
         def agree(there=there) -> bool:
             here = answers(page)
             return len(here) == len(there) and all(
-                tuple(one["candidates"]) == other.candidates
-                and np.allclose(one["probabilities"], list(other.probabilities.values()), atol=CLOSE)
+                np.allclose(one["probabilities"], list(other.probabilities.values()), atol=CLOSE)
+                and _same_candidates(one, other, predictor.set_threshold)
                 for one, other in zip(here, there, strict=True)
             )
 
@@ -222,6 +187,24 @@ def test_samples_lie_beside_the_page_and_are_answered_as_in_python(page, exporte
         while not agree():  # the answers of the one before stand there until these come
             assert time.monotonic() < deadline, sample.title
             page.wait_for_timeout(100)
+
+
+def _same_candidates(one, other, threshold) -> bool:
+    """Whether the page names the classes that Python names, but for those that are as likely as the threshold.
+
+    On "Angry, drawn" the class "sad" has 0.0846 in Python, 0.0818 on the page, and 0.084 is the threshold.
+    """
+    near = {label for label, p in other.probabilities.items() if abs(p - threshold) < CLOSE}
+    return set(one["candidates"]) - near == set(other.candidates) - near
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_photos_on_their_heads_or_sides_are_read_as_in_python(page, predictor, tmp_path, quarters):
+    # Smaller, since all turns of all turns are looked at.
+    turned = np.rot90(np.asarray(Image.fromarray(SAMPLES[0].load()).resize((320, 320))), quarters)
+    Image.fromarray(turned).save(tmp_path / "turned.png")
+    assert len(predictor.predict(tmp_path / "turned.png")) == 1
+    check_the_same(page, predictor, tmp_path / "turned.png")
 
 
 def test_a_colour_profile_is_ignored_as_in_python(page, tmp_path):

@@ -104,6 +104,20 @@ def test_https_makes_a_certificate_and_lets_others_in(make):
     assert "--server.sslCertFile build/https/certificate.pem --server.sslKeyFile build/https/key.pem" in second
 
 
+def test_the_live_page_is_exported_at_install_where_npm_is(make, tmp_path):
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("make", "sh", "touch", "mkdir", "cp", "echo"):
+        (programs / name).symlink_to(shutil.which(name))
+    without = make(".venv/.live-page", PATH=str(programs))
+    assert without.returncode == 0, without.stderr
+    assert "-m fer_demo export --web" not in without.asked and "npm is not installed" in without.stdout
+    (programs / "npm").symlink_to(shutil.which("touch"))
+    assert "-m fer_demo export --web" in make(".venv/.live-page", PATH=str(programs)).asked  # once npm is there
+    assert make(".venv/.live-page", PATH=str(programs)).asked == []
+    assert "touch .venv/.live-page" in make("--dry-run", "--always-make", "app").stdout
+
+
 def test_other_values_of_https_are_unknown(make):
     done = make("HTTPS=yes", "app")
     assert done.returncode != 0 and "HTTPS=1" in done.stderr and done.asked == []

@@ -1,7 +1,7 @@
 // Finds faces with YuNet as fer_demo/vision/detector.py does: in two copies of the picture, turned copies included, and then
-// each face again, turned upright, because YuNet's landmarks do not follow a tilt.
+// each face again, turned upright, because YuNet's landmarks do not follow a tilt. Where no face is clear, in quarter turns too.
 
-import { apply, draw, invert, reduce, round, similarity, warp } from "./geometry.js";
+import { apply, draw, invert, quarterTurned, reduce, round, similarity, turnedBack, warp } from "./geometry.js";
 
 const STRIDES = [8, 16, 32];
 
@@ -36,6 +36,7 @@ class Found {
   }
 }
 
+/** Detector of fer_demo/vision/detector.py; its methods have the same names here, so that changes can be carried over. */
 export class Detector {
   /** `ort` is ONNX Runtime, `session` YuNet, `settings` the constants of detector.py. */
   constructor(ort, session, settings) {
@@ -44,21 +45,78 @@ export class Detector {
 
   /** The faces of a picture, the largest first; without `turned` only upright heads, for video. */
   async detect(picture, turned = true) {
-    const { longestSide, closeUpSide, turns, scoreThreshold } = this.settings;
-    const longest = Math.max(picture.width, picture.height);
-    const scales = [Math.min(1, longestSide / longest), closeUpSide / longest];
-    const copies = scales.map((scale) => [this.#scaled(picture, scale), scale]);
+    const { turns } = this.settings;
+    let found = await this.#find(picture, turned ? turns : turns.slice(0, 1));
+    if (turned && !this.#clear(found)) {
+      const quarters = await this.#findInQuarters(picture);
+      if (quarters.length) found = quarters;
+    }
+    return found.sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height);
+  }
+
+  /** For video: the faces in a reduced copy of a picture, as they are seen first; `scale` made the copy. */
+  async seen(copy, scale) {
+    const found = await this.#run(copy, this.settings.scoreThreshold);
+    return this.#suppress(found).map((face) => face.moved([1 / scale, 0, 0, 0, 1 / scale, 0]));
+  }
+
+  /** For video: a face that was just seen for the first time, its landmarks found again upright, as in `detect`. */
+  settled(face, picture, copy, scale) {
+    return this.#lookAgain(face, picture, copy, scale);
+  }
+
+  /** For video: where a face of the picture before is in this one, whose copy was made by `scale`; null if it is lost. */
+  followed(face, picture, copy, scale) {
+    return this.#look(face, face.angle, ...this.#source(face, picture, copy, scale));
+  }
+
+  async #find(picture, angles) {
+    const copies = this.#copies(picture);
+    const found = this.#suppress(await this.#glance(copies, angles));
+    const again = [];
+    for (const face of found) again.push(await this.#lookAgain(face, picture, ...copies[0]));
+    return this.#suppress(again);
+  }
+
+  /** The faces in the copies turned by these angles, as they were found first. */
+  async #glance(copies, angles) {
     const found = [];
-    for (const [copy, scale] of longest > closeUpSide ? copies : copies.slice(1)) {
-      for (const degrees of turned ? turns : turns.slice(0, 1)) {
-        for (const face of await this.#turned(copy, degrees, scoreThreshold)) {
+    const area = ([{ width, height }]) => width * height;
+    for (const [copy, scale] of area(copies[0]) > area(copies[1]) ? copies : copies.slice(1)) {
+      for (const degrees of angles) {
+        for (const face of await this.#lookTurned(copy, degrees)) {
           found.push(face.moved([1 / scale, 0, 0, 0, 1 / scale, 0]));
         }
       }
     }
-    const again = [];
-    for (const face of this.#suppress(found)) again.push(await this.#again(face, picture, ...copies[0]));
-    return this.#suppress(again).sort((a, b) => b.box.width * b.box.height - a.box.width * a.box.height);
+    return found;
+  }
+
+  /** The faces of that quarter turn in which most are clear; none if there is no such turn. */
+  async #findInQuarters(picture) {
+    const { turns, promisingScore } = this.settings;
+    let [best, back] = [[], null];
+    for (const quarters of [1, 2, 3]) {
+      const turned = quarterTurned(picture, quarters);
+      const seen = await this.#glance(this.#copies(turned), turns.slice(0, 1));
+      if (!seen.some(({ score }) => score >= promisingScore)) continue;
+      const found = await this.#find(turned, turns);
+      if (this.#clear(found) > this.#clear(best)) [best, back] = [found, turnedBack(quarters, picture)];
+    }
+    return best.map((face) => face.moved(back));
+  }
+
+  /** The sum of the scores of the faces that are clear. */
+  #clear(found) {
+    const { clearScore, clearRoll } = this.settings;
+    const clear = found.filter(({ score, angle }) => score >= clearScore && Math.abs(angle) <= (clearRoll * Math.PI) / 180);
+    return clear.reduce((sum, { score }) => sum + score, 0);
+  }
+
+  #copies(picture) {
+    const { longestSide, closeUpSide } = this.settings;
+    const longest = Math.max(picture.width, picture.height);
+    return [Math.min(1, longestSide / longest), closeUpSide / longest].map((scale) => [this.#scaled(picture, scale), scale]);
   }
 
   #scaled(picture, scale) {
@@ -68,7 +126,8 @@ export class Detector {
     return draw(picture, [w / picture.width, 0, 0, 0, h / picture.height, 0], w, h, { cubic: true });
   }
 
-  async #turned(picture, degrees, threshold) {
+  async #lookTurned(picture, degrees) {
+    const threshold = this.settings.scoreThreshold;
     if (degrees === 0) return this.#run(picture, threshold);
     const a = (degrees * Math.PI) / 180;
     const [c, s, w, h] = [Math.cos(a), Math.sin(a), picture.width, picture.height];
@@ -81,13 +140,10 @@ export class Detector {
     return faces.map((face) => face.moved(invert(m)));
   }
 
-  async #again(face, picture, copy, scale) {
-    // Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
-    const { lookAngles, lookSize, lookFill } = this.settings;
-    const large = Math.max(...face.size) * scale >= lookSize * lookFill;
-    const source = large ? [copy, scale] : [picture, 1];
+  async #lookAgain(face, picture, copy, scale) {
+    const source = this.#source(face, picture, copy, scale);
     let best = null;
-    for (const degrees of lookAngles) {
+    for (const degrees of this.settings.lookAngles) {
       const seen = await this.#look(face, face.angle + (degrees * Math.PI) / 180, ...source);
       if (seen && !(best && best.score >= seen.score)) best = seen;
     }
@@ -95,6 +151,12 @@ export class Detector {
     best = (await this.#look(best, best.angle, ...source)) ?? best;
     best.score = Math.max(best.score, face.score);
     return best;
+  }
+
+  #source(face, picture, copy, scale) {
+    // Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
+    const { lookSize, lookFill } = this.settings;
+    return Math.max(...face.size) * scale >= lookSize * lookFill ? [copy, scale] : [picture, 1];
   }
 
   async #look(face, angle, source, scale) {
@@ -158,7 +220,7 @@ export class Detector {
 }
 
 /** Intersection over union. */
-function overlap(a, b) {
+export function overlap(a, b) {
   const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
   const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
   if (width <= 0 || height <= 0) return 0;

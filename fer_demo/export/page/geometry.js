@@ -2,8 +2,11 @@
 // is {data, width, height}, RGBA as in ImageData, or grey with `grey: true`. Coordinates count from the outer corner of the top
 // left pixel. A matrix is [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
 
+import { blank, draw, invert, reduce } from "./resample.js";
+
+export { draw, invert, reduce };
+
 const MAX_MULTIPLE = 8;
-const f32 = Math.fround; // sums are rounded to single precision, as OpenCV's
 
 /** The rotation, scaling and shift that takes points nearest to others (Umeyama without reflection). */
 export function similarity(source, target) {
@@ -26,66 +29,7 @@ export function round(value) {
   return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
 }
 
-const strideOf = (picture) => (picture.grey ? 1 : 4);
-const channelsOf = (picture) => (picture.grey ? 1 : 3);
-
-function blank(width, height, grey) {
-  return { data: new Uint8ClampedArray((grey ? 1 : 4) * width * height).fill(255), width, height, grey };
-}
-
 export const apply = (m, [x, y]) => [m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]];
-
-export function invert([a, b, c, d, e, f]) {
-  const det = a * e - b * d;
-  return [e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det];
-}
-
-/** A smaller copy: each pixel is the mean of the area that it covers, as OpenCV's INTER_AREA. */
-export function reduce(picture, width, height) {
-  const { data, width: w, height: h, grey } = picture;
-  const [stride, channels] = [strideOf(picture), channelsOf(picture)];
-  const whole = w % width === 0 && h % height === 0; // then OpenCV adds whole numbers, and divides once
-  const cover = (i, scale, limit) => {
-    const [from, to] = [i * scale, Math.min((i + 1) * scale, limit)];
-    const first = Math.floor(from + 1e-9);
-    const count = Math.max(1, Math.ceil(to - 1e-9) - first);
-    const share = (n) => {
-      const part = Math.min(first + n + 1, to) - Math.max(first + n, from);
-      if (whole) return 1;
-      return part > 1e-3 ? part / (to - from) : 0; // OpenCV leaves out what is covered by less
-    };
-    return [first, Float32Array.from({ length: count }, (_, n) => share(n))];
-  };
-  const columns = Array.from({ length: width }, (_, i) => cover(i, w / width, w));
-  const narrow = new Float32Array(channels * width * h);
-  for (let y = 0, o = 0; y < h; y++) {
-    for (const [first, shares] of columns) {
-      for (let k = 0; k < channels; k++) {
-        let sum = 0;
-        for (let n = 0, i = stride * (y * w + first) + k; n < shares.length; n++, i += stride) {
-          sum = f32(sum + f32(shares[n] * data[i]));
-        }
-        narrow[o++] = sum;
-      }
-    }
-  }
-  const area = whole ? (w / width) * (h / height) : 1;
-  const half = area === 4 && w === 2 * width ? 1e-3 : 0; // OpenCV rounds up where it halves, elsewhere to even
-  const out = blank(width, height, grey);
-  for (let y = 0; y < height; y++) {
-    const [first, shares] = cover(y, h / height, h);
-    for (let x = 0; x < width; x++) {
-      for (let k = 0; k < channels; k++) {
-        let sum = 0;
-        for (let n = 0, i = channels * (first * width + x) + k; n < shares.length; n++, i += channels * width) {
-          sum = f32(sum + f32(shares[n] * narrow[i]));
-        }
-        out.data[stride * (y * width + x) + k] = f32(sum * f32(1 / area)) + half; // a clamped array rounds
-      }
-    }
-  }
-  return out;
-}
 
 /** The part of a picture that a warp reads, and the warp from there. */
 function neededPart({ data, width: w, height: h }, [a, b, c, d, e, f], width, height) {
@@ -126,70 +70,6 @@ function drawn(picture, matrix, size, cubic = false) {
   return multiple === 1 ? full : reduce(full, size, size);
 }
 
-/** The weights of four neighbouring pixels for a place that is a fraction `t` behind the second, as OpenCV has them. */
-function cubicWeights(t, out) {
-  const a = -0.75;
-  out[0] = ((a * (t + 1) - 5 * a) * (t + 1) + 8 * a) * (t + 1) - 4 * a;
-  out[1] = ((a + 2) * t - (a + 3)) * t * t + 1;
-  out[2] = ((a + 2) * (1 - t) - (a + 3)) * (1 - t) * (1 - t) + 1;
-  out[3] = 1 - out[0] - out[1] - out[2];
-}
-
-/**
- * A turned or resized copy as OpenCV's warpAffine draws it: bilinear or, for `cubic`, bicubic as INTER_CUBIC. `outside` is the
- * grey level around the picture, or null to repeat the border.
- */
-export function draw(picture, matrix, width, height, { outside = null, cubic = false } = {}) {
-  const { data, width: w, height: h, grey } = picture;
-  const [stride, channels, back] = [strideOf(picture), channelsOf(picture), invert(matrix)];
-  const [taps, before] = cubic ? [4, 1] : [2, 0];
-  const [across, down] = [new Float64Array(taps), new Float64Array(taps)];
-  const [columns, rows] = [new Int32Array(taps), new Int32Array(taps)]; // where neighbours are; -1 is outside
-  const place = (first, limit, step, places) => {
-    for (let n = 0; n < taps; n++) {
-      const i = first - before + n;
-      if (outside !== null) places[n] = i < 0 || i >= limit ? -1 : step * i;
-      else places[n] = step * (i < 0 ? 0 : i >= limit ? limit - 1 : i);
-    }
-  };
-  const value = (m, n, k) => (columns[n] < 0 || rows[m] < 0 ? outside : data[rows[m] + columns[n] + k]);
-  const mix = (first, second, share) => f32(share * f32(second - first) + first);
-  const weigh = (t, weights) => {
-    if (cubic) cubicWeights(t, weights);
-    else [weights[0], weights[1]] = [1 - t, t];
-  };
-  // In single precision, and from the centre of the top left pixel, as OpenCV counts: YuNet takes notice of a grey level.
-  const [a, b, c] = [back[0], back[1], back[2] + (back[0] + back[1]) / 2 - 0.5].map(f32);
-  const [d, e, f] = [back[3], back[4], back[5] + (back[3] + back[4]) / 2 - 0.5].map(f32);
-  const out = blank(width, height, grey);
-  for (let row = 0, o = 0; row < height; row++) {
-    const [startX, startY] = [f32(f32(b * row) + c), f32(f32(e * row) + f)];
-    for (let column = 0; column < width; column++, o += stride) {
-      const [x, y] = [f32(a * column + startX), f32(d * column + startY)];
-      const [left, top] = [Math.floor(x), Math.floor(y)];
-      place(left, w, stride, columns);
-      place(top, h, stride * w, rows);
-      weigh(x - left, across);
-      weigh(y - top, down);
-      if (!cubic) {
-        for (let k = 0; k < channels; k++) {
-          const upper = mix(value(0, 0, k), value(0, 1, k), across[1]);
-          out.data[o + k] = mix(upper, mix(value(1, 0, k), value(1, 1, k), across[1]), down[1]); // a clamped array rounds
-        }
-        continue;
-      }
-      for (let k = 0; k < channels; k++) {
-        let sum = 0;
-        for (let m = 0; m < taps; m++) {
-          for (let n = 0; n < taps; n++) sum += down[m] * across[n] * value(m, n, k);
-        }
-        out.data[o + k] = sum;
-      }
-    }
-  }
-  return out;
-}
-
 /** A face's crop as the network sees it: grey levels, Uint8Array (size * size). */
 export function crop(picture, matrix, size) {
   // First grey, then turned: the other order gives other grey levels, since each colour is rounded and clipped alone.
@@ -211,4 +91,24 @@ export function squareMatrix({ x, y, width, height }, size) {
   const side = Math.max(width, height);
   const scale = size / side;
   return [scale, 0, -scale * (x + (width - side) / 2), 0, scale, -scale * (y + (height - side) / 2)];
+}
+
+/** A picture after quarter turns clockwise, as np.rot90 with as many below zero. */
+export function quarterTurned({ data, width, height }, quarters) {
+  const [w, h] = quarters % 2 ? [height, width] : [width, height];
+  const [from, to] = [new Uint32Array(data.buffer, data.byteOffset, width * height), new Uint32Array(w * h)];
+  for (let y = 0, o = 0; y < h; y++) {
+    for (let x = 0; x < w; x++, o++) {
+      if (quarters === 1) to[o] = from[(height - 1 - x) * width + y];
+      else if (quarters === 2) to[o] = from[(height - 1 - y) * width + width - 1 - x];
+      else to[o] = from[x * width + width - 1 - y];
+    }
+  }
+  return { data: new Uint8ClampedArray(to.buffer), width: w, height: h };
+}
+
+/** From places in `quarterTurned` back to places in the picture: fer_demo/vision/turns.py. */
+export function turnedBack(quarters, { width, height }) {
+  const [right, below] = [width - 1, height - 1];
+  return { 1: [0, 1, 0, -1, 0, below], 2: [-1, 0, right, 0, -1, below], 3: [0, -1, right, 1, 0, 0] }[quarters];
 }

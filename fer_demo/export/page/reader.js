@@ -12,22 +12,34 @@ ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navi
 ort.env.wasm.wasmPaths = new URL("./ort/", import.meta.url).href;
 ort.env.logLevel = "error";
 
-async function load(file) {
-  const answer = await fetch(file);
+/** A file of the page as bytes. */
+export async function fetched(file) {
+  const answer = await fetch(new URL(file, import.meta.url));
   if (!answer.ok) throw new Error(`${file}: ${answer.status}`);
-  return ort.InferenceSession.create(await answer.arrayBuffer(), { executionProviders: ["wasm"] });
+  return answer.arrayBuffer();
+}
+
+async function load(file) {
+  return ort.InferenceSession.create(await fetched(file), { executionProviders: ["wasm"] });
 }
 
 export class Reader {
   #last = Promise.resolve();
 
-  /** `model` is what model.json says. */
-  static async load(model) {
+  /** `model` is what model.json says, or one of its `models` with the rest of it; `threads` is a most for small networks. */
+  static async load(model, threads = MOST_THREADS) {
+    ort.env.wasm.numThreads = Math.min(threads, ort.env.wasm.numThreads);
     const reader = new Reader();
-    reader.model = model;
-    reader.classifier = await load("model.onnx");
     reader.detector = new Detector(ort, await load("yunet.onnx"), model.detection);
+    await reader.change(model);
     return reader;
+  }
+
+  /** Takes another network; the detector stays. */
+  async change(model) {
+    const before = this.classifier;
+    [this.classifier, this.ort, this.model] = [await load(model.file ?? "model.onnx"), ort, model];
+    await before?.release();
   }
 
   /**
@@ -35,37 +47,44 @@ export class Reader {
    * upright heads are looked for. Runs after whatever was asked for before.
    */
   read(picture, { whole = false, turned = true } = {}) {
-    const mine = this.#last.then(() => this.#read(picture, whole, turned));
+    const mine = this.#last.then(async () => {
+      if (!whole) return this.answer(picture, await this.detector.detect(picture, turned));
+      const all = { x: 0, y: 0, width: picture.width, height: picture.height };
+      return this.#answered([this.#cutOut(picture, all, squareMatrix(all, this.model.size[0]))]);
+    });
     this.#last = mine.catch(() => {});
     return mine;
   }
 
-  async #read(picture, whole, turned) {
-    const { model } = this;
-    const size = model.size[0];
-    const target = model.detection.template.map(([x, y]) => [x * size, y * size]);
-    const all = { x: 0, y: 0, width: picture.width, height: picture.height };
-    const [across, along] = picture.scale ?? [1, 1];
-    const cutOut = (box, matrix, landmarks = null) => {
-      const pixels = crop(picture, matrix, size);
-      const quality = cropQuality(pixels, size, matrix, landmarks, whole ? null : picture, model);
-      // The box in pixels of the photo itself, of which a large one is read at a fraction.
-      const place = { x: box.x * across, y: box.y * along, width: box.width * across, height: box.height * along };
-      return { box: place, crop: pixels, quality };
+  /** The answers for faces that the detector found in a picture; with `maps` also where each answer comes from. */
+  answer(picture, found, maps = false) {
+    const size = this.model.size[0];
+    const target = this.model.detection.template.map(([x, y]) => [x * size, y * size]);
+    const cut = ({ box, landmarks }) => {
+      const points = landmarks.map((point) => point.map(Math.fround)); // as Python keeps them
+      return this.#cutOut(picture, box, similarity(points, target), points);
     };
-    const found = whole ? [] : await this.detector.detect(picture, turned);
-    const faces = whole
-      ? [cutOut(all, squareMatrix(all, size))]
-      : found.map(({ box, landmarks }) => {
-          const points = landmarks.map((point) => point.map(Math.fround)); // as Python keeps them
-          return cutOut(box, similarity(points, target), points);
-        });
-    if (faces.length) (await this.classify(faces.map((f) => f.crop))).forEach((p, i) => (faces[i].probabilities = p));
-    return faces;
+    return this.#answered(found.map(cut), maps);
+  }
+
+  #cutOut(picture, box, matrix, landmarks = null) {
+    const size = this.model.size[0];
+    const pixels = crop(picture, matrix, size);
+    const quality = cropQuality(pixels, size, matrix, landmarks, landmarks && picture, this.model);
+    // The box in pixels of the photo itself, of which a large one is read at a fraction.
+    const [across, along] = picture.scale ?? [1, 1];
+    const place = { x: box.x * across, y: box.y * along, width: box.width * across, height: box.height * along };
+    return { box: place, crop: pixels, quality, matrix };
+  }
+
+  async #answered(faces, maps = false) {
+    if (!faces.length) return faces;
+    const answers = await this.classify(faces.map((face) => face.crop), maps);
+    return faces.map((face, i) => ({ ...face, ...answers[i] }));
   }
 
   /** Probabilities for grey crops, all in one batch; behind them their mirror images, if the model looks at both. */
-  async classify(crops) {
+  async classify(crops, maps = false) {
     const { model } = this;
     const size = model.size[0];
     const views = model.mirror ? 2 : 1;
@@ -79,15 +98,29 @@ export class Reader {
       }
     });
     const shape = [views * crops.length, 1, size, size];
-    const { logits } = await this.classifier.run({ input: new ort.Tensor("float32", input, shape) });
+    const out = await this.classifier.run({ input: new this.ort.Tensor("float32", input, shape) });
     return crops.map((_, n) => {
-      const answers = Array.from({ length: views }, (_, v) => logits.data.subarray(7 * (n + v * crops.length)));
+      const answers = Array.from({ length: views }, (_, v) => out.logits.data.subarray(7 * (n + v * crops.length)));
       const scores = Array.from({ length: 7 }, (_, c) => {
         return answers.reduce((sum, answer) => sum + answer[c], 0) / views / model.temperature;
       });
       const powers = scores.map((value) => Math.exp(value - Math.max(...scores)));
       const sum = powers.reduce((a, b) => a + b);
-      return powers.map((value) => value / sum);
+      const probabilities = powers.map((value) => value / sum);
+      if (!maps || !out.maps) return { probabilities };
+      const best = probabilities.indexOf(Math.max(...probabilities));
+      return { probabilities, map: activation(out.maps, best, views === 2 ? [n, n + crops.length] : [n]) };
     });
   }
+}
+
+/** A class's activation map {values, width, height} in logits, the mean of the two views of a face. */
+function activation({ data, dims }, label, [plain, mirrored]) {
+  const [, classes, height, width] = dims;
+  const at = (view, i) => data[(view * classes + label) * height * width + i];
+  const values = Array.from({ length: height * width }, (_, i) => {
+    if (mirrored === undefined) return at(plain, i);
+    return (at(plain, i) + at(mirrored, i - (i % width) + (width - 1 - (i % width)))) / 2;
+  });
+  return { values, width, height };
 }
