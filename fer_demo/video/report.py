@@ -158,15 +158,14 @@ class Report:
         }
         said = dict(zip((p["person"] for p in summary["persons"]), in_words(summary), strict=True))
         plots = "".join(
-            f'<h2>Person {n}</h2><p class="note">{html.escape(said.get(n, ""))}</p>'
-            f'<div class="plot" id="p{n}"></div>'
+            f'<h2>Person {n}</h2><p class="note">{html.escape(said.get(n, ""))}</p><div class="plot" id="p{n}"></div>'
             for n in sorted(longest)
         )
         address = html.escape(quote(self._video)) if self._video else ""
         video = f'<video controls preload="metadata" src="{address}"></video>' if address else ""
         # "<" cannot end the script element, whatever stands in a name.
         content = json.dumps(data).replace("<", "\\u003c")
-        self._file.write(
+        page = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(self._title)}</title>'
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
             f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style>'
@@ -175,8 +174,10 @@ class Report:
             f'<div class="row">{video}<figure><img id="frame" alt="The frame at the chosen moment">'
             f'<figcaption id="when"></figcaption></figure><div class="row" id="crops"></div></div>'
             f'<p class="note">Click a timeline to see the frame and the faces of that moment.</p>{plots}'
-            f'<script type="application/json" id="data">{content}</script><script>{_SCRIPT}</script></body></html>\n'.encode()
+            f'<script type="application/json" id="data">{content}</script><script>{_SCRIPT}</script>'
+            "</body></html>\n"
         )
+        self._file.write(page.encode())
 
     def _person(self, number: int) -> dict[str, Any]:
         line = self._lines[number]

@@ -18,6 +18,8 @@ def main() -> int:
     import cv2
 
     cv2.setNumThreads(1)
+    # It closes windows that it never opened, which OpenCV without windows refuses.
+    cv2.destroyAllWindows = cv2.waitKey = lambda *_: -1
     detector = FER()
     video = Video(sys.argv[1], outdir=sys.argv[2])
     begun = time.process_time()
