@@ -23,7 +23,7 @@ from fer_demo.export.cam import add_maps
 from fer_demo.files import read_json
 from fer_demo.runtime.model_info import ModelError, ModelInfo
 from fer_demo.runtime.torch_engine import load_model
-from fer_demo.vision import detector, quality
+from fer_demo.vision import copies, detector, found, quality
 from fer_demo.vision.align import TEMPLATE
 from fer_demo.vision.limits import MAX_PIXELS, READ_PIXELS
 from fer_demo.vision.samples import SAMPLES
@@ -182,8 +182,8 @@ def _detection() -> dict[str, Any]:
     """The constants of `fer_demo.vision.detector`, so that both detectors look alike."""
     return {
         "template": TEMPLATE.tolist(),
-        "longestSide": detector.LONGEST_SIDE,
-        "closeUpSide": detector.CLOSE_UP_SIDE,
+        "longestSide": copies.LONGEST_SIDE,
+        "closeUpSide": copies.CLOSE_UP_SIDE,
         "turns": detector.TURNS,
         "lookSize": detector.LOOK_SIZE,
         "lookFill": detector.LOOK_FILL,
@@ -191,8 +191,8 @@ def _detection() -> dict[str, Any]:
         "lookScore": detector.LOOK_SCORE,
         "scoreThreshold": detector.SCORE_THRESHOLD,
         "nmsThreshold": detector.NMS_THRESHOLD,
-        "clearScore": detector.CLEAR_SCORE,
-        "clearRoll": detector.CLEAR_ROLL,
+        "clearScore": found.CLEAR_SCORE,
+        "clearRoll": found.CLEAR_ROLL,
         "promisingScore": detector.PROMISING_SCORE,
     }
 
