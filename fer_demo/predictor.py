@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import torch
     import torch.nn as nn
 
-    from fer_demo.video.analysis import FrameAnswer, Settings
+    from fer_demo.video.answers import FrameAnswer
+    from fer_demo.video.settings import Settings
     from fer_demo.video.sources import VideoSource
 
 __all__ = ["ModelError", "Predictor"]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from time import thread_time
 from typing import Any, Protocol
 
@@ -11,19 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_demo.emotions import LABELS
-from fer_demo.prediction import FacePrediction
+from fer_demo.video.answers import FrameAnswer, VideoFace
 from fer_demo.video.extra import VideoError
 from fer_demo.video.reading import Frame, Info, Notes, frames, probe
-from fer_demo.video.smoothing import HALF_LIFE, Smoother
+from fer_demo.video.settings import Settings
+from fer_demo.video.smoothing import Smoother
 from fer_demo.video.sources import Source, VideoSource
 from fer_demo.video.tracking import Box, Tracker
 from fer_demo.vision.align import align_face
 from fer_demo.vision.detector import FaceDetector
-from fer_demo.vision.quality import CropQuality, crop_quality
+from fer_demo.vision.quality import crop_quality
 from fer_demo.wording import candidates
-
-DETECT_EVERY = 0.2
-"""Seconds from one look for faces to the next; in between they are followed."""
 
 LEAST_EVERY = 0.12
 """Seconds between two looks that are made because somebody was lost."""
@@ -60,132 +58,6 @@ class Reader(Protocol):
     def classify(self, crops: Any) -> NDArray[np.float32]:
         """Probabilities (N, 7) of crops."""
         ...
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a video is read.
-
-    Attributes:
-        fps: Frames a second that are taken; None takes all.
-        start: Seconds; what comes before is left out.
-        end: Seconds; what comes from there on is left out. None reads to the end.
-        region: x, y, width and height in pixels of the upright frame: faces elsewhere are left out. None takes all.
-        half_life: Seconds; see `fer_demo.video.smoothing.Smoother`.
-        detect_every: Seconds from one look for faces to the next; 0 looks on every frame.
-
-    Raises:
-        ValueError: If a number makes no sense.
-    """
-
-    fps: float | None = None
-    start: float = 0.0
-    end: float | None = None
-    region: tuple[int, int, int, int] | None = None
-    half_life: float = HALF_LIFE
-    detect_every: float = DETECT_EVERY
-
-    def __post_init__(self) -> None:
-        if self.fps is not None and not (math.isfinite(self.fps) and 0 < self.fps <= 1000):
-            raise ValueError(f"The fps must be above 0 and at most 1000, but are {self.fps}.")
-        if not (math.isfinite(self.start) and self.start >= 0):
-            raise ValueError(f"The start must be 0 seconds or later, but is {self.start}.")
-        if self.end is not None and not self.end > self.start:
-            raise ValueError(f"The end must be later than the start, {self.start:g} seconds, but is {self.end:g}.")
-        if self.region is not None and (min(self.region[:2]) < 0 or min(self.region[2:]) < 16):
-            raise ValueError(
-                "The region must be x, y, width, height with x and y of 0 or more and sides of at least 16 pixels, but "
-                f"is {','.join(map(str, self.region))}."
-            )
-        if not (math.isfinite(self.detect_every) and self.detect_every >= 0):
-            raise ValueError(f"The detect_every must be 0 seconds or more, but is {self.detect_every}.")
-        Smoother(self.half_life)
-
-
-@dataclass(frozen=True, eq=False)
-class VideoFace:
-    """One person's face on one frame.
-
-    Attributes:
-        person: The number, from 1, which stays the same from frame to frame.
-        box: x, y, width and height in pixels of the upright frame; may reach over its border.
-        landmarks: float32 (5, 2) as `fer_demo.vision.detector.DetectedFace.landmarks`.
-        score: The detector's confidence, 0 to 1, of the last time that it found this face.
-        detected: Whether it was found on this frame, and not followed to it.
-        raw: Class name to probability, of this frame alone.
-        probabilities: The same, smoothed over time. Of a crop that cannot be read: what was known before, or `raw`.
-        quality: The measures of the crop.
-        crop: uint8 grey (48, 48): what the network saw; None for an answer of an earlier run.
-        candidates: The classes that the smoothed answer may mean, the most probable first.
-    """
-
-    person: int
-    box: Box
-    landmarks: NDArray[np.float32]
-    score: float
-    detected: bool
-    raw: dict[str, float]
-    probabilities: dict[str, float]
-    quality: CropQuality
-    crop: NDArray[np.uint8] | None = field(default=None, repr=False)
-    candidates: tuple[str, ...] = ()
-
-    @property
-    def prediction(self) -> FacePrediction:
-        """The same as the answer for a photograph, which has words for it."""
-        names = self.candidates or candidates(self.probabilities)
-        return FacePrediction(
-            self.box, self.landmarks, self.score, self.probabilities, self.crop, self.quality, tuple(names)
-        )
-
-    @property
-    def label(self) -> str:
-        """The most probable class of the smoothed answer."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
-
-    @property
-    def confidence(self) -> float:
-        """Its probability."""
-        return self.probabilities[self.label]
-
-    @property
-    def readable(self) -> bool:
-        """Whether the crop can be read at all."""
-        return self.quality.readable
-
-    @property
-    def flags(self) -> tuple[str, ...]:
-        """What is wrong with the crop, keys of `fer_demo.vision.quality.FLAGS`, the gravest first."""
-        return self.quality.flags
-
-    @property
-    def unsure(self) -> bool:
-        """Whether the smoothed answer is not clear, or the crop cannot be read."""
-        return self.prediction.unsure
-
-    @property
-    def sentence(self) -> str:
-        """The smoothed answer in words."""
-        return self.prediction.sentence
-
-
-@dataclass(frozen=True, eq=False)
-class FrameAnswer:
-    """The answer for one frame.
-
-    Attributes:
-        index: Of the frame in the video, from 0 at the first that was decoded.
-        time: Seconds from the start of the video.
-        faces: Who is on it, by number.
-        progress: How much of the video, or of what was asked of it, is done: 0 to 1; None if its length is not known.
-        pixels: uint8 RGB (H, W, 3), upright; None for an answer of an earlier run. It is not kept anywhere else.
-    """
-
-    index: int
-    time: float
-    faces: tuple[VideoFace, ...]
-    progress: float | None = None
-    pixels: NDArray[np.uint8] | None = field(default=None, repr=False)
 
 
 def analyse(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_demo.files import parse_json
-from fer_demo.video.analysis import FrameAnswer
+from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.extra import VideoError
 from fer_demo.video.tables import frame_dict, frame_from_dict
 from fer_demo.vision.sources import one_line

@@ -9,11 +9,13 @@ from types import TracebackType
 from typing import Any
 
 from fer_demo.files import writing
-from fer_demo.video.analysis import FrameAnswer, Reader, Settings, analyse, timed
+from fer_demo.video.analysis import Reader, analyse, timed
+from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.extra import VideoError
 from fer_demo.video.journal import ENDING, Journal
 from fer_demo.video.reading import Notes, probe
 from fer_demo.video.report import Report
+from fer_demo.video.settings import Settings
 from fer_demo.video.sources import Source, VideoSource
 from fer_demo.video.subtitles import Subtitles
 from fer_demo.video.summary import Summary

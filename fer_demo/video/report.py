@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_demo.emotions import COLORS, DISCLAIMER, LABELS
-from fer_demo.video.analysis import FrameAnswer
+from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.extra import VideoError
 from fer_demo.video.summary import UNREADABLE, clock, in_words, state_of
 

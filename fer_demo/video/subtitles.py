@@ -3,7 +3,7 @@
 from typing import Any, BinaryIO
 
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.video.analysis import FrameAnswer
+from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.summary import LONGEST_GAP, UNREADABLE, UNSURE, state_of
 from fer_demo.wording import ADJECTIVES
 

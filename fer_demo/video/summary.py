@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fer_demo.emotions import DISCLAIMER, LABELS
-from fer_demo.video.analysis import FrameAnswer, VideoFace
+from fer_demo.video.answers import FrameAnswer, VideoFace
 from fer_demo.wording import ADJECTIVES
 
 LONGEST_GAP = 0.5

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 
 from fer_demo.emotions import LABELS
-from fer_demo.video.analysis import FrameAnswer, VideoFace
+from fer_demo.video.answers import FrameAnswer, VideoFace
 from fer_demo.video.extra import VideoError
 from fer_demo.vision.quality import CropQuality
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_demo.annotate import draw_faces
-from fer_demo.video.analysis import FrameAnswer
+from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.extra import VideoError, need
 from fer_demo.video.reading import Notes, opened
 from fer_demo.video.sources import Source
