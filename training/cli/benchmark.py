@@ -1,4 +1,4 @@
-"""``python -m training benchmark``: engines, other packages and videos, side by side on one core."""
+"""``python -m training benchmark``: engines, other packages, photographs and videos, side by side on one core."""
 
 import argparse
 import dataclasses
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.bench.peers.registry import PEERS
 from training.cli.options import add_data, load
+from training.cli.photos import add_photos
 
 SPLIT = "PrivateTest"
 
@@ -55,7 +56,18 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     peers.add_argument("--cache", type=Path, metavar="DIR", help="where packages go (default: the user's cache folder)")
     peers.set_defaults(run=run_peers)
-    for kind in (engines, peers, parser):
+    photographs = kinds.add_parser(
+        "photographs",
+        help="from photo to answer, beside PyPI fer",
+        description="How often a face is found and read rightly on photographs, and what one costs on one core, beside "
+        "the package fer with its defaults. Without a folder of labelled photographs: the app's samples, most of which "
+        "are drawings.",
+    )
+    add_photos(photographs)
+    photographs.add_argument("--models", nargs="+", metavar="NAME", help="checkpoints (default: those for photographs)")
+    photographs.add_argument("--fer-python", metavar="PATH", help="interpreter of an environment that has fer")
+    photographs.set_defaults(run=run_photographs)
+    for kind in (engines, peers, photographs, parser):
         kind.add_argument("--json", action="store_true", help="print JSON: bytes, seconds and fractions")
 
 
@@ -66,7 +78,7 @@ def run_video(args: argparse.Namespace) -> int:
         0, or 1 if a goal was missed.
     """
     if not args.video:
-        args.error("say what: engines, peers or --video")
+        args.error("say what: engines, peers, photographs or --video")
     from training.bench import clips
     from training.bench.peers.results import busy_note, this_machine
     from training.bench.video import measure_clip, measure_fer, table
@@ -146,6 +158,34 @@ def run_peers(args: argparse.Namespace) -> int:
         if left_out:
             print("\nLeft out:\n" + "\n".join(f"- {sentence}" for sentence in left_out))
     return 1 if left_out else 0
+
+
+def run_photographs(args: argparse.Namespace) -> int:
+    """Reads photographs end to end.
+
+    Returns:
+        0, or 1 if the other package was left out.
+    """
+    import tempfile
+
+    from fer_demo.checkpoints import bundled_checkpoints
+    from training.bench.peers.results import busy_note, this_machine
+    from training.bench.photographs import measure_fer, measure_ours, sample_photographs, table
+    from training.eval.photos import read_photos
+
+    machine = this_machine()
+    models = args.models or [name for name in bundled_checkpoints() if ".photos_" in name]
+    with tempfile.TemporaryDirectory() as folder:
+        photographs = read_photos(args.photos) if args.photos else sample_photographs(Path(folder))
+        results = [measure_ours(model, photographs, progress=True) for model in models]
+        results.append(measure_fer(photographs, args.fer_python))
+    if args.json:
+        rows = [dataclasses.asdict(result) for result in results]
+        print(json.dumps({"machine": machine, "results": rows}, indent=1, ensure_ascii=False))
+    else:
+        print(table(results))
+        print(f"\n{machine['processor']}, one core.{busy_note(machine)}")
+    return int(bool(results[-1].problem))
 
 
 def _say(message: str) -> None:
