@@ -1,4 +1,4 @@
-"""From photo to answer, end to end: how often a face is found and read rightly, and what it costs; beside PyPI's `fer`."""
+"""From photo to answer: how often a face is found and read rightly, and what it costs; beside PyPI's `fer`."""
 
 import json
 import subprocess
