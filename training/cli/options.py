@@ -91,13 +91,13 @@ def data_path(args: argparse.Namespace) -> str:
 
 
 def load(args: argparse.Namespace) -> "Faces":
-    """Reads the data, and says how many rows were left out."""
+    """Reads the data, and says what was left out and what was chosen."""
     from training.data import BadRows, load_faces
 
     bad = BadRows(skip=args.skip_bad)
     faces = load_faces(data_path(args), bad=bad)
-    if bad.messages:
-        print(f"left out {len(bad.messages)} bad rows, the first: {bad.messages[0]}", file=sys.stderr)
+    for sentence in bad.report():
+        print(sentence, file=sys.stderr)
     return faces
 
 

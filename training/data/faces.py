@@ -17,8 +17,25 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 """FER2013's splits: for training, for every choice, and for the one final figure."""
 
 
+SPLIT_NAMES = {
+    "train": "Training",
+    "training": "Training",
+    "val": "PublicTest",
+    "valid": "PublicTest",
+    "validation": "PublicTest",
+    "publictest": "PublicTest",
+    "test": "PrivateTest",
+    "privatetest": "PrivateTest",
+}
+"""How folders and columns call the splits, in lower case."""
+
+
 class DataError(ValueError):
     """The data are not what a reader expects; the message names the file, the row and what to do."""
+
+
+NAMED = 3
+"""Files that a sentence about left-out ones names."""
 
 
 @dataclass
@@ -28,10 +45,14 @@ class BadRows:
     Attributes:
         skip: Go on.
         messages: The errors of the rows left out so far.
+        left_out: Paths of the files that were not read, since they are no pictures, or belong to no class.
+        notes: Sentences about what the reader has chosen by itself, such as a split.
     """
 
     skip: bool = False
     messages: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @contextmanager
     def row(self) -> Iterator[None]:
@@ -42,6 +63,19 @@ class BadRows:
             if not self.skip:
                 raise
             self.messages.append(str(error))
+
+    def report(self) -> list[str]:
+        """What was left out and what was chosen, a sentence each; empty if there is nothing to say."""
+        said = list(self.notes)
+        if self.messages:
+            said.append(f"left out {len(self.messages)} bad rows, the first: {self.messages[0]}")
+        if self.left_out:
+            what = "1 file that is no picture" if len(self.left_out) == 1 else f"{len(self.left_out)} files"
+            what += "" if len(self.left_out) == 1 else " that are no pictures"
+            names = ", ".join(map(one_line, self.left_out[:NAMED]))
+            more = f" and {len(self.left_out) - NAMED} more" if len(self.left_out) > NAMED else ""
+            said.append(f"left out {what}, or hidden, or outside the folders of the classes: {names}{more}")
+        return said
 
 
 @dataclass(frozen=True)

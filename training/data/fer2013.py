@@ -13,7 +13,7 @@ from fer_demo.emotions import LABELS, NUM_CLASSES
 from fer_demo.vision.sources import one_line
 from training.data.faces import SPLITS, BadRows, DataError, Faces, stack
 from training.data.ferplus import FERPLUS_COLUMNS
-from training.data.folders import open_grey
+from training.data.pictures import open_grey
 
 SIDE = 48
 MOST_VOTES = 1000

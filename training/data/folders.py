@@ -1,77 +1,37 @@
 """Pictures in folders: Kaggle's FER2013, RAF-DB in its official and circulating layouts, any ``<class>/`` folders."""
 
-import io
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from fer_demo.emotions import LABELS
-from fer_demo.vision.images import MAX_PIXELS
+from fer_demo.vision.folders import IMAGE_EXTENSIONS, pictures_in
 from fer_demo.vision.sources import one_line
-from training.data.faces import ALIASES, SPLITS, BadRows, DataError, Faces, label_id, stack, with_validation
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
-FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
-"""What is decoded: plain pictures. Pillow would also start other programs for some formats."""
-
-MAX_HEIGHT = 4096
-"""Of pictures that decide the side of all others: a narrow strip must not become a square of gigabytes."""
+from training.data.faces import (
+    ALIASES,
+    SPLIT_NAMES,
+    SPLITS,
+    BadRows,
+    DataError,
+    Faces,
+    label_id,
+    stack,
+    with_validation,
+)
+from training.data.pictures import Crop, as_is, read_picture
 
 RAF_ORDER = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
 """RAF-DB's labels 1 to 7 (Li, Deng and Du, CVPR 2017)."""
 
 RAF_SIDE = 100
-_SPLIT_FOLDERS = {
-    "train": "Training",
-    "training": "Training",
-    "val": "PublicTest",
-    "valid": "PublicTest",
-    "validation": "PublicTest",
-    "publictest": "PublicTest",
-    "test": "PrivateTest",
-    "privatetest": "PrivateTest",
-}
 _FER_NAME = re.compile("(PublicTest|PrivateTest)_")
 
 
-def read_picture(source: Path | bytes, where: str, side: int | None) -> np.ndarray:
-    """One picture as grey uint8 (side, side); `side` is the picture's own height if None.
-
-    Raises:
-        DataError: If it cannot be read or, where no side was given, is higher than `MAX_HEIGHT`.
-    """
-    grey = open_grey(source, where)
-    height, width = grey.shape
-    side = side or height
-    if side > MAX_HEIGHT:
-        raise DataError(f"{where} is {height} pixels high, more than {MAX_HEIGHT}: give crops of single faces.")
-    if (width, height) == (side, side):
-        return grey
-    return np.asarray(Image.fromarray(grey).resize((side, side), Image.Resampling.BILINEAR))
-
-
-def open_grey(source: Path | bytes, where: str) -> np.ndarray:
-    """A picture as grey uint8 (H, W).
-
-    Raises:
-        DataError: If it cannot be read or has more than `fer_demo.vision.images.MAX_PIXELS`.
-    """
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels are too many")
-            return np.asarray(image.convert("L"))
-    except Exception as error:  # decoders raise nearly anything: OSError, SyntaxError, struct.error
-        reason = one_line(" ".join(str(error).split()) or type(error).__name__)
-        raise DataError(f"{where} cannot be read as a picture ({reason}); replace or delete it.") from error
-
-
-def read_class_folders(root: str | Path, bad: BadRows | None = None, side: int | None = None) -> Faces:
-    """Reads ``<split>/<class>/*``, or ``<class>/*`` without splits.
+def read_class_folders(
+    root: str | Path, bad: BadRows | None = None, side: int | None = None, crop: Crop = as_is
+) -> Faces:
+    """Reads ``<split>/<class>/*``, or ``<class>/*`` without splits, and what is in sub-folders of the classes.
 
     Classes are named as usual ("happy", "Happiness"), or numbered 1 to 7 in RAF-DB's order. Where file names start
     with ``PublicTest_`` or ``PrivateTest_``, as in Kaggle's FER2013 folders, they decide the split of ``test/``. Where
@@ -80,26 +40,29 @@ def read_class_folders(root: str | Path, bad: BadRows | None = None, side: int |
     Args:
         root: The folder.
         bad: What to do with pictures that cannot be used; by default the first one stops.
-        side: Pictures are resized to this; by default the first picture's own height.
+        side: Pictures are resized to this; by default the first picture's longer side.
+        crop: Cuts the square out of each picture.
 
     Raises:
         DataError: Naming the file or folder.
     """
     root, bad = Path(root), bad or BadRows()
-    parts = {p: _SPLIT_FOLDERS[p.name.lower()] for p in _folders(root) if p.name.lower() in _SPLIT_FOLDERS}
+    parts = {p: SPLIT_NAMES[p.name.lower()] for p in _folders(root) if p.name.lower() in SPLIT_NAMES}
     rows: list[tuple[Path, int, str]] = []
+    if parts:  # what lies beside the splits belongs to none
+        bad.left_out += [str(p) for p in _folders(root) if p not in parts]
     for part, split in (parts or {root: "Training"}).items():
+        bad.left_out += sorted(str(p) for p in part.iterdir() if p.is_file() and _named_as_picture(p))
         for folder in _folders(part):
             label = _folder_label(folder)  # not a bad row: a whole class would be missing
-            files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-            rows += [(file, label, split) for file in files]
+            rows += [(file, label, split) for file in _pictures(folder, bad)]
     rows = _told_by_name(rows, bad)
     if not rows:
         raise DataError(f"{root} holds no pictures in folders named after the classes ({', '.join(LABELS)}).")
-    return _read_rows(_with_validation(rows), bad, side, root)
+    return _read_rows(_with_validation(rows), bad, side, root, crop)
 
 
-def read_rafdb(root: str | Path, bad: BadRows | None = None, side: int = RAF_SIDE) -> Faces:
+def read_rafdb(root: str | Path, bad: BadRows | None = None, side: int = RAF_SIDE, crop: Crop = as_is) -> Faces:
     """Reads RAF-DB's official layout, ``EmoLabel/list_patition_label.txt`` and ``Image/aligned/*_aligned.jpg``.
 
     The list's ``test_`` pictures become PrivateTest; every tenth ``train_`` picture of a class becomes PublicTest.
@@ -123,17 +86,32 @@ def read_rafdb(root: str | Path, bad: BadRows | None = None, side: int = RAF_SID
                 raise DataError(f"{where}: there is no {one_line(file.name)} in {file.parent}.")
             split = "PrivateTest" if name.startswith("test_") else "Training"
             rows.append((file, LABELS.index(RAF_ORDER[int(label) - 1]), split))
-    return _read_rows(_with_validation(rows), bad, side, root)
+    return _read_rows(_with_validation(rows), bad, side, root, crop)
 
 
 def is_known_folder(folder: Path) -> bool:
     """Whether a folder is named after a split or a class."""
     name = folder.name.strip().lower()
-    return name in _SPLIT_FOLDERS or name.isdecimal() or any(name in aliases for aliases in ALIASES.values())
+    return name in SPLIT_NAMES or name.isdecimal() or any(name in aliases for aliases in ALIASES.values())
 
 
 def _folders(path: Path) -> list[Path]:
     return sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _named_as_picture(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_EXTENSIONS and not path.name.startswith(".")
+
+
+def _pictures(folder: Path, bad: BadRows) -> list[Path]:
+    """The pictures of a class, by the list that predicting goes by; all else is noted as left out."""
+    found = []
+    for path in map(Path, pictures_in(folder, bad.left_out.append)):
+        if _named_as_picture(path):
+            found.append(path)
+        else:  # a video, a document, a folder that may not be read
+            bad.left_out.append(str(path))
+    return found
 
 
 def _folder_label(folder: Path) -> int:
@@ -166,11 +144,11 @@ def _with_validation(rows: list[tuple[Path, int, str]]) -> list[tuple[Path, int,
     return [(file, label, split) for (file, label, _), split in zip(rows, splits, strict=True)]
 
 
-def _read_rows(rows: Iterable[tuple[Path, int, str]], bad: BadRows, side: int | None, root: Path) -> Faces:
+def _read_rows(rows: Iterable[tuple[Path, int, str]], bad: BadRows, side: int | None, root: Path, crop: Crop) -> Faces:
     images, labels, splits = [], [], []
     for file, label, split in rows:
         with bad.row():
-            images.append(read_picture(file, str(file), side))
+            images.append(read_picture(file, str(file), side, crop))
             side = side or images[0].shape[0]
             labels.append(label)
             splits.append(split)

@@ -6,14 +6,14 @@ from pathlib import Path
 from fer_demo.files import parse_json
 from fer_demo.vision.sources import one_line
 from training.data.faces import BadRows, DataError, Faces, label_id, stack, with_validation
-from training.data.folders import read_picture
+from training.data.pictures import Crop, as_is, read_picture
 
 _IMAGES, _LABELS = ("image", "img"), ("label", "labels", "emotion")
 _COLUMNS = (*_IMAGES, *_LABELS)
 _SPLITS = {"train": "Training", "val": "PublicTest", "test": "PrivateTest"}
 
 
-def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None = None) -> Faces:
+def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None = None, crop: Crop = as_is) -> Faces:
     """Reads ``train-*.parquet``, ``validation-*.parquet`` and ``test-*.parquet``, or such files in folders so named.
 
     Each row holds an image (a struct with its encoded ``bytes``) and a label; the class names come from the
@@ -23,7 +23,8 @@ def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None 
     Args:
         root: A folder, searched with its subfolders, or one file.
         bad: What to do with rows that cannot be used; by default the first one stops.
-        side: Pictures are resized to this; by default the first picture's own height.
+        side: Pictures are resized to this; by default the first picture's longer side.
+        crop: Cuts the square out of each picture.
 
     Raises:
         DataError: Naming the file and the row.
@@ -57,7 +58,7 @@ def read_parquet(root: str | Path, bad: BadRows | None = None, side: int | None 
                 if not isinstance(cell, dict) or not isinstance(cell.get("bytes"), bytes) or not cell["bytes"]:
                     raise DataError(f"{where}: the picture's bytes are not in the file.")
                 label = label_id(_name(label, names, where), where)
-                image = read_picture(cell["bytes"], where, side)
+                image = read_picture(cell["bytes"], where, side, crop)
                 side = side or image.shape[0]
                 images.append(image)
                 labels.append(label)

@@ -69,7 +69,7 @@ def test_an_array_that_is_no_archive(tmp_path):
 def test_a_strip_does_not_become_a_square(tmp_path):
     (tmp_path / "train" / "happy").mkdir(parents=True)
     Image.new("L", (1, 60_000)).save(tmp_path / "train" / "happy" / "0.png")
-    with pytest.raises(DataError, match="60000 pixels high, more than 4096"):
+    with pytest.raises(DataError, match="a side of 60000 pixels, more than 4096"):
         load_faces(tmp_path)
 
 
