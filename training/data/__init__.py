@@ -27,13 +27,13 @@ def load_faces(path: str | Path, *, bad: BadRows | None = None) -> Faces:
         raise DataError(f"There is no {path}; give the path of fer2013.csv or of the folder with train/ and test/.")
     if path.is_file():
         match path.suffix.lower():
-            case ".csv":
+            case ".csv" | ".tsv":
                 return read_csv(path, bad)
             case ".npz":
                 return read_npz(path)
             case ".parquet":
                 return read_parquet(path, bad)
-        raise DataError(f"{path} is no .csv, .npz or .parquet file and no folder; give the path of fer2013.csv.")
+        raise DataError(f"{path} is no .csv, .tsv, .npz or .parquet file and no folder; give the path of fer2013.csv.")
     if not path.is_dir():  # reading from a pipe may never end
         raise DataError(f"{path} is neither a regular file nor a folder; save the data to one and give its path.")
     if (path / "EmoLabel" / "list_patition_label.txt").is_file():

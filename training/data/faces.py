@@ -21,10 +21,12 @@ SPLIT_NAMES = {
     "train": "Training",
     "training": "Training",
     "val": "PublicTest",
+    "dev": "PublicTest",
     "valid": "PublicTest",
     "validation": "PublicTest",
     "publictest": "PublicTest",
     "test": "PrivateTest",
+    "testing": "PrivateTest",
     "privatetest": "PrivateTest",
 }
 """How folders and columns call the splits, in lower case."""

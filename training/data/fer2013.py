@@ -1,19 +1,19 @@
 """FER2013 as it circulates: Kaggle's CSV in two spellings, an ``.npz``, and FER+'s votes beside the CSV."""
 
-import csv
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from fer_demo.emotions import LABELS, NUM_CLASSES
+from fer_demo.emotions import NUM_CLASSES
 from fer_demo.vision.sources import one_line
-from training.data.faces import SPLITS, BadRows, DataError, Faces, stack
+from training.data.faces import SPLITS, BadRows, DataError, Faces, stack, with_validation
 from training.data.ferplus import FERPLUS_COLUMNS
 from training.data.pictures import open_grey
+from training.data.splitting import SEED, split_by_group
+from training.data.tables import class_of, csv_rows, split_of, whole_numbers
 
 SIDE = 48
 MOST_VOTES = 1000
@@ -21,35 +21,55 @@ MOST_VOTES = 1000
 FERPLUS_FILE = "fer2013new.csv"
 
 
-def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
-    """Reads ``fer2013.csv`` or ``icml_face_data.csv``: columns emotion (0 to 6), pixels (2,304 numbers) and Usage.
+_COLUMNS = {
+    "emotion": ("emotion", "label", "labels", "class", "expression"),
+    "pixels": ("pixels", "pixel"),
+    "usage": ("usage", "split", "set", "subset"),
+    "person": ("person", "person_id", "subject", "subject_id", "identity"),
+    "file": ("file", "filename", "file_name", "image name", "image_name"),
+}
 
-    FER+'s ``fer2013new.csv`` in the same folder, row for row, adds `Faces.votes`.
+
+def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
+    """Reads ``fer2013.csv``, ``icml_face_data.csv`` and tables like them: columns emotion, pixels and Usage.
+
+    An emotion is a number from 0 to 6, in FER2013's order, or a class name; the pixels are 2,304 numbers. Without
+    Usage, a seeded split keeps together what has the same person, or else the same file, or else the same pixels, and
+    is stated in `BadRows.notes`. FER+'s ``fer2013new.csv`` in the same folder, row for row, adds `Faces.votes`.
 
     Args:
-        path: The CSV file; headings may be padded with spaces.
+        path: The table; headings may be padded with spaces.
         bad: What to do with rows that cannot be used; by default the first one stops.
 
     Raises:
         DataError: Naming file and line.
     """
     path, bad = Path(path), bad or BadRows()
-    images, labels, splits, rows, number = [], [], [], [], -1
+    images, labels, splits, groups, rows, number = [], [], [], [], [], -1
     with csv_rows(path) as reader:
-        columns = {name.strip().lower(): name for name in reader.fieldnames or () if name}
-        for needed in ("emotion", "pixels", "usage"):
-            if needed not in columns:
-                found = one_line(", ".join(reader.fieldnames or ())) or "none"
-                raise DataError(f"{path} has no column {needed!r} (found: {found}); is it Kaggle's fer2013.csv?")
+        columns = _named_columns(path, reader.fieldnames or ())
+        grouped = next((c for c in ("person", "file") if c in columns), None)
         for number, row in enumerate(reader):
             with bad.row():
-                cells = [row[columns[c]] or "" for c in ("pixels", "emotion", "usage")]
-                image, label, split = _parse(*cells, where=f"{path}, line {reader.line_num}")
+                cells = {name: row[column] or "" for name, column in columns.items()}
+                where = f"{path}, line {reader.line_num}"
+                image = _picture(cells["pixels"], where)
+                split = split_of(cells["usage"], where) if "usage" in cells else ""
+                label = class_of(cells["emotion"], where)
                 images.append(image)
                 labels.append(label)
                 splits.append(split)
+                groups.append(cells[grouped].strip() if grouped else image.tobytes())
                 rows.append(number)
-    faces = stack(images, labels, splits, path)
+    stated = "usage" in columns
+    if not stated:
+        splits = split_by_group(labels, groups)
+        by = f"by {grouped} (column {columns[grouped].strip()!r})" if grouped else "with equal pictures in one split"
+        counts = ", ".join(f"{splits.count(s):,} {s}" for s in SPLITS)
+        bad.notes.append(
+            f"{path} has no column Usage: split at random (seed {SEED}), stratified by class, {by}: {counts}"
+        )
+    faces = stack(images, labels, with_validation(labels, splits), path)
     file = path.parent / FERPLUS_FILE
     if not file.is_file():
         return faces
@@ -59,43 +79,32 @@ def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
             f"{file} has {len(votes):,} rows and {path.name} {number + 1:,}; both must have the same rows: take the "
             "CSV as it was published, or move the votes away."
         )
-    if usage is not None and [usage[row] for row in rows] != splits:
+    if stated and usage is not None and [usage[row] for row in rows] != splits:
         raise DataError(f"{file} and {path.name} have their splits in other orders; take both as they were published.")
     return Faces(faces.images, faces.labels, faces.splits, votes[rows])
 
 
-def _parse(pixels: str, emotion: str, usage: str, where: str) -> tuple[np.ndarray, int, str]:
-    try:
-        values = np.array(pixels.split(), dtype=np.int64)
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"{where}: the pixels are not all whole numbers.") from error
+def _named_columns(path: Path, headings: Sequence[str]) -> dict[str, str]:
+    """What the columns are for, and their headings as they stand in the file."""
+    found = {name.strip().lower(): name for name in reversed(headings) if name}
+    columns = {}
+    for use, names in _COLUMNS.items():
+        if heading := next((found[name] for name in names if name in found), None):
+            columns[use] = heading
+    for needed in ("emotion", "pixels"):
+        if needed not in columns:
+            shown = one_line(", ".join(headings)) or "none"
+            raise DataError(f"{path} has no column {needed!r} (found: {shown}); is it Kaggle's fer2013.csv?")
+    return columns
+
+
+def _picture(pixels: str, where: str) -> np.ndarray:
+    values = whole_numbers(pixels, where)
     if values.size != SIDE * SIDE:
         raise DataError(f"{where}: {values.size:,} pixels where {SIDE}x{SIDE} = {SIDE * SIDE:,} are needed.")
     if values.min() < 0 or values.max() > 255:
         raise DataError(f"{where}: a pixel is outside 0 to 255.")
-    usage, emotion = usage.strip(), emotion.strip()
-    if usage not in SPLITS:
-        raise DataError(f"{where}: unknown Usage {one_line(usage)!r}; expected one of {', '.join(SPLITS)}.")
-    if emotion not in map(str, range(NUM_CLASSES)):
-        names = ", ".join(f"{i} {name}" for i, name in enumerate(LABELS))
-        raise DataError(f"{where}: unknown label {one_line(emotion)!r}; expected one of {names}.")
-    return values.astype(np.uint8).reshape(SIDE, SIDE), int(emotion), usage
-
-
-@contextmanager
-def csv_rows(path: Path) -> Iterator[csv.DictReader]:
-    """Opens a CSV file, whatever its encoding; a row that is none ends in one sentence.
-
-    Raises:
-        DataError: Naming file and line.
-    """
-    csv.field_size_limit(1 << 20)
-    with open(path, newline="", encoding="utf-8-sig", errors="replace") as f:
-        reader = csv.DictReader(f)
-        try:
-            yield reader
-        except csv.Error as error:
-            raise DataError(f"{path}, after line {reader.line_num}: no row of a CSV file ({error}).") from error
+    return values.astype(np.uint8).reshape(SIDE, SIDE)
 
 
 def read_ferplus(path: str | Path) -> tuple[torch.Tensor, list[str] | None]:

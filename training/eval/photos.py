@@ -14,7 +14,7 @@ from fer_demo.stats import wilson
 from fer_demo.vision.sources import one_line
 from training.data import DataError
 from training.data.faces import label_id
-from training.data.fer2013 import csv_rows
+from training.data.tables import csv_rows
 from training.eval.metrics import expected_calibration_error
 
 LABELS_FILE = "labels.csv"

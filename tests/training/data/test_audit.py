@@ -56,3 +56,21 @@ def test_facts_about_fer2013(fer2013_path, capsys):
 def test_fer_plus_agreement(fer2013):
     agree = audit(fer2013)["votes_agree"]
     assert round(agree["all"], 2) == 0.62 and round(agree["happy"], 2) == 0.92 and round(agree["fear"], 2) == 0.13
+
+
+def test_classes_with_hardly_any_pictures_are_warned_about(tmp_path, capsys):
+    import argparse
+
+    from training.cli.options import load
+
+    counts = {"Training": [30, 0, 5, 30, 30, 30, 30], "PublicTest": [1, 1, 1, 1, 1, 1, 0]}
+    labels = np.concatenate([np.repeat(np.arange(7), c) for c in counts.values()])
+    usage = np.concatenate([np.repeat(s, sum(c)) for s, c in counts.items()])
+    images = np.zeros((len(labels), 48, 48), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, label=labels, usage=usage)
+    load(argparse.Namespace(data=str(tmp_path / "a.npz"), skip_bad=False))
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 3 and all(line.startswith("warning: ") for line in said)
+    assert "Training holds no picture of disgust" in said[0]
+    assert "Training holds only 5 pictures of fear" in said[1]
+    assert "PublicTest holds no picture of neutral" in said[2]

@@ -89,8 +89,8 @@ def cell(row, column, value):
         (cell(0, 1, " ".join(["x"] * 2304)), r"line 2: the pixels are not all whole numbers"),
         (cell(5, 0, 7), r"line 7: unknown label '7'; expected one of 0 angry"),
         (cell(5, 0, ""), r"line 7: unknown label ''"),
-        (cell(5, 0, "happy"), r"line 7: unknown label 'happy'"),
-        (cell(23, 2, "Test"), r"line 25: unknown Usage 'Test'"),
+        (cell(5, 0, "contempt"), r"line 7: unknown label 'contempt'"),
+        (cell(23, 2, "Tset"), r"line 25: unknown Usage 'Tset'"),
     ],
 )
 def test_bad_rows_are_named(tmp_path, rows, edit, message):
