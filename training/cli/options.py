@@ -91,13 +91,16 @@ def data_path(args: argparse.Namespace) -> str:
 
 
 def load(args: argparse.Namespace) -> "Faces":
-    """Reads the data, and says what was left out and what was chosen."""
+    """Reads the data, and says what was left out and chosen, and which classes have hardly any pictures."""
     from training.data import BadRows, load_faces
+    from training.data.audit import thin_classes
 
     bad = BadRows(skip=args.skip_bad)
     faces = load_faces(data_path(args), bad=bad)
     for sentence in bad.report():
         print(sentence, file=sys.stderr)
+    for sentence in thin_classes(faces):
+        print(f"warning: {sentence}", file=sys.stderr)
     return faces
 
 

@@ -70,6 +70,27 @@ def audit(faces: Faces) -> dict[str, Any]:
     return result
 
 
+FEW = 20
+"""Training pictures of a class, fewer than which teach a network these pictures and not the class."""
+
+
+def thin_classes(faces: Faces) -> list[str]:
+    """One sentence for each class that a split has no pictures of, or Training fewer than `FEW`."""
+    said = []
+    for split in SPLITS:
+        if not (mask := faces.splits == split).any():
+            continue
+        for name, count in zip(LABELS, np.bincount(faces.labels[mask], minlength=NUM_CLASSES).tolist(), strict=True):
+            if not count and split == "Training":
+                said.append(f"Training holds no picture of {name}: the network will never answer it.")
+            elif not count:
+                said.append(f"{split} holds no picture of {name}: its figures say nothing about this class.")
+            elif count < FEW and split == "Training":
+                many = f"{count} pictures" if count > 1 else "1 picture"
+                said.append(f"Training holds only {many} of {name}, fewer than {FEW}: add some, or expect few answers.")
+    return said
+
+
 def without_duplicates(faces: Faces) -> Faces:
     """Training cleaned of copies: the test splits stay as they are.
 

@@ -66,9 +66,8 @@ def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
         splits = split_by_group(labels, groups)
         by = f"by {grouped} (column {columns[grouped].strip()!r})" if grouped else "with equal pictures in one split"
         counts = ", ".join(f"{splits.count(s):,} {s}" for s in SPLITS)
-        bad.notes.append(
-            f"{path} has no column Usage: split at random (seed {SEED}), stratified by class, {by}: {counts}"
-        )
+        chosen = f"split at random (seed {SEED}), stratified by class, {by}: {counts}"
+        bad.notes.append(f"{path} has no column Usage: {chosen}")
     faces = stack(images, labels, with_validation(labels, splits), path)
     file = path.parent / FERPLUS_FILE
     if not file.is_file():

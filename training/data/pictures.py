@@ -39,10 +39,7 @@ def as_is(source: Path | bytes, opened: OpenedImage, where: str, side: int | Non
     """
     longest = max(opened.width, opened.height)
     if side is None and longest > MAX_SIDE:
-        raise DataError(
-            f"{where} has a side of {longest} pixels, more than {MAX_SIDE}: give crops of single faces, or find them "
-            "with --faces detect."
-        )
+        raise DataError(f"{where} has a side of {longest} pixels, more than {MAX_SIDE}: give crops of single faces.")
     return whole_picture(opened.pixels, side or max(opened.pixels.shape[:2]))
 
 

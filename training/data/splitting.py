@@ -1,4 +1,4 @@
-"""A split for data that come without one: seeded, about equal in its classes, and no person or picture on both sides."""
+"""A split for data that come without one: seeded, stratified by class, and no person or picture on both sides."""
 
 from collections.abc import Sequence
 

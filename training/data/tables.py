@@ -1,4 +1,4 @@
-"""Text tables as they circulate: commas, semicolons or tabs; UTF-8 or UTF-16; labels and pixels in several spellings."""
+"""Text tables as they circulate: commas, semicolons or tabs; UTF-8 or UTF-16; several spellings of labels."""
 
 import codecs
 import csv
