@@ -70,7 +70,7 @@ def audit(faces: Faces) -> dict[str, Any]:
     return result
 
 
-FEW = 20
+FEW = 10
 """Training pictures of a class, fewer than which teach a network these pictures and not the class."""
 
 
