@@ -8,7 +8,7 @@ them: ``{"photo": 3}`` once three are done, ``{"wait": 2}`` while two requests c
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -83,8 +83,8 @@ class Groups:
                 yield _line(note)
             found, left_out = task.result()
         except (*USER_ERRORS, BusyError) as error:
-            busy = {"retry": error.retry_after} if isinstance(error, BusyError) else {}
-            yield _line({"error": str(error)} | busy)
+            retry = error.retry_after if isinstance(error, BusyError) else 0
+            yield _line({"error": str(error), "retry": retry})
             return
         finally:
             task.cancel()
@@ -143,5 +143,5 @@ class Groups:
                 task.cancel()
 
 
-def _line(content: dict[str, object]) -> str:
+def _line(content: Mapping[str, object]) -> str:
     return json.dumps(content) + "\n"
