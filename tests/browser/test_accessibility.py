@@ -11,6 +11,7 @@ AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"
 PAGES = {
     "/": "What does this face look like?",
     "/?sample=astronaut": "Download CSV",
+    "/folder": "Up to 1,000 photos",
     "/live": "sent to this server",
     "/api": "Ask it from a program",
     "/explain": "Why this answer?",
