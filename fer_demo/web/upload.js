@@ -21,8 +21,14 @@
   // More than one request takes: the page Folder is for them.
   function tooMany(list) {
     if (list.length <= most) return false;
-    const link = Object.assign(document.createElement("a"), { textContent: "page Folder", target: "_top" });
+    const link = Object.assign(document.createElement("a"), { textContent: "page Folder", target: "_blank" });
     link.href = new URL("../folder", location.href).href;
+    link.addEventListener("click", (event) => { // a frame may not lead the page elsewhere, but its own link does
+      const own = [...(around?.document.querySelectorAll("a[href]") ?? [])].find((a) => a.href.split("?")[0] === link.href);
+      if (!own) return;
+      event.preventDefault();
+      own.click();
+    });
     const number = (n) => n.toLocaleString("en");
     say(`${number(list.length)} files are more than the ${most} that are taken here at a time; add them on the `);
     document.querySelector("#answer .note")?.append(link, `, which takes ${number(window.ferUpload.limits.folder)}.`);

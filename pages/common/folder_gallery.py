@@ -1,5 +1,7 @@
 """The gallery of the page Folder: which photos, in which order, and a part of them at a time."""
 
+import base64
+
 import streamlit as st
 
 from fer_demo.emotions import LABELS
@@ -92,11 +94,17 @@ def _photo(one: Small, number: int) -> None:
         if not one.thumbnail:
             st.markdown(f"**{one.label}**  \n:small[{look.plain(one.data['error'])}]")
             return
-        st.image(one.thumbnail, alt=f"{one.name}: {one.label}{sure}")
+        st.image(_address(one), alt=f"{one.name}: {one.label}{sure}")
         st.markdown(f"**{one.label}**{sure}  \n:small[{name} · {count_faces(len(one.data['faces']))}]")
         # Photos have numbers so that buttons of the same words differ.
         if st.button("Look at it", key=f"folder{number}", type="tertiary"):
             look_at(one)
+
+
+def _address(one: Small) -> str:
+    # Streamlit would forget a picture once the page is drawn anew, which it is with every group, perhaps before the
+    # browser has fetched it.
+    return f"data:image/jpeg;base64,{base64.b64encode(one.thumbnail).decode()}"
 
 
 def look_at(one: Small) -> None:
@@ -110,7 +118,7 @@ def look_at(one: Small) -> None:
 
 @st.dialog("The small picture", width="large")
 def _enlarged(one: Small) -> None:
-    st.image(one.thumbnail, width="stretch", alt=f"{one.name}: {one.label}")
+    st.image(_address(one), width="stretch", alt=f"{one.name}: {one.label}")
     st.caption(
         f"{look.plain(one.name)}: the server keeps only this small picture of it. For a closer look add the photo on "
         "Predict."

@@ -120,5 +120,6 @@ def test_predict_points_to_the_folder(visit, many):
     link = visitor.widget.get_by_role("link", name="page Folder")
     visitor.widget.get_by_text("31 files are more than the 30 that are taken here").wait_for()
     link.click()
-    visitor.page.get_by_role("heading", name="Folder").wait_for()
+    visitor.page.get_by_role("heading", name="Folder", exact=True).wait_for()
     visitor.widget.get_by_role("button", name="Choose a folder").wait_for()
+    assert visitor.problems == []

@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), args.photos)
     print(
-        f"| {args.photos} photos of {SIDE} pixels on the page Folder; {os.cpu_count()} cores, load {load:.1f} before and "
+        f"| {args.photos} photos of {SIDE} pixels on the page Folder; {os.cpu_count()} cores, load {load:.1f} before, "
         f"{os.getloadavg()[0]:.1f} after | {found['seconds']:.0f} s, the first on show after {found['first']:.1f} s; "
         f"the server grew by {found['megabytes']:.0f} MB; the page's script never stood still for more than "
         f"{found['blocked']:.1f} s, and of {found['clicks']} clicks meanwhile the slowest was answered after "
