@@ -41,22 +41,22 @@ def add_photos() -> None:
     st.caption(
         f":material/lock: Up to {limits().folder:,} photos. Small pictures of them, the answers and the last "
         f"{limits().folder_mb:g} MB of files stay in this server's memory while this page is open, and 15 minutes "
-        "longer. Nothing is written to disk or passed on. Stay on this page until all have been sent; beyond that, "
+        "longer. Nothing is written to disk or passed on. Stay on this page until all have been sent. For more photos, "
         f"{MANY}"
     )
 
 
-state.ticket()
+sid = state.ticket()
 st.title("Folder", anchor=False)
 st.markdown(f":gray[{DISCLAIMER}]")
-heard = door(sid=st.session_state["sid"])
+heard = door(sid=sid)
 if heard.before and state.resume(heard.before):
     st.rerun()
 if heard.frame and st.session_state.get("frame") != heard.frame:
     st.session_state["frame"] = heard.frame
     st.rerun()
 add_photos()
-folder = HANDOVER.folder(st.session_state["sid"])
+folder = HANDOVER.folder(sid)
 wait_for_photos(len(folder.pictures))
 if folder.lost:
     st.warning(
@@ -68,7 +68,7 @@ if folder.pictures:
     chosen = folder_gallery.chosen(folder)
     folder_gallery.gallery(folder, chosen)
     folder_gallery.unread(folder)
-    folder_tables.tables(folder)
+    folder_tables.tables(folder, lambda: HANDOVER.folder(sid))
     st.button(
         "Forget them",
         icon=":material/delete:",

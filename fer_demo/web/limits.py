@@ -46,7 +46,7 @@ class Limits:
     request_files: int = 30
     album: int = 200
     folder: int = 1000
-    folder_mb: float = 32
+    folder_mb: float = 16
     held_mb: float = 512
     upload_seconds: float = 120
     held_seconds: float = 60

@@ -88,7 +88,7 @@ def _turn(parts: int) -> None:
 
 
 def _photo(one: Small, number: int) -> None:
-    with st.container(border=True, width=190, gap="small"):
+    with st.container(border=True, width=168, gap="small"):
         sure = f" {percent(one.confidence)}" if one.confidence is not None else ""
         name = look.plain(one.name)
         if not one.thumbnail:

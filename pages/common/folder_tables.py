@@ -58,19 +58,28 @@ def written(folder: Folder, ending: str) -> bytes:
     return file.getvalue()
 
 
-def tables(folder: Folder) -> None:
-    """The table of all answers, and buttons for it as files, which are made when they are asked for."""
+def tables(folder: Folder, latest: Callable[[], Folder]) -> None:
+    """The table of all answers, and buttons for it as files, which are made when they are asked for.
+
+    Args:
+        folder: The photos that the page shows.
+        latest: Gives all that have come until a file is asked for.
+    """
     found = pandas.DataFrame([row for one in folder.pictures for row in rows(one.entry)], columns=list(COLUMNS))
     with st.expander("Table of all answers", icon=":material/table_rows:"):
         st.dataframe(found[list(SHOWN)], hide_index=True)
 
+    def all_of_them() -> Folder:
+        found = latest()
+        return found if found.pictures else folder  # a page that slept has lost its ticket, and still shows them
+
     def as_json() -> str:
-        return json.dumps([one.entry for one in folder.pictures], indent=2, ensure_ascii=False) + "\n"
+        return json.dumps([one.entry for one in all_of_them().pictures], indent=2, ensure_ascii=False) + "\n"
 
     files: list[tuple[str, Callable[[], str | bytes], str, str]] = [
-        ("CSV", lambda: written(folder, ".csv"), "csv", "text/csv"),
+        ("CSV", lambda: written(all_of_them(), ".csv"), "csv", "text/csv"),
         ("JSON", as_json, "json", "application/json"),
-        ("Parquet", lambda: written(folder, ".parquet"), "parquet", "application/vnd.apache.parquet"),
+        ("Parquet", lambda: written(all_of_them(), ".parquet"), "parquet", "application/vnd.apache.parquet"),
     ]
     with st.container(horizontal=True):
         for label, data, ending, mime in files:
