@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="session")
 def many(tmp_path_factory) -> list[Path]:
@@ -28,6 +30,7 @@ def many(tmp_path_factory) -> list[Path]:
 def arrive(visit, **options):
     """A visitor on the page, by the menu: whoever loads it by its address has Streamlit look for itself below it."""
     visitor = visit(**options)
+    visitor.sees("No photo at hand?")
     visitor.page.get_by_role("link", name="Folder", exact=True).click()
     visitor.widget.get_by_role("button", name="Choose a folder").wait_for()
     return visitor
@@ -112,6 +115,37 @@ def test_stopping_keeps_what_is_there(visit, many):
     visitor.widget.get_by_role("button", name="Stop").click()
     visitor.widget.get_by_text("Stopped.").wait_for()
     assert 0 < len(rows(visitor)) < 70
+
+
+def test_a_group_that_is_lost_is_sent_again(visit, many):
+    visitor = arrive(visit)
+    lost = []
+
+    def lose_one(route):
+        if len(lost) < 1:
+            lost.append(route.request.url)
+            route.abort()
+        else:
+            route.continue_()
+
+    visitor.page.route("**/upload/group**", lose_one)
+    visitor.add(many[:6])
+    visitor.widget.get_by_text("6 of 6 photos read, 6 faces.").wait_for()
+    visitor.sees("6 photos")
+    assert len(lost) == 1 and len(rows(visitor)) == 6
+
+
+def test_what_is_over_the_limit_is_told(new_visitor, serve_app, many, tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_DEMO_FOLDER", "5")
+    with serve_app(ROOT, tmp_path / "app") as url:
+        visitor = new_visitor(f"{url}/folder")
+        visitor.sees("Up to 5 photos")
+        visitor.add(many[:7])
+        visitor.widget.get_by_text("2 photos left out: this page takes 5. fer-demo batch reads any number.").wait_for()
+        visitor.sees("5 photos")
+        visitor.page.wait_for_timeout(200)
+        visitor.add(many[7:8])
+        visitor.sees("1 photos are over the limit of 5 and were left out")
 
 
 def test_predict_points_to_the_folder(visit, many):

@@ -109,13 +109,14 @@ def run(args: argparse.Namespace) -> int:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         found = measure(Path(folder), args.photos)
-    print(
-        f"| {args.photos} photos of {SIDE} pixels on the page Folder; {os.cpu_count()} cores, load {load:.1f} before, "
-        f"{os.getloadavg()[0]:.1f} after | {found['seconds']:.0f} s, the first on show after {found['first']:.1f} s; "
-        f"the server grew by {found['megabytes']:.0f} MB; the page's script never stood still for more than "
-        f"{found['blocked']:.1f} s ({found['idle']:.1f} s in five seconds before), and of {found['clicks']} clicks meanwhile the slowest was answered after "
-        f"{found['slowest']:.1f} s |"
+    machine = f"{os.cpu_count()} cores, load {load:.1f} before, {os.getloadavg()[0]:.1f} after"
+    parts = (
+        f"{found['seconds']:.0f} s, the first on show after {found['first']:.1f} s",
+        f"the server grew by {found['megabytes']:.0f} MB",
+        f"the page's script stood still for at most {found['blocked']:.1f} s ({found['idle']:.1f} s before)",
+        f"of {found['clicks']} clicks meanwhile the slowest was answered after {found['slowest']:.1f} s",
     )
+    print(f"| {args.photos} photos of {SIDE} pixels on the page Folder; {machine} | {'; '.join(parts)} |")
     return int(found["megabytes"] > GROWTH_MB)
 
 
