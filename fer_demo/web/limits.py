@@ -25,6 +25,8 @@ class Limits:
         request_mb: Megabytes of one request with several files.
         request_files: Files of one request.
         album: Pictures that are answered together, from several files or an archive.
+        folder: Photos that one visitor may have on the page Folder.
+        folder_mb: Megabytes of their files that are kept beside the small pictures; of the oldest they go first.
         held_mb: Megabytes of uploads in memory, of all visitors together: arriving, or not asked about yet.
         upload_seconds: For an upload to arrive.
         held_seconds: For an upload to be asked about; it is forgotten then.
@@ -43,6 +45,8 @@ class Limits:
     request_mb: float = 100
     request_files: int = 30
     album: int = 200
+    folder: int = 1000
+    folder_mb: float = 16
     held_mb: float = 512
     upload_seconds: float = 120
     held_seconds: float = 60

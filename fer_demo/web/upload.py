@@ -7,6 +7,7 @@ same without Gradio.
 
 import asyncio
 import html
+import json
 import os
 import secrets
 import tempfile
@@ -29,11 +30,12 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
 from fer_demo.checkpoints import bundled_checkpoints
-from fer_demo.vision.images import ImageError
+from fer_demo.vision.images import IMAGE_EXTENSIONS, ImageError
 from fer_demo.web.answering import Answer, desk, visitor_of
 from fer_demo.web.bundles import Bundle
 from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.gradio_gate import GradioGate
+from fer_demo.web.groups import Groups
 from fer_demo.web.handover import HANDOVER, Delivery, Handover, Picture
 from fer_demo.web.limits import limits
 from fer_demo.web.shared import USER_ERRORS
@@ -47,7 +49,12 @@ Uploaded = dict[str, Any]
 
 _MAX_SENTENCES = 3
 _STYLE = Path(__file__).with_name("upload.css")
-_SCRIPT = Path(__file__).with_name("upload.js")
+_SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("zip.js", "folder.js", "upload.js"))
+
+_FOLDER_HINT = (
+    "Choose or drop many photos, a folder or a ZIP archive. JPEG, PNG, WebP, HEIC and others, up to {:g} MB each. "
+    "Nothing is written to disk."
+)
 
 _HINT = (
     "Several at once or a ZIP archive will do; drop them here, or paste one anywhere on the page. JPEG, PNG, WebP, "
@@ -152,12 +159,25 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
         pwa=False,
         theme=plain_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
-        head=f"<script>{_SCRIPT.read_text(encoding='utf-8')}</script>",
+        head=_head(uploads),
     )
     inputs = {index: len(function.inputs) for index, function in blocks.fns.items()}
     api_inputs = next(len(function.inputs) for function in blocks.fns.values() if function.api_name == "predict")
     gate = GradioGate(application, uploads, inputs, api_inputs)
-    return Widget(gate, application.router.lifespan_context, application)
+    return Widget(Groups(gate, handover, uploads), application.router.lifespan_context, application)
+
+
+def _head(uploads: UploadStore) -> str:
+    """The widget's own scripts, and what they have to know of this server."""
+    sizes = uploads.limits
+    told = {"files": sizes.request_files, "request_mb": sizes.request_mb, "upload_mb": sizes.upload_mb}
+    known = {
+        "limits": told | {"folder": sizes.folder},
+        "endings": sorted(IMAGE_EXTENSIONS),
+        "hint": _FOLDER_HINT.format(sizes.upload_mb),
+    }
+    scripts = (f"window.ferUpload = {json.dumps(known)};", *(path.read_text(encoding="utf-8") for path in _SCRIPTS))
+    return "".join(f"<script>{script}</script>" for script in scripts)
 
 
 async def _leave_it(path: str | Path | None) -> str | None:
