@@ -21,6 +21,7 @@ PAGES = {
     "Use": [
         ("pages/predict.py", "Predict", ":material/face:"),
         ("pages/live.py", "Live", ":material/videocam:"),
+        ("pages/video.py", "Video", ":material/movie:"),
         ("pages/api.py", "API", ":material/api:"),
     ],
     "Understand": [

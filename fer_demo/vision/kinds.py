@@ -8,7 +8,10 @@ __all__ = ["HEAD_BYTES", "RAW_PHOTO", "is_raw_photo", "may_be_meant", "what_it_i
 HEAD_BYTES = 4096
 """Bytes from the start of a file that `what_it_is` looks at."""
 
-_VIDEO = "a video ({}), not a picture; read it with `fer-demo video`, or save a frame of it as JPEG or PNG."
+_VIDEO = (
+    "a video ({}), not a picture; read it with `fer-demo video` or on the app's page Video, or save a frame of it as "
+    "JPEG or PNG."
+)
 _AUDIO = "a sound file ({}), not a picture; choose a photo."
 _ARCHIVE = "an archive ({}), which is not unpacked; unpack it and give the pictures, or their folder."
 _DOCUMENT = "a document ({}), not a picture; save the picture from it, or a page as JPEG or PNG."

@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYetError
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from fer_demo.vision.sources import one_line
 from fer_demo.web.decoder import read_exactly
@@ -159,7 +159,7 @@ class VideoJob:
 
     def _read(self) -> None:
         sizes = self._desk.limits
-        options = {"name": self.name, "model": MODEL, "fps": self._wishes.fps, "video": self._wishes.video}
+        options: dict[str, Any] = {"name": self.name, "model": MODEL, "fps": self._wishes.fps, "video": self._wishes.video}
         options |= {"minutes": sizes.video_minutes, "memory_mb": sizes.video_memory_mb, "out_mb": sizes.video_out_mb}
         head = json.dumps(options | {"niceness": 10}).encode()
         self._process = process = _process()
@@ -199,7 +199,11 @@ class VideoJob:
                 self.problem = content.decode("utf-8", "replace")
                 return
             else:
-                self.result = VideoResult.from_message(self.name, content, files)
+                result = VideoResult.from_message(self.name, content, files)
+                if self._late and not result.complete:
+                    most = f"This server reads one video for {self._desk.limits.video_seconds:g} seconds."
+                    result = replace(result, notes=(*result.notes, most))
+                self.result = result
                 return
 
     def _why_it_died(self) -> str:
@@ -220,7 +224,7 @@ class VideoJob:
             process = self._process
             if process is None:
                 continue
-            late = self._begun is not None and now - self._begun > self._desk.limits.video_seconds
+            late = self._late = self._begun is not None and now - self._begun > self._desk.limits.video_seconds
             if self._left or (self._stopping is not None and now - self._stopping > STOP_SECONDS):
                 process.kill()
             elif (late or self.cancelled) and self._stopping is None:
@@ -267,7 +271,12 @@ class VideoDesk:
         self._lock = threading.Lock()
 
     def start(
-        self, data: bytes, name: str, visitor: str, wishes: Wishes | None = None, there: Callable[[], bool] = lambda: True
+        self,
+        data: bytes,
+        name: str,
+        visitor: str,
+        wishes: Wishes | None = None,
+        there: Callable[[], bool] = lambda: True,
     ) -> VideoJob:
         """Has a video read as soon as its turn comes.
 
