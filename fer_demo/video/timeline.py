@@ -172,8 +172,9 @@ class Timeline:
         rows: list[list[float | None]] = []
         for i, (time, total, count) in enumerate(zip(line.times, line.sums, line.counts, strict=True)):
             if i and time - line.times[i - 1] > max(0.5, 3 * line.seconds):  # a gap where nobody was
-                times.append(round(line.times[i - 1] + line.seconds, 2))
-                rows.append([None] * len(LABELS))
+                # At both ends, since Plotly takes nothing for zero where it stacks, and draws a line to it.
+                times += [round(line.times[i - 1] + 0.01, 2), round(time - 0.01, 2)]
+                rows += [[None] * len(LABELS)] * 2
             times.append(round(time, 2))
             rows.append([round(float(v), 3) for v in total / count])
         return {"person": number, "t": times, "values": [list(column) for column in zip(*rows, strict=True)]}

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-__all__ = ["HEAD_BYTES", "RAW_PHOTO", "is_raw_photo", "may_be_meant", "what_it_is"]
+__all__ = ["HEAD_BYTES", "RAW_PHOTO", "is_raw_photo", "may_be_meant", "tells_of_a_video", "what_it_is"]
 
 HEAD_BYTES = 4096
 """Bytes from the start of a file that `what_it_is` looks at."""
@@ -106,6 +106,11 @@ def may_be_meant(head: bytes) -> bool:
     if words is None:
         return head.startswith(_PICTURE_STARTS) or head[4:8] == b"ftyp" or head[8:12] == b"WEBP"
     return not words.startswith(("a sound", "a web page", "an array"))
+
+
+def tells_of_a_video(sentence: str) -> bool:
+    """Whether a sentence says of a file, in the words of `what_it_is`, that it is a video."""
+    return " is a video (" in sentence
 
 
 def is_raw_photo(tags: Any) -> bool:

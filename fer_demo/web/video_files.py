@@ -9,6 +9,7 @@ from fer_demo.video.analysis import FrameAnswer
 from fer_demo.video.extra import need
 from fer_demo.video.reading import Notes
 from fer_demo.video.tables import Table
+from fer_demo.web.video_result import KINDS
 
 MB = 2**20
 
@@ -80,7 +81,7 @@ class File:
     """One file on its way: it takes answers until it is finished, or has become too large.
 
     Args:
-        name: What it is called in a sentence.
+        ending: Of its name, a key of `fer_demo.web.video_result.KINDS`.
         to: Where it is written.
         make: Makes what writes it.
         notes: Where to say that it was left out.
@@ -88,9 +89,9 @@ class File:
     """
 
     def __init__(
-        self, name: str, to: Packed | Bounded, make: Callable[[BinaryIO], Table], notes: Notes, most_mb: float
+        self, ending: str, to: Packed | Bounded, make: Callable[[BinaryIO], Table], notes: Notes, most_mb: float
     ) -> None:
-        self.name, self._to, self._notes, self._most_mb = name, to, notes, most_mb
+        self.ending, self._to, self._notes, self._most_mb = ending, to, notes, most_mb
         self._table: Table | None = None
         self._do(lambda: setattr(self, "_table", make(cast("BinaryIO", to))))
 
@@ -110,4 +111,4 @@ class File:
             step()
         except (OSError, need("av").FFmpegError):  # FFmpeg has errors of its own for a file that takes no more
             self._table, self._to = None, Packed(0)
-            self._notes.add(f"{self.name} is not here: it would have more than {self._most_mb:g} MB.")
+            self._notes.add(f"The {KINDS[self.ending][0]} is not here: it would have more than {self._most_mb:g} MB.")

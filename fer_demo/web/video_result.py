@@ -12,7 +12,7 @@ from fer_demo.video.timeline import Moment, MomentFace, Portrait
 KINDS = {
     "csv": ("CSV", "text/csv"),
     "json": ("JSON", "application/json"),
-    "vtt": ("subtitles", "text/vtt"),
+    "vtt": ("subtitle file", "text/vtt"),
     "html": ("report", "text/html"),
     "mp4": ("video with boxes", "video/mp4"),
 }

@@ -139,7 +139,7 @@ class _Reading:
         summary = self.total.to_dict()
         for file in files:
             if (content := file.finish(summary)) is not None:
-                self.tell(FILE, file.name.encode().ljust(8) + content)
+                self.tell(FILE, file.ending.encode().ljust(8) + content)
         persons = self.timeline.persons()
         shown = {"info": asdict(self.info), "model": model, "complete": complete}
         shown |= {"summary": summary, "words": in_words(summary), "persons": persons}

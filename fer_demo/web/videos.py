@@ -102,8 +102,8 @@ class VideoJob:
         return None if self._process is None else self._process.pid
 
     def ahead(self) -> int:
-        """How many videos come before this one; 0 from its turn on."""
-        return 0 if self._place is None or self._begun is not None else self._place.ahead()
+        """How many videos come before this one, with one that is being read; 0 from its turn on."""
+        return 1 + self._place.ahead() if self._place is not None and self.waiting() else 0
 
     def waiting(self) -> bool:
         """Whether its turn has not come yet."""
@@ -159,7 +159,12 @@ class VideoJob:
 
     def _read(self) -> None:
         sizes = self._desk.limits
-        options: dict[str, Any] = {"name": self.name, "model": MODEL, "fps": self._wishes.fps, "video": self._wishes.video}
+        options: dict[str, Any] = {
+            "name": self.name,
+            "model": MODEL,
+            "fps": self._wishes.fps,
+            "video": self._wishes.video,
+        }
         options |= {"minutes": sizes.video_minutes, "memory_mb": sizes.video_memory_mb, "out_mb": sizes.video_out_mb}
         head = json.dumps(options | {"niceness": 10}).encode()
         self._process = process = _process()
@@ -201,8 +206,8 @@ class VideoJob:
             else:
                 result = VideoResult.from_message(self.name, content, files)
                 if self._late and not result.complete:
-                    most = f"This server reads one video for {self._desk.limits.video_seconds:g} seconds."
-                    result = replace(result, notes=(*result.notes, most))
+                    spent = f"This server reads one video for {self._desk.limits.video_seconds:g} seconds."
+                    result = replace(result, notes=(*result.notes, spent))
                 self.result = result
                 return
 

@@ -1,5 +1,7 @@
 """What the Video page shows of a result: timelines beside the chosen moment, a card a person, downloads."""
 
+import base64
+import html
 from pathlib import PurePath
 
 import streamlit as st
@@ -7,6 +9,7 @@ import streamlit as st
 from fer_demo.emotions import COLORS, LABELS
 from fer_demo.video.figures import share_figure, timeline_figure
 from fer_demo.video.summary import clock
+from fer_demo.video.timeline import MomentFace
 from fer_demo.web.video_result import KINDS, VideoResult
 from fer_demo.web.videos import MARKED
 from fer_demo.wording import ADJECTIVES, percent
@@ -102,14 +105,21 @@ def _moment(result: VideoResult) -> float | None:
     moment = moments[at]
     words = "; ".join(f"person {face.person} {face.says}" for face in moment.faces) or "nobody"
     place.image(moment.frame, width="stretch", alt=f"The frame at {_stamp(moment.time)}: {words}")
-    for face in moment.faces:
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            if face.crop:
-                st.image(face.crop, width=56, alt=f"Person {face.person} as the network saw it")
-            st.markdown(f"**Person {face.person}** {look.plain(face.says)}", width="stretch")
+    if moment.faces:
+        st.html(f'<div style="display:grid;gap:.5rem">{"".join(map(_face, moment.faces))}</div>')
     if not moment.faces:
         st.caption("Nobody is seen at this moment.")
     return moment.time
+
+
+def _face(face: MomentFace) -> str:
+    """A face of the chosen moment as HTML: what the network saw, and the answer."""
+    crop = ""
+    if face.crop:
+        source = f"data:image/jpeg;base64,{base64.b64encode(face.crop).decode()}"
+        crop = f'<img src="{source}" width="56" height="56" alt="Person {face.person} as the network saw it">'
+    said = f"<div><b>Person {face.person}</b> {html.escape(face.says)}</div>"
+    return f'<div style="display:flex;gap:.75rem;align-items:center">{crop}{said}</div>'
 
 
 def _legend() -> None:

@@ -12,6 +12,7 @@ PAGES = {
     "/": "What does this face look like?",
     "/?sample=astronaut": "Download CSV",
     "/live": "sent to this server",
+    "/video": "Choose a video",
     "/api": "Ask it from a program",
     "/explain": "Why this answer?",
     "/robustness": "Robustness",
