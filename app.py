@@ -22,6 +22,7 @@ PAGES = {
         ("pages/predict.py", "Predict", ":material/face:"),
         ("pages/folder.py", "Folder", ":material/photo_library:"),
         ("pages/live.py", "Live", ":material/videocam:"),
+        ("pages/video.py", "Video", ":material/movie:"),
         ("pages/api.py", "API", ":material/api:"),
     ],
     "Understand": [

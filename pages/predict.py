@@ -101,7 +101,7 @@ with left:
             samples()
 with answer:
     if problem := st.session_state.get("problem"):
-        st.error(look.plain(problem), icon=":material/error:")
+        look.problem(problem)
     if photo:
         look.photo_with_boxes(photo)
         look.answers(photo)

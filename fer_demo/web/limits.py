@@ -20,8 +20,7 @@ class Limits:
     """What is accepted; megabytes are 2²⁰ bytes.
 
     Attributes:
-        upload_mb: Megabytes of one file; ``server.maxUploadSize`` in .streamlit/config.toml is the same for the pages'
-            own uploader.
+        upload_mb: Megabytes of one picture.
         request_mb: Megabytes of one request with several files.
         request_files: Files of one request.
         album: Pictures that are answered together, from several files or an archive.
@@ -39,6 +38,15 @@ class Limits:
         readers: Pictures in which faces are looked for at the same time; 0 is one for each core.
         waiting: Requests that may wait, of all visitors together.
         waiting_per_visitor: Requests of one address that may wait.
+        video_mb: Megabytes of a video.
+        video_held_mb: Megabytes of videos that may come in ten minutes, and that may wait or be read at a time, of all
+            visitors together.
+        video_minutes: Minutes of a video; a longer one is refused.
+        video_workers: Videos that are read at the same time, each in a process of its own.
+        video_waiting: Videos that may wait, of all visitors together.
+        video_seconds: For reading a video; what is done by then is shown.
+        video_memory_mb: Megabytes of memory for reading a video, the video itself among them.
+        video_out_mb: Megabytes of one file that can be downloaded, such as the video with boxes.
     """
 
     upload_mb: float = 20
@@ -58,6 +66,14 @@ class Limits:
     readers: int = 0
     waiting: int = 200
     waiting_per_visitor: int = 100
+    video_mb: float = 200
+    video_held_mb: float = 1000
+    video_minutes: float = 20
+    video_workers: int = 1
+    video_waiting: int = 10
+    video_seconds: float = 900
+    video_memory_mb: float = 2000
+    video_out_mb: float = 200
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Limits":

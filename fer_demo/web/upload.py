@@ -31,6 +31,7 @@ from starlette.types import ASGIApp, Lifespan
 
 from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.vision.images import IMAGE_EXTENSIONS, ImageError
+from fer_demo.vision.kinds import tells_of_a_video
 from fer_demo.web.answering import Answer, desk, visitor_of
 from fer_demo.web.bundles import Bundle
 from fer_demo.web.fair_queue import BusyError
@@ -274,7 +275,9 @@ def _told(content: str, handed_over: bool) -> str:
 
 def _note(text: str, error: bool = False) -> str:
     kind = 'class="note error" role="alert"' if error else 'class="note" role="status"'
-    return f"<div {kind}>{html.escape(text)}</div>"
+    # The widget stands in a frame of a page; the link opens in place of that page.
+    more = ' <a href="../video" target="_top">Open the page Video</a>.' if tells_of_a_video(text) else ""
+    return f"<div {kind}>{html.escape(text)}{more}</div>"
 
 
 def plain_theme() -> gr.themes.Base:

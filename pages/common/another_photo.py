@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from fer_demo.web.limits import limits
 from pages.common import state
 
 
@@ -14,7 +15,14 @@ def uploader(key: str) -> None:
     Args:
         key: The widget's key.
     """
-    st.file_uploader("Choose a photo", type=state.PICTURES, key=key, on_change=state.ask_widget, args=(key,))
+    st.file_uploader(
+        "Choose a photo",
+        type=state.PICTURES,
+        key=key,
+        on_change=state.ask_widget,
+        args=(key,),
+        max_upload_size=max(1, int(limits().upload_mb)),  # the server's is that of a video
+    )
 
 
 @contextmanager

@@ -14,6 +14,7 @@ PAGES = {
     "/?sample=astronaut": "Download CSV",
     "/folder": "Up to 1,000 photos",
     "/live": "sent to this server",
+    "/video": "Choose a video",
     "/api": "Ask it from a program",
     "/explain": "Why this answer?",
     "/robustness": "Robustness",
