@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
-from fer_demo.video.analysis import FrameAnswer
+from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.extra import need
 from fer_demo.video.reading import Notes
 from fer_demo.video.tables import Table
