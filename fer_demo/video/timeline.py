@@ -13,7 +13,7 @@ from PIL import Image
 
 from fer_demo.annotate import draw_faces
 from fer_demo.emotions import LABELS
-from fer_demo.video.analysis import FrameAnswer, VideoFace
+from fer_demo.video.answers import FrameAnswer, VideoFace
 from fer_demo.video.summary import UNREADABLE, state_of
 
 POINTS = 1_000
