@@ -55,3 +55,14 @@ def test_nothing_serious(visit, path, scheme):
         frame.evaluate(AXE)
         found += [finding for finding in frame.evaluate(SCRIPT) if is_ours(*finding[:2])]
     assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_about_a_video(visit, scheme):
+    pytest.importorskip("av", reason="the video extra is not installed")
+    visitor = visit(width=1280 if scheme == "light" else 390, path="/video", color_scheme=scheme)
+    visitor.page.get_by_role("button", name="Try a sample clip").click()
+    visitor.sees("Download CSV")
+    visitor.page.wait_for_timeout(1500)
+    visitor.page.evaluate(AXE)
+    assert [finding for finding in visitor.page.evaluate(SCRIPT) if is_ours(*finding[:2])] == []
