@@ -6,7 +6,7 @@ import time
 import pytest
 
 pytest.importorskip("av", reason="the video extra is not installed")
-from app_pages.actions import button, open_page, texts
+from actions import button, open_page, texts
 
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.video import clips

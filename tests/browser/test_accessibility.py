@@ -78,3 +78,12 @@ def test_nothing_serious_in_a_full_folder(visit, scheme, tmp_path):
     visitor.widget.get_by_text("3 of 4 photos read").wait_for()
     visitor.sees("4 photos")
     assert findings(visitor) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_serious_about_a_video(visit, scheme):
+    pytest.importorskip("av", reason="the video extra is not installed")
+    visitor = visit(width=1280 if scheme == "light" else 390, path="/video", color_scheme=scheme)
+    visitor.page.get_by_role("button", name="Try a sample clip").click()
+    visitor.sees("Download CSV")
+    assert findings(visitor) == []
