@@ -38,11 +38,7 @@ def add_a_photo() -> None:
         if frame == "slow":
             st.caption("The part above is slow to load. This one does the same:")
         uploader("file")
-    st.page_link(
-        "pages/folder.py",
-        label="Many photos, a folder or a large ZIP: the page Folder",
-        icon=":material/photo_library:",
-    )
+    st.page_link("pages/folder.py", label="Many photos, a folder or a large ZIP", icon=":material/photo_library:")
     alone = f" [Keep them on your own machine]({state.base_path()}{ADDRESS.strip('/')}/)." if has_browser_page() else ""
     st.caption(
         f":material/lock: Photos stay in this server's memory while this page is open, and {STAY_MINUTES} minutes "

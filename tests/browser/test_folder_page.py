@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fer_demo.vision.samples import SAMPLES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -30,7 +32,8 @@ def many(tmp_path_factory) -> list[Path]:
 def arrive(visit, **options):
     """A visitor on the page, by the menu: whoever loads it by its address has Streamlit look for itself below it."""
     visitor = visit(**options)
-    visitor.sees("No photo at hand?")
+    visitor.counts(visitor.page.locator(".st-key-samples img"), len(SAMPLES))
+    visitor.sees("No photo at hand?")  # with all its pictures, which the server forgets once the page is left
     visitor.page.get_by_role("link", name="Folder", exact=True).click()
     visitor.widget.get_by_role("button", name="Choose a folder").wait_for()
     return visitor

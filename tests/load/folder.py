@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.load.serving import serve
 
 SECONDS = 900
+CLICK_SECONDS = 30
 SIDE = 640
 
 GROWTH_MB = 60
@@ -86,6 +87,8 @@ def measure(folder: Path, count: int) -> dict[str, float]:
                 asked = time.perf_counter()
                 button.click()
                 while not caption.filter(has_text=starts).count():
+                    if time.perf_counter() - asked > CLICK_SECONDS:
+                        raise RuntimeError(f"a click was not answered within {CLICK_SECONDS} s")
                     page.wait_for_timeout(20)
                 waits.append(time.perf_counter() - asked)
             page.wait_for_timeout(1000)
