@@ -154,9 +154,9 @@ window.ferFolder = (() => {
 
   function summary(state, end) {
     const none = !state.total && !state.problems.length;
-    const parts = none ? ["No photos were found in what was added."] : [`${number(state.read)} of ${number(state.total)} photos read, ${number(state.faces)} face${state.faces === 1 ? "" : "s"}.`];
+    const parts = none ? ["No photos were found in what was added."] : [`${number(state.read)} of ${number(state.total)} photo${state.total === 1 ? "" : "s"} read, ${number(state.faces)} face${state.faces === 1 ? "" : "s"}.`];
     if (end) parts.unshift(end);
-    if (state.leftOut) parts.push(`${number(state.leftOut)} other files left out.`);
+    if (state.leftOut) parts.push(`${number(state.leftOut)} other file${state.leftOut === 1 ? "" : "s"} left out.`);
     if (state.over) parts.push(`${number(state.over)} photos left out: this page takes ${number(limits.folder)}. fer-demo batch reads any number.`);
     const told = state.problems.slice(0, 3);
     if (state.problems.length > 3) told.push(`And ${number(state.problems.length - 3)} more of the kind.`);

@@ -41,7 +41,7 @@ from fer_demo.web.handover import HANDOVER, Delivery, Handover, Picture
 from fer_demo.web.limits import limits
 from fer_demo.web.shared import USER_ERRORS
 from fer_demo.web.uploads import UPLOADS, Upload, UploadStore
-from fer_demo.wording import count_faces
+from fer_demo.wording import count_faces, counted
 
 NOT_UPLOADED = "The picture has to be uploaded first; send a file. An upload can be asked about once, within a minute."
 
@@ -252,7 +252,7 @@ def _summary(delivery: Delivery, handed_over: bool) -> str:
         unread = len(delivery.pictures) - len(answers)
         more = f", {unread} could not be read" if unread else ""
         said = f"<b>{len(answers)} photos, {count_faces(len(faces))}{more}</b>"
-        left = f"<br>{delivery.left_out} other files were left out." if delivery.left_out else ""
+        left = f"<br>{counted(delivery.left_out, 'other file')} left out." if delivery.left_out else ""
         return _told(f"{said}{left}", handed_over)
     if not faces:
         return _told("No face found." + (" The page says what to try." if handed_over else ""), handed_over)

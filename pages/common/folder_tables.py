@@ -14,6 +14,7 @@ from fer_demo.emotions import LABELS
 from fer_demo.figures import count_bars
 from fer_demo.web.folder import NO_FACE, UNREAD, UNTOLD, Folder
 from fer_demo.web.limits import limits
+from fer_demo.wording import counted
 from pages.common import look
 
 SHOWN = ("file", "face", "label", "confidence", "unsure", "flags", "status", "error")
@@ -25,10 +26,10 @@ def summary(folder: Folder) -> None:
     pictures = folder.pictures
     counts = Counter(one.label for one in pictures)
     faces = sum(len(one.data.get("faces", ())) for one in pictures)
-    st.header(f"{len(pictures):,} photos", anchor=False)
+    st.header(counted(len(pictures), "photo"), anchor=False)
     told = [f"{faces:,} faces", *(f"{label} {counts[label]:,}" for label in (UNTOLD, NO_FACE, UNREAD) if counts[label])]
     if folder.left_out:
-        told.append(f"{folder.left_out:,} other files left out")
+        told.append(f"{counted(folder.left_out, 'other file')} left out")
     names = ", ".join(resolve(model).name for model in dict.fromkeys(one.model for one in pictures if one.thumbnail))
     st.caption(
         f"{'  ·  '.join(told)}{f'  ·  answered by {names}' if names else ''}. A photo counts by its largest face that "

@@ -89,7 +89,7 @@ def test_an_archive_is_taken_apart_in_the_browser(visit, many, tmp_path):
     (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 ...")
     visitor = arrive(visit)
     visitor.add(tmp_path / "all.zip")
-    visitor.widget.get_by_text("15 of 16 photos read, 15 faces. 1 other files left out.").wait_for()
+    visitor.widget.get_by_text("15 of 16 photos read, 15 faces. 1 other file left out.").wait_for()
     visitor.sees("16 photos")
     visitor.sees("could not be read 1")
     files = [row["file"] for row in rows(visitor)]
@@ -106,7 +106,7 @@ def test_a_folder_is_chosen(visit, many, tmp_path):
     (tmp_path / "trip" / "list.txt").write_text("no picture")
     visitor = arrive(visit)
     visitor.widget.locator("input[webkitdirectory]").set_input_files(tmp_path / "trip")
-    visitor.widget.get_by_text("3 of 3 photos read, 3 faces. 1 other files left out.").wait_for()
+    visitor.widget.get_by_text("3 of 3 photos read, 3 faces. 1 other file left out.").wait_for()
     visitor.sees("3 photos")
     assert sorted(row["file"] for row in rows(visitor)) == [f"trip/{number}/same.jpg" for number in range(3)]
 

@@ -13,7 +13,7 @@ SECONDS = 900
 CLICK_SECONDS = 30
 SIDE = 640
 
-GROWTH_MB = 60
+GROWTH_MB = 100
 """What the small pictures and the last files of 500 photos may take, as the server's own memory grows."""
 
 # How long the page's script did not run: what a visitor feels as a page that hangs.
