@@ -35,3 +35,14 @@ def another_photo(key: str) -> Iterator[None]:
     with st.popover("Another photo", icon=":material/add_a_photo:"):
         uploader(key)
         yield
+
+
+def other_ways() -> None:
+    """Where to go with more than a photo."""
+    with st.container(horizontal=True, key="other_ways"):
+        for page, title, icon in (
+            ("pages/folder.py", "Many photos", ":material/photo_library:"),
+            ("pages/live.py", "The camera, live", ":material/videocam:"),
+            ("pages/video.py", "A video", ":material/movie:"),
+        ):
+            st.page_link(page, label=title, icon=icon, width="content")
