@@ -20,7 +20,9 @@ ICON = Path(__file__).parent / "pages" / "common" / "icon.svg"
 PAGES = {
     "Use": [
         ("pages/predict.py", "Predict", ":material/face:"),
+        ("pages/folder.py", "Folder", ":material/photo_library:"),
         ("pages/live.py", "Live", ":material/videocam:"),
+        ("pages/video.py", "Video", ":material/movie:"),
         ("pages/api.py", "API", ":material/api:"),
     ],
     "Understand": [
@@ -45,7 +47,7 @@ def main() -> None:
         for group, entries in PAGES.items()
     }
     page = st.navigation(pages)
-    if page.title != "Predict":  # which has a door of its own, for its widget
+    if page.title not in ("Predict", "Folder"):  # which have doors of their own, for their widget
         door()
     try:
         page.run()

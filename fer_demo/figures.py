@@ -109,6 +109,30 @@ def probability_bars(
     return fig
 
 
+def count_bars(counts: Mapping[str, int], *, height: int = 240) -> go.Figure:
+    """Upright bars, one for each class in its colour and the given order, with the number on top.
+
+    Args:
+        counts: Class name to how many there are.
+        height: Height of the figure in pixels.
+    """
+    names, values = list(counts), list(counts.values())
+    bars = go.Bar(
+        x=names,
+        y=values,
+        marker={"color": [COLORS[name] for name in names], "cornerradius": 4},
+        text=[f"{value:,}" for value in values],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{x}: %{y:,}<extra></extra>",
+    )
+    fig = blank_figure(height, showlegend=False, bargap=0.3, margin={"l": 4, "r": 4, "t": 34, "b": 4})
+    fig.add_trace(bars)
+    fig.update_xaxes(showgrid=False)
+    fig.update_yaxes(visible=False)
+    return fig
+
+
 def standalone_html(figure: go.Figure, title: str, note: str = "") -> str:
     """A figure as a whole HTML file that opens without a connection: Plotly is inside it.
 

@@ -88,6 +88,11 @@ def in_words(probabilities: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {percent(p)}" for name, p in ranked(probabilities))
 
 
+def counted(n: int, what: str) -> str:
+    """``"1 photo"``, ``"2 photos"``, ``"1,000 photos"``; `what` is the word for one."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def count_faces(n: int) -> str:
     """``"no face"``, ``"1 face"``, ``"2 faces"`` and so on."""
     return "no face" if n == 0 else "1 face" if n == 1 else f"{n} faces"

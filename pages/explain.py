@@ -15,7 +15,7 @@ except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
 if problem := st.session_state.get("problem"):
-    st.error(look.plain(problem), icon=":material/error:")
+    look.problem(problem)
 photo, face = state.current_photo(), state.chosen_face()
 if photo is None or face is None:
     explain_choices.no_face()

@@ -7,7 +7,7 @@ import streamlit as st
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
 from pages.common import album, links, look, state
-from pages.common.another_photo import uploader
+from pages.common.another_photo import other_ways, uploader
 from pages.common.door import door
 from pages.common.sample_gallery import samples
 
@@ -38,6 +38,7 @@ def add_a_photo() -> None:
         if frame == "slow":
             st.caption("The part above is slow to load. This one does the same:")
         uploader("file")
+    other_ways()
     alone = f" [Keep them on your own machine]({state.base_path()}{ADDRESS.strip('/')}/)." if has_browser_page() else ""
     st.caption(
         f":material/lock: Photos stay in this server's memory while this page is open, and {STAY_MINUTES} minutes "
@@ -96,7 +97,7 @@ with left:
             samples()
 with answer:
     if problem := st.session_state.get("problem"):
-        st.error(look.plain(problem), icon=":material/error:")
+        look.problem(problem)
     if photo:
         look.photo_with_boxes(photo)
         look.answers(photo)

@@ -19,7 +19,7 @@ except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
 if problem := st.session_state.get("problem"):
-    st.error(look.plain(problem), icon=":material/error:")
+    look.problem(problem)
 look.model_note()
 with another_photo("robustness_file"):
     st.caption("Or try a sample")

@@ -2,31 +2,15 @@
 
 import base64
 import html
-import io
 import json
-from dataclasses import dataclass
 from typing import Any, BinaryIO
 from urllib.parse import quote
-
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from fer_demo.emotions import COLORS, DISCLAIMER, LABELS
 from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.extra import VideoError
-from fer_demo.video.summary import UNREADABLE, clock, in_words, state_of
-
-POINTS = 1_000
-"""Most points of a person's timeline; when there are more, neighbours are averaged."""
-
-MOMENTS = 200
-"""Most frames that are shown; when there are more, every second one goes."""
-
-PERSONS = 40
-"""Of more persons, those who were seen for longest have a timeline."""
-
-_FRAME_SIDE, _CROP_SIDE = 320, 96
+from fer_demo.video.summary import clock, in_words
+from fer_demo.video.timeline import Timeline
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;color:#23242f;background:#fff}
@@ -68,17 +52,6 @@ _POLICY = (
 )
 
 
-@dataclass
-class _Line:
-    """A person's probabilities, averaged over bins of time."""
-
-    seconds: float
-    times: list[float]
-    sums: list[NDArray[np.float64]]
-    counts: list[int]
-    frames: int = 0
-
-
 class Report:
     """Writes the report when all is done; what it keeps does not grow with the video's length.
 
@@ -87,70 +60,44 @@ class Report:
         title: The video's name.
         model: The checkpoint's name.
         video: The annotated video, as a path from the report's folder; None for none.
+        timeline: Where another one collects what is shown; None collects it here.
 
     Raises:
         VideoError: If Plotly is not installed.
     """
 
-    def __init__(self, file: BinaryIO, title: str, model: str, video: str | None = None) -> None:
+    def __init__(
+        self, file: BinaryIO, title: str, model: str, video: str | None = None, timeline: Timeline | None = None
+    ) -> None:
         try:
             from plotly.offline import get_plotlyjs
         except ModuleNotFoundError:
             raise VideoError("The report needs Plotly; run `pip install 'fer-demo[video]'`.") from None
         self._plotly = get_plotlyjs
         self._file, self._title, self._model, self._video = file, title, model, video
-        self._lines: dict[int, _Line] = {}
-        self._moments: list[dict[str, Any]] = []
-        self._between, self._due = 0.5, -1.0
+        self._timeline = timeline or Timeline()
+        self._theirs = timeline is not None
 
     def add(self, answer: FrameAnswer) -> None:
         """Takes the answer for one frame."""
-        for face in answer.faces:
-            if face.readable:
-                self._add_point(face.person, answer.time, np.array([face.probabilities[label] for label in LABELS]))
-        if answer.time >= self._due and answer.pixels is not None:
-            self._add_moment(answer, answer.pixels)
-
-    def _add_point(self, person: int, time: float, values: NDArray[np.float64]) -> None:
-        line = self._lines.setdefault(person, _Line(0.1, [], [], []))
-        line.frames += 1
-        if line.times and time - line.times[-1] < line.seconds:
-            line.sums[-1] = line.sums[-1] + values
-            line.counts[-1] += 1
-            return
-        line.times.append(time)
-        line.sums.append(values)
-        line.counts.append(1)
-        if len(line.times) > POINTS:
-            pairs = range(0, len(line.times), 2)
-            line.times = line.times[::2]
-            line.sums = [sum(line.sums[i : i + 2], np.zeros(len(LABELS))) for i in pairs]
-            line.counts = [sum(line.counts[i : i + 2]) for i in pairs]
-            line.seconds *= 2
-        if len(self._lines) > 4 * PERSONS:  # those who were there for shortest make room
-            shortest = min((k for k in self._lines if k != person), key=lambda k: self._lines[k].frames)
-            del self._lines[shortest]
-
-    def _add_moment(self, answer: FrameAnswer, pixels: NDArray[np.uint8]) -> None:
-        faces = []
-        for face in answer.faces[:20]:
-            says = face.sentence if state_of(face) != UNREADABLE else face.prediction.full_sentence
-            crop = None if face.crop is None else _jpeg(face.crop, _CROP_SIDE)
-            faces.append({"person": face.person, "says": says, "crop": crop})
-        moment = {"t": round(answer.time, 3), "clock": clock(answer.time), "faces": faces}
-        self._moments.append(moment | {"frame": _jpeg(pixels, _FRAME_SIDE)})
-        if len(self._moments) > MOMENTS:
-            self._moments = self._moments[::2]
-            self._between *= 2
-        self._due = answer.time + self._between
+        if not self._theirs:
+            self._timeline.add(answer)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Writes the file."""
-        longest = sorted(self._lines, key=lambda k: -self._lines[k].frames)[:PERSONS]
-        persons = [self._person(number) for number in sorted(longest)]
+        persons = self._timeline.persons()
+        moments = [
+            {
+                "t": one.time,
+                "clock": clock(one.time),
+                "faces": [{"person": f.person, "says": f.says, "crop": f.crop and _text(f.crop)} for f in one.faces],
+                "frame": _text(one.frame),
+            }
+            for one in self._timeline.moments
+        ]
         data = {
             "persons": persons,
-            "moments": self._moments,
+            "moments": moments,
             "labels": LABELS,
             "colors": [COLORS[label] for label in LABELS],
             "start": summary["start"],
@@ -159,7 +106,7 @@ class Report:
         said = dict(zip((p["person"] for p in summary["persons"]), in_words(summary), strict=True))
         plots = "".join(
             f'<h2>Person {n}</h2><p class="note">{html.escape(said.get(n, ""))}</p><div class="plot" id="p{n}"></div>'
-            for n in sorted(longest)
+            for n in (one["person"] for one in persons)
         )
         address = html.escape(quote(self._video)) if self._video else ""
         video = f'<video controls preload="metadata" src="{address}"></video>' if address else ""
@@ -179,22 +126,6 @@ class Report:
         )
         self._file.write(page.encode())
 
-    def _person(self, number: int) -> dict[str, Any]:
-        line = self._lines[number]
-        times: list[float | None] = []
-        rows: list[list[float | None]] = []
-        for i, (time, total, count) in enumerate(zip(line.times, line.sums, line.counts, strict=True)):
-            if i and time - line.times[i - 1] > max(0.5, 3 * line.seconds):  # a gap where nobody was
-                times.append(round(line.times[i - 1] + line.seconds, 2))
-                rows.append([None] * len(LABELS))
-            times.append(round(time, 2))
-            rows.append([round(float(v), 3) for v in total / count])
-        return {"person": number, "t": times, "values": [list(column) for column in zip(*rows, strict=True)]}
 
-
-def _jpeg(picture: NDArray[np.uint8], side: int) -> str:
-    image = Image.fromarray(picture)
-    image.thumbnail((side, side))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=70)
-    return base64.b64encode(file.getvalue()).decode()
+def _text(jpeg: bytes) -> str:
+    return base64.b64encode(jpeg).decode()

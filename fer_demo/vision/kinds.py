@@ -3,12 +3,15 @@
 import re
 from typing import Any
 
-__all__ = ["HEAD_BYTES", "RAW_PHOTO", "is_raw_photo", "may_be_meant", "what_it_is"]
+__all__ = ["HEAD_BYTES", "RAW_PHOTO", "is_raw_photo", "may_be_meant", "tells_of_a_video", "what_it_is"]
 
 HEAD_BYTES = 4096
 """Bytes from the start of a file that `what_it_is` looks at."""
 
-_VIDEO = "a video ({}), not a picture; read it with `fer-demo video`, or save a frame of it as JPEG or PNG."
+_VIDEO = (
+    "a video ({}), not a picture; read it with `fer-demo video` or on the app's page Video, or save a frame of it as "
+    "JPEG or PNG."
+)
 _AUDIO = "a sound file ({}), not a picture; choose a photo."
 _ARCHIVE = "an archive ({}), which is not unpacked; unpack it and give the pictures, or their folder."
 _DOCUMENT = "a document ({}), not a picture; save the picture from it, or a page as JPEG or PNG."
@@ -103,6 +106,11 @@ def may_be_meant(head: bytes) -> bool:
     if words is None:
         return head.startswith(_PICTURE_STARTS) or head[4:8] == b"ftyp" or head[8:12] == b"WEBP"
     return not words.startswith(("a sound", "a web page", "an array"))
+
+
+def tells_of_a_video(sentence: str) -> bool:
+    """Whether a sentence says of a file, in the words of `what_it_is`, that it is a video."""
+    return " is a video (" in sentence
 
 
 def is_raw_photo(tags: Any) -> bool:

@@ -41,7 +41,8 @@ class Bundle:
         self.count = sum(1 if isinstance(part, Upload) else len(part[1]) for part in self._parts)
         if self.count > limits.album:
             raise ImageError(
-                f"{self.count} pictures were sent, more than the {limits.album} that are taken at a time; send fewer."
+                f"{self.count} pictures were sent, more than the {limits.album} that are taken at a time; send fewer, "
+                "or add them on the page Folder."
             )
 
     def __iter__(self) -> Iterator[Upload | ImageError]:

@@ -9,10 +9,11 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from fer_demo.web.answering import Answer
+from fer_demo.web.folder import Folder, Small
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ class _Ticket:
     delivery: Delivery | None = None
     delivered: float = 0.0
     kept: Delivery | None = None
+    folder: Folder | None = None
 
 
 @dataclass
 class Handover:
-    """A bounded, expiring, thread-safe store of at most one picture for each open page.
+    """A bounded, expiring, thread-safe store of at most one delivery and one folder for each open page.
 
     Attributes:
         max_tickets: Open pages at a time; the one unseen for longest makes room for a new one.
@@ -140,6 +142,49 @@ class Handover:
             ticket = self._seen(sid)
             return ticket.kept if ticket else None
 
+    def append(
+        self, sid: str | None, pictures: Iterable[Small], left_out: int = 0, *, most: int, originals: int, group: str
+    ) -> int | None:
+        """Adds photos to a page's folder. Renews.
+
+        Args:
+            sid: The page's ticket.
+            pictures: The photos.
+            left_out: Files that are no pictures.
+            most: Photos that a folder may hold; what is over is left out and counted.
+            originals: Bytes of files that a folder may hold.
+            group: A mark of this group; one that was added already is not added again.
+
+        Returns:
+            For how many more there is room; None if no page holds this ticket.
+        """
+        with self._lock:
+            self._drop_expired()
+            ticket = self._seen(sid) if sid else None
+            if ticket is None:
+                return None
+            folder = ticket.folder = ticket.folder or Folder()
+            if group not in folder.groups:
+                folder.add(pictures, left_out, most, originals)
+                folder.groups.add(group)
+                ticket.delivered = self.clock()
+                self._make_room()
+            return max(0, most - len(folder.pictures))
+
+    def folder(self, sid: str) -> Folder:
+        """What was added to a page's folder, which stays there; empty if there is none. Renews."""
+        with self._lock:
+            self._drop_expired()
+            ticket = self._seen(sid)
+            return ticket.folder.copy() if ticket and ticket.folder else Folder()
+
+    def count(self, sid: str) -> int:
+        """How many photos are in a page's folder. Renews."""
+        with self._lock:
+            self._drop_expired()
+            ticket = self._seen(sid)
+            return len(ticket.folder.pictures) if ticket and ticket.folder else 0
+
     def close(self, sid: str) -> None:
         """Forgets a ticket and the pictures under it."""
         with self._lock:
@@ -155,11 +200,11 @@ class Handover:
         """Forgets the oldest pictures as long as there is too much; what is still to be taken goes last."""
         total = 0
         for ticket in sorted(self._tickets.values(), key=lambda t: t.delivered)[::-1]:  # the newest first
-            for name in ("delivery", "kept"):
+            for name, without in (("delivery", None), ("kept", None), ("folder", Folder(lost=True))):
                 if (held := getattr(ticket, name)) is not None:
                     total += held.nbytes
                     if total > self.max_bytes:
-                        setattr(ticket, name, None)
+                        setattr(ticket, name, without)
 
     def _seen(self, sid: str) -> _Ticket | None:
         ticket = self._tickets.get(sid)

@@ -20,11 +20,12 @@ class Limits:
     """What is accepted; megabytes are 2²⁰ bytes.
 
     Attributes:
-        upload_mb: Megabytes of one file; ``server.maxUploadSize`` in .streamlit/config.toml is the same for the pages'
-            own uploader.
+        upload_mb: Megabytes of one picture.
         request_mb: Megabytes of one request with several files.
         request_files: Files of one request.
         album: Pictures that are answered together, from several files or an archive.
+        folder: Photos that one visitor may have on the page Folder.
+        folder_mb: Megabytes of their files that are kept beside the small pictures; of the oldest they go first.
         held_mb: Megabytes of uploads in memory, of all visitors together: arriving, or not asked about yet.
         upload_seconds: For an upload to arrive.
         held_seconds: For an upload to be asked about; it is forgotten then.
@@ -37,12 +38,23 @@ class Limits:
         readers: Pictures in which faces are looked for at the same time; 0 is one for each core.
         waiting: Requests that may wait, of all visitors together.
         waiting_per_visitor: Requests of one address that may wait.
+        video_mb: Megabytes of a video.
+        video_held_mb: Megabytes of videos that may come in ten minutes, and that may wait or be read at a time, of all
+            visitors together.
+        video_minutes: Minutes of a video; a longer one is refused.
+        video_workers: Videos that are read at the same time, each in a process of its own.
+        video_waiting: Videos that may wait, of all visitors together.
+        video_seconds: For reading a video; what is done by then is shown.
+        video_memory_mb: Megabytes of memory for reading a video, the video itself among them.
+        video_out_mb: Megabytes of one file that can be downloaded, such as the video with boxes.
     """
 
     upload_mb: float = 20
     request_mb: float = 100
     request_files: int = 30
     album: int = 200
+    folder: int = 1000
+    folder_mb: float = 16
     held_mb: float = 512
     upload_seconds: float = 120
     held_seconds: float = 60
@@ -54,6 +66,14 @@ class Limits:
     readers: int = 0
     waiting: int = 200
     waiting_per_visitor: int = 100
+    video_mb: float = 200
+    video_held_mb: float = 1000
+    video_minutes: float = 20
+    video_workers: int = 1
+    video_waiting: int = 10
+    video_seconds: float = 900
+    video_memory_mb: float = 2000
+    video_out_mb: float = 200
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Limits":

@@ -6,21 +6,43 @@
   const around = frame ? window.parent : null;
   const touch = window.matchMedia("(pointer: coarse)").matches;
 
-  const say = (text) => {
+  const folder = window.ferFolder; // on the page Folder, whose photos are sent in groups
+  const most = window.ferUpload.limits.files;
+
+  const say = (text, bad = true) => {
     const note = document.querySelector("#answer .note");
     if (note) {
       note.textContent = text;
-      note.setAttribute("role", "alert");
-      note.classList.add("error");
+      note.setAttribute("role", bad ? "alert" : "status");
+      note.classList.toggle("error", bad);
     }
   };
+
+  // More than one request takes: the page Folder is for them.
+  function tooMany(list) {
+    if (list.length <= most) return false;
+    const link = Object.assign(document.createElement("a"), { textContent: "page Folder", target: "_blank" });
+    link.href = new URL("../folder", location.href).href;
+    link.addEventListener("click", (event) => { // a frame may not lead the page elsewhere, but its own link does
+      const own = [...(around?.document.querySelectorAll("a[href]") ?? [])].find((a) => a.href.split("?")[0] === link.href);
+      if (!own) return;
+      event.preventDefault();
+      own.click();
+    });
+    const number = (n) => n.toLocaleString("en");
+    say(`${number(list.length)} files are more than the ${most} that are taken here at a time; add them on the `);
+    document.querySelector("#answer .note")?.append(link, `, which takes ${number(window.ferUpload.limits.folder)}.`);
+    return true;
+  }
 
   const fileInput = () => document.querySelector("input[type=file]");
 
   function give(files) {
+    if (folder) return folder.take(files ?? []);
     const list = [...(files ?? [])].filter((file) => file.size > 0);
     const input = fileInput();
     if (!list.length || !input) return false;
+    if (tooMany(list)) return true;
     const box = new DataTransfer();
     list.forEach((file) => box.items.add(file));
     input.files = box.files;
@@ -31,7 +53,7 @@
   function fit() {
     if (!frame) return;
     // Of the parts, not of what holds them: that is as high as the frame.
-    const parts = [...document.querySelectorAll("#choose, #answer .note, #camera")];
+    const parts = [...document.querySelectorAll("#choose, #answer .note, #camera, #sending")];
     const height = `${Math.ceil(Math.max(...parts.map((e) => e.getBoundingClientRect().bottom)) + scrollY) + 22}px`;
     frame.style.height = height;
     // What Streamlit puts around a frame has its first height.
@@ -53,7 +75,8 @@
       out();
       if (event.dataTransfer?.files.length) {
         event.preventDefault();
-        give(event.dataTransfer.files);
+        if (folder) folder.drop(event.dataTransfer);
+        else give(event.dataTransfer.files);
       }
     };
     const paste = (event) => {
@@ -115,7 +138,24 @@
   function start(button) {
     const input = fileInput();
     if (input) input.accept = "image/*,.heic,.heif,.avif,.tif,.tiff,.zip,application/zip";
-    if (navigator.mediaDevices?.getUserMedia && !touch) button.parentElement.append(camera());
+    if (folder) {
+      const delivered = () => around?.postMessage({ ferDemo: "delivered", mark: `${Math.random()}` }, location.origin);
+      const busy = (box) => {
+        document.querySelector("#sending")?.remove();
+        document.querySelector("#answer").style.display = box ? "none" : "";
+        if (box) button.parentElement.append(box);
+        fit();
+      };
+      folder.start({ say, fit, busy, delivered }, button);
+    } else if (navigator.mediaDevices?.getUserMedia && !touch) button.parentElement.append(camera());
+    // Before Gradio sees what was chosen.
+    document.addEventListener("change", (event) => {
+      if (event.target !== fileInput() || !event.target.files.length) return;
+      if (folder ? folder.take(event.target.files) : tooMany([...event.target.files])) {
+        event.stopImmediatePropagation();
+        event.target.value = "";
+      }
+    }, true);
     const ends = [listen(document)];
     if (around) ends.push(listen(around.document));
     window.addEventListener("pagehide", () => ends.forEach((end) => end()));

@@ -7,6 +7,7 @@ same without Gradio.
 
 import asyncio
 import html
+import json
 import os
 import secrets
 import tempfile
@@ -29,16 +30,18 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
 from fer_demo.checkpoints import bundled_checkpoints
-from fer_demo.vision.images import ImageError
+from fer_demo.vision.images import IMAGE_EXTENSIONS, ImageError
+from fer_demo.vision.kinds import tells_of_a_video
 from fer_demo.web.answering import Answer, desk, visitor_of
 from fer_demo.web.bundles import Bundle
 from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.gradio_gate import GradioGate
+from fer_demo.web.groups import Groups
 from fer_demo.web.handover import HANDOVER, Delivery, Handover, Picture
 from fer_demo.web.limits import limits
 from fer_demo.web.shared import USER_ERRORS
 from fer_demo.web.uploads import UPLOADS, Upload, UploadStore
-from fer_demo.wording import count_faces
+from fer_demo.wording import count_faces, counted
 
 NOT_UPLOADED = "The picture has to be uploaded first; send a file. An upload can be asked about once, within a minute."
 
@@ -47,7 +50,12 @@ Uploaded = dict[str, Any]
 
 _MAX_SENTENCES = 3
 _STYLE = Path(__file__).with_name("upload.css")
-_SCRIPT = Path(__file__).with_name("upload.js")
+_SCRIPTS = tuple(Path(__file__).with_name(name) for name in ("zip.js", "folder.js", "upload.js"))
+
+_FOLDER_HINT = (
+    "Choose or drop many photos, a folder or a ZIP archive. JPEG, PNG, WebP, HEIC and others, up to {:g} MB each. "
+    "Nothing is written to disk."
+)
 
 _HINT = (
     "Several at once or a ZIP archive will do; drop them here, or paste one anywhere on the page. JPEG, PNG, WebP, "
@@ -152,12 +160,25 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
         pwa=False,
         theme=plain_theme(),
         css=_STYLE.read_text(encoding="utf-8"),
-        head=f"<script>{_SCRIPT.read_text(encoding='utf-8')}</script>",
+        head=_head(uploads),
     )
     inputs = {index: len(function.inputs) for index, function in blocks.fns.items()}
     api_inputs = next(len(function.inputs) for function in blocks.fns.values() if function.api_name == "predict")
     gate = GradioGate(application, uploads, inputs, api_inputs)
-    return Widget(gate, application.router.lifespan_context, application)
+    return Widget(Groups(gate, handover, uploads), application.router.lifespan_context, application)
+
+
+def _head(uploads: UploadStore) -> str:
+    """The widget's own scripts, and what they have to know of this server."""
+    sizes = uploads.limits
+    told = {"files": sizes.request_files, "request_mb": sizes.request_mb, "upload_mb": sizes.upload_mb}
+    known = {
+        "limits": told | {"folder": sizes.folder},
+        "endings": sorted(IMAGE_EXTENSIONS),
+        "hint": _FOLDER_HINT.format(sizes.upload_mb),
+    }
+    scripts = (f"window.ferUpload = {json.dumps(known)};", *(path.read_text(encoding="utf-8") for path in _SCRIPTS))
+    return "".join(f"<script>{script}</script>" for script in scripts)
 
 
 async def _leave_it(path: str | Path | None) -> str | None:
@@ -231,7 +252,7 @@ def _summary(delivery: Delivery, handed_over: bool) -> str:
         unread = len(delivery.pictures) - len(answers)
         more = f", {unread} could not be read" if unread else ""
         said = f"<b>{len(answers)} photos, {count_faces(len(faces))}{more}</b>"
-        left = f"<br>{delivery.left_out} other files were left out." if delivery.left_out else ""
+        left = f"<br>{counted(delivery.left_out, 'other file')} left out." if delivery.left_out else ""
         return _told(f"{said}{left}", handed_over)
     if not faces:
         return _told("No face found." + (" The page says what to try." if handed_over else ""), handed_over)
@@ -254,7 +275,9 @@ def _told(content: str, handed_over: bool) -> str:
 
 def _note(text: str, error: bool = False) -> str:
     kind = 'class="note error" role="alert"' if error else 'class="note" role="status"'
-    return f"<div {kind}>{html.escape(text)}</div>"
+    # The widget stands in a frame of a page; the link opens in place of that page.
+    more = ' <a href="../video" target="_top">Open the page Video</a>.' if tells_of_a_video(text) else ""
+    return f"<div {kind}>{html.escape(text)}{more}</div>"
 
 
 def plain_theme() -> gr.themes.Base:

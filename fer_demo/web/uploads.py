@@ -26,7 +26,7 @@ class Upload:
     """A file that somebody sent.
 
     Attributes:
-        name: The file's own name without folders; empty if it has none.
+        name: The file's own name, mostly without folders; empty if it has none.
         data: What is in it.
     """
 
@@ -87,12 +87,13 @@ class UploadStore:
             self._drop_old()
             return self._held()
 
-    async def receive(self, request: Request, field: str) -> list[Upload]:
+    async def receive(self, request: Request, field: str, *, folders: bool = False) -> list[Upload]:
         """Reads the files of a multipart request.
 
         Args:
             request: The request; nothing of its body has been read.
             field: Name of the form's field that holds them; others are refused.
+            folders: Leave the folders in the files' names.
 
         Returns:
             The files in their order, at least one.
@@ -107,13 +108,13 @@ class UploadStore:
         try:
             async with asyncio.timeout(sizes.upload_seconds):
                 with self._arrival() as note:
-                    return await self._parse(request, field, note)
+                    return await self._parse(request, field, note, folders)
         except TimeoutError:
             raise HTTPException(408, f"The upload took longer than {sizes.upload_seconds:g} seconds.") from None
         except ClientDisconnect:
             raise HTTPException(400, "The upload was broken off.") from None
 
-    async def _parse(self, request: Request, field: str, note: Callable[[int], None]) -> list[Upload]:
+    async def _parse(self, request: Request, field: str, note: Callable[[int], None], folders: bool) -> list[Upload]:
         sizes = self.limits
         most = int(sizes.request_mb * _MB) + _HEADERS
         if int(request.headers.get("content-length") or 0) > most:
@@ -142,7 +143,7 @@ class UploadStore:
                 raise HTTPException(422, f"No picture was sent; send one as the field {field!r}.")
             if any((file.size or 0) > sizes.upload_mb * _MB for file in files):
                 raise _too_large(f"A picture may have {sizes.upload_mb:g} MB.")
-            return [Upload(_own_name(file.filename), file.file.read()) for file in files]
+            return [Upload(_own_name(file.filename, folders), file.file.read()) for file in files]
         finally:
             await form.close()
 
@@ -186,9 +187,10 @@ def _too_large(sentence: str) -> HTTPException:
     return HTTPException(413, sentence)
 
 
-def _own_name(name: str | None) -> str:
+def _own_name(name: str | None, folders: bool = False) -> str:
     # Some programs send a path, and a Windows path has no slash.
-    return (name or "").replace("\\", "/").rsplit("/", 1)[-1][-255:]
+    path = (name or "").replace("\\", "/")
+    return (path if folders else path.rsplit("/", 1)[-1])[-255:]
 
 
 UPLOADS = UploadStore()

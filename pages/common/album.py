@@ -10,40 +10,30 @@ from fer_demo.annotate import draw_faces
 from fer_demo.checkpoints import resolve
 from fer_demo.emotions import LABELS
 from fer_demo.results import CSV_COLUMNS, csv_text, plain_cell, result_rows
+from fer_demo.web.folder import NO_FACE, THUMBNAIL, UNREAD, UNTOLD, counts_as
 from fer_demo.web.handover import Delivery, Picture
-from fer_demo.wording import count_faces
+from fer_demo.wording import count_faces, counted
 from pages.common import look, state
-
-THUMBNAIL = 320
-"""Pixels of a thumbnail's longer side."""
 
 AT_FIRST = 24
 """Thumbnails that are drawn at once; the rest comes at a click."""
 
-UNTOLD = "can't tell"
-
 
 def main_label(picture: Picture) -> str:
     """What a photo counts as in the summary: its largest readable face's label, or why there is none."""
-    if picture.answer is None:
-        return "could not be read"
-    faces = picture.answer.faces
-    if not faces:
-        return "no face"
-    sure = [face.label for face in faces if not face.unsure]
-    return sure[0] if sure else UNTOLD
+    return counts_as(picture.answer.faces if picture.answer else None)
 
 
 def show(delivery: Delivery) -> None:
     """The whole album."""
-    st.header(f"{len(delivery.pictures)} photos", anchor=False)
+    st.header(counted(len(delivery.pictures), "photo"), anchor=False)
     labels = [main_label(picture) for picture in delivery.pictures]
-    order = [*LABELS, UNTOLD, "no face", "could not be read"]
+    order = [*LABELS, UNTOLD, NO_FACE, UNREAD]
     present = [label for label in order if label in labels]
     counts = "  ·  ".join(f"{label} {labels.count(label)}" for label in present)
     asked = {picture.answer.model for picture in delivery.pictures if picture.answer}
     names = ", ".join(resolve(model).name for model in asked)
-    left_out = f"  ·  {delivery.left_out} other files left out" if delivery.left_out else ""
+    left_out = f"  ·  {counted(delivery.left_out, 'other file')} left out" if delivery.left_out else ""
     st.caption(f"By the largest face that can be read: {counts}{left_out}  ·  answered by {names}")
     chosen = st.segmented_control("Show", present, selection_mode="multi", key="album filter")
     numbers = [n for n in range(len(labels)) if not chosen or labels[n] in chosen]

@@ -10,6 +10,7 @@ from fer_demo.emotions import text_color
 from fer_demo.figures import probability_bars
 from fer_demo.provenance import taught_by
 from fer_demo.runtime.model_info import ModelError
+from fer_demo.vision.kinds import tells_of_a_video
 from fer_demo.wording import count_faces, in_words
 from pages.common import state
 from pages.common.state import Photo
@@ -19,6 +20,13 @@ CARDS_AT_FIRST = 8
 
 # The bar is there while the mouse is over a chart; a touch screen has none, and it would lie on the figures.
 _PLOTLY = {"displaylogo": False, "modeBarButtons": [["toImage"]], "displayModeBar": "hover"}
+
+
+def problem(sentence: str) -> None:
+    """Says what was wrong, with the way to the page for a video."""
+    st.error(plain(sentence), icon=":material/error:")
+    if tells_of_a_video(sentence):
+        st.page_link("pages/video.py", label="Read it on the page Video", icon=":material/movie:")
 
 
 def chart(figure, alt: str, **more):

@@ -1,5 +1,6 @@
 """Everything that the application serves besides its pages, and what protects them; app.py hands it to Streamlit."""
 
+import math
 import os
 import signal
 import threading
@@ -24,6 +25,7 @@ from fer_demo.web.limits import LimitError, limits
 from fer_demo.web.logs import LogError, RequestLog, configure
 from fer_demo.web.page_uploads import PageUploads
 from fer_demo.web.upload import build_widget
+from fer_demo.web.videos import video_desk
 from fer_demo.web.warming import warm_up
 from pages.common.sign_in import SignIn
 
@@ -37,9 +39,11 @@ def lifespan_and_routes() -> tuple[Any, list[BaseRoute]]:
     """What `streamlit.App` takes as ``lifespan`` and ``routes``."""
     try:
         configure()
-        limits()
+        sizes = limits()
     except (LogError, LimitError) as error:
         raise SystemExit(str(error)) from None
+    # For every file that Streamlit's own uploader takes; each uploader states its own limit, and PageUploads adds up.
+    config.set_option("server.maxUploadSize", math.ceil(max(sizes.upload_mb, sizes.video_mb)))
     # Streamlit's own uploader parses its forms with this class, which would write what is larger to a file.
     MultiPartParser.spool_max_size = 0
     widget, camera = build_widget(), build_camera()
@@ -65,6 +69,7 @@ def lifespan_and_routes() -> tuple[Any, list[BaseRoute]]:
                 yield
             finally:
                 desk().close()
+                video_desk().close()
 
     return lifespan, list(routes)
 

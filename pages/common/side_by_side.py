@@ -40,7 +40,7 @@ def side_by_side() -> None:
         st.error(str(error), icon=":material/error:")
         return
     if problem := st.session_state.get("problem"):
-        st.error(look.plain(problem), icon=":material/error:")
+        look.problem(problem)
     photo, index = state.current_photo(), st.session_state.get("face", 0)
     if photo is None or not photo.faces:
         st.info("There is no face on this photo. Add another one.", icon=":material/face:")

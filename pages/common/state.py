@@ -176,6 +176,16 @@ def ask_widget(key: str) -> None:
         st.session_state["request"] = Request(file.name, lambda: open_now(file.getvalue(), file.name, visitor()))
 
 
+def ask_file(name: str, data: bytes) -> None:
+    """Asks for the photo in a file that is in memory already.
+
+    Args:
+        name: The file's name.
+        data: What is in it.
+    """
+    st.session_state["request"] = Request(name, lambda: open_now(data, name, visitor()))
+
+
 def ask_whole_picture() -> None:
     """Asks for the current photo again, taken as one face."""
     photo = current_photo()
@@ -242,10 +252,11 @@ def resume(sid: str) -> bool:
         Whether there was one, and a photo in it.
     """
     before = HANDOVER.kept(sid)
-    if sid == st.session_state.get("sid") or before is None:
+    if sid == st.session_state.get("sid") or (before is None and not HANDOVER.count(sid)):
         return False
     st.session_state["sid"] = sid
-    _deliver(before)
+    if before:
+        _deliver(before)
     return True
 
 

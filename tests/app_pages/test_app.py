@@ -29,6 +29,11 @@ def test_the_page_opens_with_the_way_in_and_samples(app):
     assert {sample.title for sample in SAMPLES} <= {b.label for b in app.button}
 
 
+def test_the_first_page_leads_to_folders_the_camera_and_videos(app):
+    app.run()
+    assert {link.proto.page for link in app.get("page_link")} >= {"folder", "live", "video"} and not app.exception
+
+
 def test_a_sample_is_answered(app):
     app.run()
     button(app, "Eileen Collins").click().run()

@@ -119,7 +119,7 @@ def test_several_photos_and_an_archive(visit, photos, tmp_path):
     visitor.widget.locator("#answer").get_by_text("2 photos, 1 face, 1 could not be read").wait_for()
     door.set_input_files(tmp_path / "all.zip")
     visitor.widget.locator("#answer").get_by_text("3 photos, 3 faces").wait_for()
-    visitor.sees("1 other files left out")
+    visitor.sees("1 other file left out")
     with visitor.page.expect_download() as download:
         visitor.page.get_by_role("button", name="Download CSV of all").click()
     assert len(Path(download.value.path()).read_text().splitlines()) == 5

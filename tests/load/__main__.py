@@ -7,7 +7,18 @@ from collections.abc import Sequence
 
 # Modules of tests.load. Each has add_parser(subparsers), which sets the default `run`: a function from the parsed
 # arguments to the exit code.
-COMMANDS = ("mutations", "clients", "visitors", "pages", "live", "slow_pictures", "faults", "batch", "everything")
+COMMANDS = (
+    "mutations",
+    "clients",
+    "visitors",
+    "pages",
+    "folder",
+    "live",
+    "slow_pictures",
+    "faults",
+    "batch",
+    "everything",
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

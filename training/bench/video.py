@@ -13,8 +13,7 @@ import numpy as np
 
 from fer_demo.predictor import Predictor
 from fer_demo.tradeoffs.turns import matrix_product
-from fer_demo.video import Run, Settings, Targets
-from training.bench import clips
+from fer_demo.video import Run, Settings, Targets, clips
 
 STAGES = ("detection", "following", "cropping", "classification")
 """What is worked out; reading and writing the video are beside it."""

@@ -79,7 +79,7 @@ def run_video(args: argparse.Namespace) -> int:
     """
     if not args.video:
         args.error("say what: engines, peers, photographs or --video")
-    from training.bench import clips
+    from fer_demo.video import clips
     from training.bench.peers.results import busy_note, this_machine
     from training.bench.video import measure_clip, measure_fer, table
 

@@ -14,7 +14,7 @@ pytest.importorskip("av", reason="the video extra is not installed")
 
 from fer_demo.__main__ import main
 from fer_demo.cli import video as command
-from training.bench import clips
+from fer_demo.video import clips
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("av", reason="the video extra is not installed")
 
 from fer_demo import Predictor
-from training.bench import clips
+from fer_demo.video import clips
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.bench import clips
+from fer_demo.video import clips
 from training.bench.video import GOALS, STAGES, VideoTiming, peak_memory, table
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="the system does not say it")

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from fer_demo.emotions import LABELS
-from fer_demo.video import Run, Settings, Targets, VideoError, VideoFace
+from fer_demo.video import Run, Settings, Targets, VideoError, VideoFace, clips
 from fer_demo.video.summary import Summary
 from fer_demo.video.tables import COLUMNS, frame_dict, frame_from_dict
-from training.bench import clips
 
 
 def everything(folder) -> Targets:

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
+from fer_demo.video import clips
 from fer_demo.video.smoothing import Smoother
 from fer_demo.video.tracking import Tracker, overlap
 from fer_demo.vision.detector import FaceDetector
-from training.bench import clips
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from fer_demo.__main__ import main
 from fer_demo.vision.images import ImageError, open_image, open_reduced, reading_cost
+from fer_demo.vision.kinds import tells_of_a_video, what_it_is
 
 
 def packed(*names: str) -> bytes:
@@ -88,11 +89,16 @@ def test_pictures_are_none_of_them(format):
     assert open_image(file.getvalue()).shape == (20, 30, 3)
 
 
+def test_a_sentence_about_a_video_is_known():
+    assert tells_of_a_video(f"a.mp4 is {what_it_is(boxes(b'mp42'))}")
+    assert not tells_of_a_video(f"a.pdf is {what_it_is(b'%PDF-1.7')}")
+
+
 def test_the_command_line(tmp_path, capsys):
     path = tmp_path / "clip.mp4"
     path.write_bytes(boxes(b"mp42"))
     assert main(["predict", str(path)]) == 1
     assert capsys.readouterr().err == (
-        f"{path} is a video (MP4), not a picture; read it with `fer-demo video`, or save a frame of it as JPEG or "
-        "PNG.\n"
+        f"{path} is a video (MP4), not a picture; read it with `fer-demo video` or on the app's page Video, or save a "
+        "frame of it as JPEG or PNG.\n"
     )

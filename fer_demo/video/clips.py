@@ -192,7 +192,7 @@ def _sprite(name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     head = cv2.warpAffine(picture, matrix, (400, 400), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
     alpha = np.zeros((400, 400), np.float32)
     cv2.ellipse(alpha, (200, 200), (150, 180), 0, 0, 360, 1.0, -1)
-    return head.astype(np.float32), cv2.GaussianBlur(alpha, (0, 0), 6)
+    return head.astype(np.float32), cv2.GaussianBlur(alpha, (0, 0), 6).astype(np.float32, copy=False)
 
 
 def _paste(frame: NDArray[np.uint8], placed: Placed) -> None:
