@@ -244,7 +244,8 @@ def test_people_who_are_followed_get_the_answers_of_python(page_of_modules):
             continue
         (one,), (other,) = found, predictor.predict(frame)
         assert one["id"] == 1
-        assert np.allclose(list(one["box"].values()), other.box, atol=0.1 * other.box[2])
+        # The height is the least steady: Python's own moves by up to a tenth if the picture is halved before.
+        assert np.allclose(list(one["box"].values()), other.box, atol=0.1 * max(other.box[2:]))
         assert np.allclose(one["probabilities"], list(other.probabilities.values()), atol=0.02)
 
 
@@ -283,8 +284,10 @@ def test_without_an_exported_page_pictures_go_to_the_server(watching, app_url):
     context = watching("face").new_context(permissions=["camera"])
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    hosts = set()
+    hosts, beats, problems = set(), [], []
     page.on("request", lambda r: hosts.add(r.url.split("/")[2]) if r.url.startswith("http") else None)
+    page.on("request", lambda r: beats.append(r.url) if "/heartbeat/" in r.url else None)
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
     page.goto(f"{app_url}/live")
     page.get_by_text("sent to this server").wait_for()
     frame = page.frame_locator("iframe[src*='/camera/']")
@@ -293,4 +296,6 @@ def test_without_an_exported_page_pictures_go_to_the_server(watching, app_url):
     frame.get_by_text("1: looks happy").wait_for()
     assert frame.locator("#answer .bar").count() == 7
     assert hosts == {app_url.split("/")[2]}
+    page.wait_for_timeout(4000)  # a browser asks again for a stream that it misses after three seconds
+    assert len(beats) == 1 and not problems
     context.close()

@@ -40,13 +40,24 @@ export class Detector {
   }
 
   /** For video: faces that were just seen for the first time, found again upright, as in `detect`. */
-  settled(faces, picture, copy, scale) {
-    return this.#lookAgain(faces, picture, [[copy, scale]]);
+  async settled(faces, picture, copy, scale) {
+    const found = await this.#lookAgain(faces, picture, [[copy, scale]]);
+    return found.map((face, i) => ({ face, pose: face.samePose(faces[i]) ? faces[i] : face }));
   }
 
-  /** For video: where faces of the picture before are in this one, whose copy was made by `scale`; null for one that is lost. */
-  async followed(faces, picture, copy, scale) {
-    return this.#look(faces.map((face) => [face, face.angle]), picture, [[copy, scale]]);
+  /**
+   * For video: where people [{pose}] of the picture before are in this one, whose copy was made by `scale`; null for one that
+   * is lost. Crops are made for a person's `pose`, which stays while it shows the face in about the same way: faces that are
+   * found in crops that were made for themselves, again and again, grow and shrink.
+   */
+  async followed(people, picture, copy, scale) {
+    const made = [[copy, scale]];
+    const found = await this.#look(people.map(({ pose }) => [pose, pose.angle]), picture, made);
+    const poses = people.map(({ pose }, i) => (!found[i] || found[i].samePose(pose) ? pose : found[i]));
+    const moved = [...poses.keys()].filter((i) => poses[i] !== people[i].pose);
+    const again = await this.#look(moved.map((i) => [poses[i], poses[i].angle]), picture, made);
+    moved.forEach((i, n) => (found[i] = again[n] ?? found[i]));
+    return found.map((face, i) => face && { face, pose: poses[i] });
   }
 
   async #find(picture, turned) {

@@ -9,7 +9,7 @@ const MOST_PEOPLE = 4; // the largest; each takes some milliseconds
 const MISSES = 2; // searches in which nobody is found where somebody is followed: then it was a wall, or a hand
 
 export class Follower {
-  #people = []; // {id, face, seen, lost, misses}
+  #people = []; // {id, face, pose, seen, lost, misses}
   #looked = -Infinity;
   #next = 1;
 
@@ -27,8 +27,8 @@ export class Follower {
     let start = performance.now();
     const lap = (name) => ([times[name], start] = [performance.now() - start, performance.now()]);
     const there = this.#people.filter((one) => !one.lost);
-    const faces = await detector.followed(there.map((one) => one.face), picture, copy, scale);
-    there.forEach((one, i) => Object.assign(one, faces[i] ? { face: faces[i], seen: now } : { lost: true }));
+    const faces = await detector.followed(there, picture, copy, scale);
+    there.forEach((one, i) => Object.assign(one, faces[i] ? { ...faces[i], seen: now } : { lost: true }));
     lap("follow");
     if (now - this.#looked >= LOOK_SECONDS || this.#people.every((one) => one.lost)) {
       this.#looked = now;
@@ -62,7 +62,7 @@ export class Follower {
     const fresh = found.filter((face) => !taken.has(face)).map((face) => [{ id: this.#next++, misses: 0 }, face]);
     const unsettled = [...back, ...fresh];
     const settled = await this.reader.detector.settled(unsettled.map(([, face]) => face), ...pictures);
-    unsettled.forEach(([one], i) => Object.assign(one, { face: settled[i], seen: now, lost: false }));
+    unsettled.forEach(([one], i) => Object.assign(one, { ...settled[i], seen: now, lost: false }));
     this.#people.push(...fresh.map(([one]) => one));
   }
 
