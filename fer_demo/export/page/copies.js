@@ -3,13 +3,18 @@
 
 import { draw, linear, part, reduce, round } from "./resample.js";
 
+/** The reduced copy alone. */
+export function reduced(picture, { longestSide }) {
+  const scale = Math.min(1, longestSide / Math.max(picture.width, picture.height));
+  return [scaled(picture, scale), scale];
+}
+
 /** The reduced copy, and the one for close-ups. */
-export function copies(picture, { longestSide, closeUpSide }) {
-  const longest = Math.max(picture.width, picture.height);
-  const [scale, closeUp] = [Math.min(1, longestSide / longest), closeUpSide / longest];
-  const reduced = scaled(picture, scale);
-  const [source, done] = closeUp < scale ? [reduced, scale] : [picture, 1];
-  return [[reduced, scale], [scaled(source, closeUp / done), closeUp]];
+export function copies(picture, settings) {
+  const closeUp = settings.closeUpSide / Math.max(picture.width, picture.height);
+  const [copy, scale] = reduced(picture, settings);
+  const [source, done] = closeUp < scale ? [copy, scale] : [picture, 1];
+  return [[copy, scale], [scaled(source, closeUp / done), closeUp]];
 }
 
 const area = ({ width, height }) => width * height;

@@ -1,5 +1,6 @@
 // People from picture to picture: they are looked for now and then, and in between each is found again where they were.
 
+import { reduced } from "./copies.js";
 import { overlap } from "./found.js";
 
 const LOOK_SECONDS = 0.3; // from one search for faces to the next
@@ -11,6 +12,7 @@ const MISSES = 2; // searches in which nobody is found where somebody is followe
 export class Follower {
   #people = []; // {id, face, pose, seen, lost, misses}
   #looked = -Infinity;
+  #searched = -Infinity; // in all of a picture's pixels
   #next = 1;
 
   /** `reader` is a Reader. */
@@ -32,7 +34,7 @@ export class Follower {
     lap("follow");
     if (now - this.#looked >= LOOK_SECONDS || this.#people.every((one) => one.lost)) {
       this.#looked = now;
-      await this.#match(await detector.seen(copy, scale), [picture, copy, scale], now);
+      await this.#match(await this.#search(picture, copy, scale, now), [picture, copy, scale], now);
     }
     this.#people = this.#people.filter((one) => now - one.seen <= GAP_SECONDS);
     this.#dropDoubles();
@@ -41,6 +43,15 @@ export class Follower {
     const answers = await this.reader.answer(picture, shown.map((one) => one.face), maps);
     lap("answer");
     return answers.map(({ crop, ...answer }, i) => ({ id: shown[i].id, ...answer }));
+  }
+
+  /** The faces in the copy; now and then, where nobody is known, those that are too far away to be seen there. */
+  async #search(picture, copy, scale, now) {
+    const { detector } = this.reader;
+    const found = await detector.seen(copy, scale);
+    if (found.length || this.#people.some((one) => !one.lost) || now - this.#searched < LOOK_SECONDS) return found;
+    this.#searched = now;
+    return detector.seen(...reduced(picture, detector.settings));
   }
 
   /** Brings what a search found together with the people who are known, the best fits first. */
