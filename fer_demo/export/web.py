@@ -23,8 +23,7 @@ from fer_demo.export.cam import add_maps
 from fer_demo.files import read_json
 from fer_demo.runtime.model_info import ModelError, ModelInfo
 from fer_demo.runtime.torch_engine import load_model
-from fer_demo.vision import copies, detector, found, quality
-from fer_demo.vision.align import TEMPLATE
+from fer_demo.vision import align, copies, detector, found, quality
 from fer_demo.vision.limits import MAX_PIXELS, READ_PIXELS
 from fer_demo.vision.samples import SAMPLES
 from fer_demo.vision.yunet import plain_yunet
@@ -181,19 +180,31 @@ def _quality(robust: bool) -> dict[str, Any]:
 def _detection() -> dict[str, Any]:
     """The constants of `fer_demo.vision.detector`, so that both detectors look alike."""
     return {
-        "template": TEMPLATE.tolist(),
+        "template": align.TEMPLATE.tolist(),
+        "fineness": align.FINENESS,
+        "maxFrame": align.MAX_FRAME,
         "longestSide": copies.LONGEST_SIDE,
         "closeUpSide": copies.CLOSE_UP_SIDE,
         "turns": detector.TURNS,
+        "scoreThreshold": detector.SCORE_THRESHOLD,
+        "nmsThreshold": detector.NMS_THRESHOLD,
         "lookSize": detector.LOOK_SIZE,
         "lookFill": detector.LOOK_FILL,
         "lookAngles": detector.LOOK_ANGLES,
         "lookScore": detector.LOOK_SCORE,
-        "scoreThreshold": detector.SCORE_THRESHOLD,
-        "nmsThreshold": detector.NMS_THRESHOLD,
+        "sureScore": detector.SURE_SCORE,
+        "looksAtOnce": detector.LOOKS_AT_ONCE,
+        "weakScore": detector.WEAK_SCORE,
+        "placeScore": detector.PLACE_SCORE,
+        "levelRoll": detector.LEVEL_ROLL,
+        "tiltedRoll": detector.TILTED_ROLL,
+        "promisingScore": detector.PROMISING_SCORE,
         "clearScore": found.CLEAR_SCORE,
         "clearRoll": found.CLEAR_ROLL,
-        "promisingScore": detector.PROMISING_SCORE,
+        "follow": found.FOLLOW,
+        "sameRoll": found.SAME_ROLL,
+        "sameSize": found.SAME_SIZE,
+        "samePlace": found.SAME_PLACE,
     }
 
 

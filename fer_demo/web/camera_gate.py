@@ -5,13 +5,15 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import Send
 
 from fer_demo.web.gradio_gate import API, PAGE_ROUTES, GradioGate, path_of
 
 STREAM = re.compile(rf"{API}/stream/[\w-]{{1,64}}(/close)?")
 """Where a camera's later pictures go, and where it says that there will be none; the first one joins the queue."""
+
+_HEARTBEAT = re.compile(rf"{API}/heartbeat/[\w.-]{{1,100}}")
 
 _FRAME = re.compile(r"data:image/(jpeg|png|webp);base64,[A-Za-z0-9+/]+={0,2}")
 
@@ -23,8 +25,12 @@ class CameraGate(GradioGate):
     largest = 2 * 2**20
 
     async def _own_answer(self, request: Request) -> Response | None:
-        if path_of(request) in (f"{API}/upload", f"{API}/upload_progress"):
+        path = path_of(request)
+        if path in (f"{API}/upload", f"{API}/upload_progress"):
             raise HTTPException(404, "There is nothing under this address.")
+        if request.method == "GET" and _HEARTBEAT.fullmatch(path):
+            # A page with a stream asks for it, to keep its session, of which there is none here; one beat is enough.
+            return PlainTextResponse("data: ALIVE\n\n", media_type="text/event-stream")
         return await super()._own_answer(request)
 
     async def _pass_on(self, request: Request, send: Send) -> None:

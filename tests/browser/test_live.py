@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -27,14 +28,27 @@ def face() -> np.ndarray:
     return SAMPLES[0].load()[:280, 40:410]
 
 
+def distant(photo: np.ndarray) -> np.ndarray:
+    """A face of 23 pixels when the clip is made: its photo with the border repeated around it."""
+    height, width = photo.shape[:2]
+    return np.pad(photo, ((3 * height, 3 * height), (3 * width, 3 * width), (0, 0)), "edge")
+
+
+def turned(photo: np.ndarray) -> np.ndarray:
+    """A narrower face whose nose lies near one eye, as in a head that is turned away."""
+    y, x = np.mgrid[: photo.shape[0], : photo.shape[1]].astype(np.float32)
+    x = 181 + (x - 181) / 0.55  # its nose lies at 181, 127
+    x += 48 * np.exp(-((x - 181) ** 2 + (y - 127) ** 2) / (2 * 28**2))
+    return cv2.remap(photo, x.astype(np.float32), y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
 CLIPS = {
     "face": lambda: clips.moving(face()),
     "dark": lambda: clips.moving(face() // 8),
     "wall": lambda: [np.full((480, 640, 3), 150, np.uint8)] * 3,
     "night": lambda: [np.full((480, 640, 3), 5, np.uint8)] * 3,
-    "far": lambda: [
-        np.asarray(Image.fromarray(np.pad(face(), ((0, 840), (0, 1110), (0, 0)), "edge")).resize((640, 480)))
-    ],
+    "far": lambda: clips.moving(distant(face())),
+    "turned": lambda: clips.moving(turned(face())),
 }
 
 
@@ -120,6 +134,8 @@ def test_a_face_has_a_card_whose_bars_move_and_a_chart(watching, address):
 def test_what_keeps_a_face_from_being_read_is_said(watching, address):
     for clip, words in {
         "dark": "Too dark: turn",
+        "far": "Too far away: come closer.",
+        "turned": "Turned away: look at the camera.",
         "wall": "No face in view: look at the camera.",
         "night": "Too dark: turn on a light.",
     }.items():
@@ -244,7 +260,8 @@ def test_people_who_are_followed_get_the_answers_of_python(page_of_modules):
             continue
         (one,), (other,) = found, predictor.predict(frame)
         assert one["id"] == 1
-        assert np.allclose(list(one["box"].values()), other.box, atol=0.1 * other.box[2])
+        # The height is the least steady: Python's own moves by up to a tenth if the picture is halved before.
+        assert np.allclose(list(one["box"].values()), other.box, atol=0.1 * max(other.box[2:]))
         assert np.allclose(one["probabilities"], list(other.probabilities.values()), atol=0.02)
 
 
@@ -283,8 +300,11 @@ def test_without_an_exported_page_pictures_go_to_the_server(watching, app_url):
     context = watching("face").new_context(permissions=["camera"])
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
-    hosts = set()
+    hosts, beats, refused = set(), [], []
     page.on("request", lambda r: hosts.add(r.url.split("/")[2]) if r.url.startswith("http") else None)
+    page.on("request", lambda r: beats.append(r.url) if "/heartbeat/" in r.url else None)
+    # Streamlit itself asks below the page's own path first, which answers 404.
+    page.on("response", lambda r: refused.append(r.url) if r.status >= 400 and "/camera/" in r.url else None)
     page.goto(f"{app_url}/live")
     page.get_by_text("sent to this server").wait_for()
     frame = page.frame_locator("iframe[src*='/camera/']")
@@ -293,4 +313,6 @@ def test_without_an_exported_page_pictures_go_to_the_server(watching, app_url):
     frame.get_by_text("1: looks happy").wait_for()
     assert frame.locator("#answer .bar").count() == 7
     assert hosts == {app_url.split("/")[2]}
+    page.wait_for_timeout(4000)  # a browser asks again for a stream that it misses after three seconds
+    assert len(beats) == 1 and not refused
     context.close()

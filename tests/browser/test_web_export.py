@@ -24,7 +24,7 @@ from starlette.routing import Mount
 from fer_demo import ModelError, Predictor
 from fer_demo.__main__ import main
 from fer_demo.export.web import export_web
-from fer_demo.vision.align import TEMPLATE
+from fer_demo.vision.align import FINENESS, TEMPLATE
 from fer_demo.vision.quality import crop_quality
 from fer_demo.vision.samples import SAMPLES
 from fer_demo.web.browser_page import ADDRESS, BrowserPage
@@ -242,7 +242,8 @@ def test_pictures_are_warped_as_opencv_does(page):
             const picture = { data: Uint8ClampedArray.from(values), width: 60, height: 50 };
             const larger = draw(picture, [192 / 60, 0, 0, 0, 160 / 50, 0], 192, 160, { cubic: true });
             const turned = draw(picture, turn, 80, 80, { outside: 110 });
-            return [larger, turned, warp(picture, look, 40)].map(({ data }) => [...data]);
+            const { detection } = await (await fetch("model.json")).json();
+            return [larger, turned, warp(picture, look, 40, detection)].map(({ data }) => [...data]);
         }""",
         [rgba.ravel().tolist(), centred.ravel().tolist(), look.ravel().tolist()],
     )
@@ -254,6 +255,29 @@ def test_pictures_are_warped_as_opencv_does(page):
     for one, other in zip(found, expected, strict=True):
         difference = np.abs(np.reshape(one, (*other.shape[:2], 4))[..., :3] - other.astype(int))
         assert difference.mean() < (0.01 if EXACT else 1.5) and difference.max() <= (1 if EXACT else 12)
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 50), (333, 217), (700, 500), (1403, 1001), (3001, 260)])
+def test_reduced_copies_have_the_pixels_that_they_have_here(page, width, height):
+    """Halved and then interpolated in whole numbers, as OpenCV does it; the very same but where they are enlarged."""
+    from fer_demo.vision.copies import copies
+
+    picture = np.random.default_rng(3).integers(0, 256, (height, width, 3), np.uint8)
+    rgba = np.dstack([picture, np.full(picture.shape[:2], 255, np.uint8)])
+    found = page.evaluate(
+        """async ([content, width, height]) => {
+            const { copies } = await import("./copies.js");
+            const { detection } = await (await fetch("model.json")).json();
+            const data = Uint8ClampedArray.from(atob(content), (c) => c.charCodeAt(0));
+            const made = copies({ data, width, height }, detection);
+            return made.map(([{ data, width, height }, scale]) => [[...data], width, height, scale]);
+        }""",
+        [base64.b64encode(rgba.tobytes()).decode(), width, height],
+    )
+    for (values, across, down, scale), (copy, expected) in zip(found, copies(picture), strict=True):
+        assert scale == expected
+        difference = np.abs(np.reshape(values, (down, across, 4))[..., :3] - copy.astype(int))
+        assert difference.max() <= (scale > 1)
 
 
 def test_very_large_photos_are_read_at_a_fraction(page):
@@ -541,6 +565,7 @@ def test_a_face_is_cut_out_without_touching_the_rest_of_the_photo(page):
     read = page.evaluate(
         """async (sides) => {
             const { crop, squareMatrix } = await import("./geometry.js");
+            const { detection } = await (await fetch("model.json")).json();
             const [width, height] = [4000, 3000];
             const pixels = new Uint8ClampedArray(4 * width * height);
             let count = 0;
@@ -554,18 +579,20 @@ def test_a_face_is_cut_out_without_touching_the_rest_of_the_photo(page):
             });
             return sides.map((side) => {
                 count = 0;
-                crop({data, width, height}, squareMatrix({x: 1000.3, y: 900.6, width: side, height: side}, 48), 48);
+                const matrix = squareMatrix({x: 1000.3, y: 900.6, width: side, height: side}, 48);
+                crop({data, width, height}, matrix, 48, detection);
                 return count;
             });
         }""",
         [48, 200, 384, 500],
     )
-    # Each pixel's four values once, with a border of two pixels.
+    # Each pixel's four values once, with a border of two pixels, and two more of a picture that is averaged before.
     for side, count in zip([48, 200, 384, 500], read, strict=True):
-        assert 4 * side**2 <= count <= 4 * (side + 6) ** 2 < 4 * 4000 * 3000 / 10
+        border = 3 + 2 * int(side / 48 / FINENESS)
+        assert 4 * side**2 <= count <= 4 * (side + 2 * border) ** 2 < 4 * 4000 * 3000 / 10
 
 
-@pytest.mark.parametrize("box", [(20.3, 10.6, 40, 40), (-9.5, 30.2, 61.7, 61.7), (3.1, -20.0, 150.0, 150.0)])
+@pytest.mark.parametrize("box", [(20.3, 10.6, 40, 40), (-9.5, 30.2, 61.7, 61.7), (3.1, -20.0, 250.0, 250.0)])
 def test_crops_have_the_pixels_that_they_have_here(page, box):
     """Bicubic interpolation, averaging and the repeated border as in `square_crop`, on the worst picture: noise."""
     from fer_demo.vision.align import square_crop
@@ -575,8 +602,9 @@ def test_crops_have_the_pixels_that_they_have_here(page, box):
     found = page.evaluate(
         """async ([values, [x, y, width, height]]) => {
             const { crop, squareMatrix } = await import("./geometry.js");
+            const { detection } = await (await fetch("model.json")).json();
             const data = Uint8ClampedArray.from(values);
-            return [...crop({data, width: 110, height: 90}, squareMatrix({x, y, width, height}, 48), 48)];
+            return [...crop({data, width: 110, height: 90}, squareMatrix({x, y, width, height}, 48), 48, detection)];
         }""",
         [rgba.ravel().tolist(), list(box)],
     )
@@ -630,7 +658,8 @@ def test_the_very_same_pixels_have_the_very_same_answer(page, tmp_path):
             const data = Uint8ClampedArray.from({length: 4 * grey.length}, (_, i) => i % 4 == 3 ? 255 : grey[i >> 2]);
             const box = {x: 0, y: 0, width: 48, height: 48};
             const ort = await import("./ort/ort.wasm.min.mjs");
-            const pixels = crop({data, width: 48, height: 48}, squareMatrix(box, 48), 48);
+            const { detection } = await (await fetch("model.json")).json();
+            const pixels = crop({data, width: 48, height: 48}, squareMatrix(box, 48), 48, detection);
             const session = await ort.InferenceSession.create("model.onnx");
             const input = new ort.Tensor("float32", Float32Array.from(pixels, (v) => v / 255), [1, 1, 48, 48]);
             return [[...pixels], [...(await session.run({input})).logits.data]];

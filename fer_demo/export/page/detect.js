@@ -1,9 +1,11 @@
-// Finds faces with YuNet as fer_demo/vision/detector.py does: in two copies of the picture, turned copies included, and then
-// each face again, turned upright, because YuNet's landmarks do not follow a tilt. Where no face is clear, in quarter turns too.
+// Finds faces with YuNet as fer_demo/vision/detector.py does: one glance at the upright picture, and each face again, turned
+// upright, because YuNet's landmarks follow a tilt in part. Where that leaves doubt, turned copies or crops are looked at too,
+// and where no face is clear, quarter turns.
 
-import { apply, draw, invert, quarterTurned, reduce, round, similarity, turnedBack, warp } from "./geometry.js";
-
-const STRIDES = [8, 16, 32];
+import { copies, turnedPixels, useful, zoom } from "./copies.js";
+import { apart, clear, Found, suppress } from "./found.js";
+import { draw, invert, quarterTurned, turnedBack, warp } from "./geometry.js";
+import { YuNet } from "./yunet.js";
 
 /** Lets the browser draw and answer the visitor in between; the network computes on the page's own thread. */
 function breathe() {
@@ -14,40 +16,17 @@ function breathe() {
   });
 }
 
-/** One detection: centre, size across and along the face, five landmarks, score. */
-class Found {
-  constructor(centre, size, landmarks, score, template) {
-    Object.assign(this, { centre, size, landmarks, score, template });
-    const m = similarity(landmarks, template);
-    this.angle = Math.atan2(-m[3], m[0]);
-  }
-
-  get box() {
-    const [c, s] = [Math.cos(this.angle), Math.sin(this.angle)];
-    const width = Math.hypot(this.size[0] * c, this.size[1] * s);
-    const height = Math.hypot(this.size[0] * s, this.size[1] * c);
-    return { x: this.centre[0] - width / 2, y: this.centre[1] - height / 2, width, height };
-  }
-
-  moved(m) {
-    const scale = Math.hypot(m[0], m[3]);
-    const size = this.size.map((side) => side * scale);
-    return new Found(apply(m, this.centre), size, this.landmarks.map((p) => apply(m, p)), this.score, this.template);
-  }
-}
-
 /** Detector of fer_demo/vision/detector.py; its methods have the same names here, so that changes can be carried over. */
 export class Detector {
   /** `ort` is ONNX Runtime, `session` YuNet, `settings` the constants of detector.py. */
   constructor(ort, session, settings) {
-    Object.assign(this, { ort, session, settings });
+    Object.assign(this, { settings, yunet: new YuNet(ort, session, settings.nmsThreshold) });
   }
 
   /** The faces of a picture, the largest first; without `turned` only upright heads, for video. */
   async detect(picture, turned = true) {
-    const { turns } = this.settings;
-    let found = await this.#find(picture, turned ? turns : turns.slice(0, 1));
-    if (turned && !this.#clear(found)) {
+    let found = await this.#find(picture, turned);
+    if (turned && !clear(found, this.settings)) {
       const quarters = await this.#findInQuarters(picture);
       if (quarters.length) found = quarters;
     }
@@ -56,37 +35,58 @@ export class Detector {
 
   /** For video: the faces in a reduced copy of a picture, as they are seen first; `scale` made the copy. */
   async seen(copy, scale) {
-    const found = await this.#run(copy, this.settings.scoreThreshold);
-    return this.#suppress(found).map((face) => face.moved([1 / scale, 0, 0, 0, 1 / scale, 0]));
+    const [found] = await this.#run([copy], this.settings.scoreThreshold);
+    return this.#suppress(found).map((face) => face.moved(zoom(1 / scale)));
   }
 
-  /** For video: a face that was just seen for the first time, its landmarks found again upright, as in `detect`. */
-  settled(face, picture, copy, scale) {
-    return this.#lookAgain(face, picture, copy, scale);
+  /** For video: faces that were just seen for the first time, found again upright, as in `detect`. */
+  async settled(faces, picture, copy, scale) {
+    const found = await this.#lookAgain(faces, picture, [[copy, scale]]);
+    return found.map((face, i) => ({ face, pose: face.samePose(faces[i]) ? faces[i] : face }));
   }
 
-  /** For video: where a face of the picture before is in this one, whose copy was made by `scale`; null if it is lost. */
-  followed(face, picture, copy, scale) {
-    return this.#look(face, face.angle, ...this.#source(face, picture, copy, scale));
+  /**
+   * For video: where people [{pose}] of the picture before are in this one, whose copy was made by `scale`; null for one that
+   * is lost. Crops are made for a person's `pose`, which stays while it shows the face in about the same way: faces that are
+   * found in crops that were made for themselves, again and again, grow and shrink.
+   */
+  async followed(people, picture, copy, scale) {
+    const made = [[copy, scale]];
+    const found = await this.#look(people.map(({ pose }) => [pose, pose.angle]), picture, made);
+    const poses = people.map(({ pose }, i) => (!found[i] || found[i].samePose(pose) ? pose : found[i]));
+    const moved = [...poses.keys()].filter((i) => poses[i] !== people[i].pose);
+    const again = await this.#look(moved.map((i) => [poses[i], poses[i].angle]), picture, made);
+    moved.forEach((i, n) => (found[i] = again[n] ?? found[i]));
+    return found.map((face, i) => face && { face, pose: poses[i] });
   }
 
-  async #find(picture, angles) {
-    const copies = this.#copies(picture);
-    const found = this.#suppress(await this.#glance(copies, angles));
-    const again = [];
-    for (const face of found) again.push(await this.#lookAgain(face, picture, ...copies[0]));
-    return this.#suppress(again);
+  async #find(picture, turned) {
+    const { turns, weakScore, scoreThreshold, tiltedRoll, levelRoll, lookSize } = this.settings;
+    const made = copies(picture, this.settings);
+    const weakest = turned ? Math.min(weakScore, scoreThreshold) : scoreThreshold;
+    let seen = this.#suppress(await this.#glance(made, turns.slice(0, 1), weakest));
+    const certain = seen.filter(({ score }) => score >= scoreThreshold);
+    const again = await this.#lookAgain(certain, picture, made);
+    if (!turned) return this.#suppress(again);
+    const places = apart(seen.filter(({ score }) => score < scoreThreshold), certain);
+    const tilted = again.some(({ angle }) => Math.abs(angle) > tiltedRoll);
+    const many = places.length * turns.length * lookSize ** 2 > 2 * turnedPixels(made);
+    if (clear(again, this.settings, levelRoll) && !tilted && !many) {
+      const more = await this.#lookAgain(await this.#lookFor(places, picture, made), picture, made);
+      return this.#suppress([...again, ...more]);
+    }
+    const known = new Map(certain.map((first, i) => [first, again[i]]));
+    seen = this.#suppress([...certain, ...(await this.#glance(made, turns.slice(1), scoreThreshold))]);
+    const fresh = await this.#lookAgain(seen.filter((f) => !known.has(f)), picture, made);
+    return this.#suppress([...seen.filter((f) => known.has(f)).map((f) => known.get(f)), ...fresh]);
   }
 
   /** The faces in the copies turned by these angles, as they were found first. */
-  async #glance(copies, angles) {
+  async #glance(made, angles, threshold) {
     const found = [];
-    const area = ([{ width, height }]) => width * height;
-    for (const [copy, scale] of area(copies[0]) > area(copies[1]) ? copies : copies.slice(1)) {
-      for (const degrees of angles) {
-        for (const face of await this.#lookTurned(copy, degrees)) {
-          found.push(face.moved([1 / scale, 0, 0, 0, 1 / scale, 0]));
-        }
+    for (const [copy, scale] of useful(made)) {
+      for (const angle of angles) {
+        for (const face of await this.#lookTurned(copy, angle, threshold)) found.push(face.moved(zoom(1 / scale)));
       }
     }
     return found;
@@ -94,41 +94,26 @@ export class Detector {
 
   /** The faces of that quarter turn in which most are clear; none if there is no such turn. */
   async #findInQuarters(picture) {
-    const { turns, promisingScore } = this.settings;
+    const { turns, scoreThreshold, promisingScore } = this.settings;
     let [best, back] = [[], null];
     for (const quarters of [1, 2, 3]) {
       const turned = quarterTurned(picture, quarters);
-      const seen = await this.#glance(this.#copies(turned), turns.slice(0, 1));
+      const seen = await this.#glance(copies(turned, this.settings), turns.slice(0, 1), scoreThreshold);
       if (!seen.some(({ score }) => score >= promisingScore)) continue;
-      const found = await this.#find(turned, turns);
-      if (this.#clear(found) > this.#clear(best)) [best, back] = [found, turnedBack(quarters, picture)];
+      const found = await this.#find(turned, true);
+      if (clear(found, this.settings) > clear(best, this.settings)) [best, back] = [found, turnedBack(quarters, picture)];
     }
     return best.map((face) => face.moved(back));
   }
 
-  /** The sum of the scores of the faces that are clear. */
-  #clear(found) {
-    const { clearScore, clearRoll } = this.settings;
-    const clear = found.filter(({ score, angle }) => score >= clearScore && Math.abs(angle) <= (clearRoll * Math.PI) / 180);
-    return clear.reduce((sum, { score }) => sum + score, 0);
+  async #run(pictures, threshold) {
+    await breathe();
+    const found = await this.yunet.detect(pictures, threshold);
+    return found.map((faces) => faces.map((face) => Found.of(face, this.settings)));
   }
 
-  #copies(picture) {
-    const { longestSide, closeUpSide } = this.settings;
-    const longest = Math.max(picture.width, picture.height);
-    return [Math.min(1, longestSide / longest), closeUpSide / longest].map((scale) => [this.#scaled(picture, scale), scale]);
-  }
-
-  #scaled(picture, scale) {
-    if (scale === 1) return picture;
-    const [w, h] = [picture.width, picture.height].map((side) => Math.max(1, round(side * scale)));
-    if (scale < 1) return reduce(picture, w, h);
-    return draw(picture, [w / picture.width, 0, 0, 0, h / picture.height, 0], w, h, { cubic: true });
-  }
-
-  async #lookTurned(picture, degrees) {
-    const threshold = this.settings.scoreThreshold;
-    if (degrees === 0) return this.#run(picture, threshold);
+  async #lookTurned(picture, degrees, threshold) {
+    if (degrees === 0) return (await this.#run([picture], threshold))[0];
     const a = (degrees * Math.PI) / 180;
     const [c, s, w, h] = [Math.cos(a), Math.sin(a), picture.width, picture.height];
     const width = Math.ceil(w * Math.abs(c) + h * Math.abs(s));
@@ -136,93 +121,71 @@ export class Detector {
     const m = [c, s, width / 2 - (c * w) / 2 - (s * h) / 2, -s, c, height / 2 + (s * w) / 2 - (c * h) / 2];
     // The detector in Python counts from the centre of the top left pixel here, half a pixel from its corner.
     const centred = [c, s, m[2] + 0.5 - (c + s) / 2, -s, c, m[5] + 0.5 - (c - s) / 2];
-    const faces = await this.#run(draw(picture, centred, width, height, { outside: 110 }), threshold);
+    const [faces] = await this.#run([draw(picture, centred, width, height, { outside: 110 })], threshold);
     return faces.map((face) => face.moved(invert(m)));
   }
 
-  async #lookAgain(face, picture, copy, scale) {
-    const source = this.#source(face, picture, copy, scale);
-    let best = null;
-    for (const degrees of this.settings.lookAngles) {
-      const seen = await this.#look(face, face.angle + (degrees * Math.PI) / 180, ...source);
-      if (seen && !(best && best.score >= seen.score)) best = seen;
-    }
-    if (!best) return face;
-    best = (await this.#look(best, best.angle, ...source)) ?? best;
-    best.score = Math.max(best.score, face.score);
-    return best;
+  /** The faces at places where a glance left doubt, in crops that are turned as `turns` says. */
+  async #lookFor(places, picture, made) {
+    const { turns, placeScore, scoreThreshold } = this.settings;
+    const looks = await this.#look(places.flatMap((place) => turns.map((angle) => [place, angle])), picture, made);
+    const least = Math.max(placeScore, scoreThreshold);
+    return this.#suppress(looks.filter((f) => f && f.score >= least));
   }
 
-  #source(face, picture, copy, scale) {
-    // Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
-    const { lookSize, lookFill } = this.settings;
-    return Math.max(...face.size) * scale >= lookSize * lookFill ? [copy, scale] : [picture, 1];
+  /** Finds faces again in crops around them that are turned upright: each once, and those in doubt more often. */
+  async #lookAgain(faces, picture, made) {
+    const { sureScore, lookAngles } = this.settings;
+    const best = await this.#look(faces.map((face) => [face, face.angle]), picture, made);
+    const unsure = [...best.keys()].filter((i) => !best[i] || best[i].score < sureScore);
+    const angles = lookAngles.filter((angle) => angle !== 0);
+    const fan = unsure.flatMap((i) => angles.map((angle) => [i, [faces[i], faces[i].angle + angle]]));
+    const looks = await this.#look(fan.map(([, pose]) => pose), picture, made);
+    fan.forEach(([i], n) => (best[i] = better(best[i], looks[n])));
+    // Landmarks are best where the crop was made for the pose that it shows.
+    const moved = [...best.keys()].filter((i) => best[i] && (unsure.includes(i) || !best[i].samePose(faces[i])));
+    const last = await this.#look(moved.map((i) => [best[i], best[i].angle]), picture, made);
+    moved.forEach((i, n) => (best[i] = last[n] ?? best[i]));
+    // They have passed the threshold already.
+    return best.map((found, i) => {
+      if (found) found.score = Math.max(found.score, faces[i].score);
+      return found ?? faces[i];
+    });
   }
 
-  async #look(face, angle, source, scale) {
-    const { lookSize, lookFill, lookScore } = this.settings;
+  /** The faces in crops around them that are turned by these angles, [[face, angle]]; null where a face is not found. */
+  async #look(poses, picture, made) {
+    const { lookSize, lookFill, lookScore, looksAtOnce } = this.settings;
     const [extent, middle] = [lookSize * lookFill, lookSize / 2];
-    const zoom = extent / Math.max(...face.size);
-    const [c, s] = [zoom * Math.cos(-angle), zoom * Math.sin(-angle)];
-    const [x, y] = face.centre;
-    const m = [c, -s, middle - c * x + s * y, s, c, middle - s * x - c * y];
-    const fromSource = [m[0] / scale, m[1] / scale, m[2], m[3] / scale, m[4] / scale, m[5]];
-    const seen = await this.#run(warp(source, fromSource, lookSize), lookScore);
-    const near = seen.filter(({ centre }) => Math.hypot(centre[0] - middle, centre[1] - middle) < 0.3 * extent);
-    const best = near.reduce((a, b) => (a && a.score >= b.score ? a : b), null);
-    return best && best.moved(invert(m));
-  }
-
-  async #run(picture, threshold) {
-    await breathe();
-    // YuNet halves its input five times.
-    const [w, h] = [picture.width, picture.height].map((side) => 32 * Math.ceil(side / 32));
-    const input = new Float32Array(3 * w * h);
-    for (let y = 0; y < picture.height; y++) {
-      for (let x = 0; x < picture.width; x++) {
-        const [from, to] = [4 * (y * picture.width + x), y * w + x];
-        for (let k = 0; k < 3; k++) input[k * w * h + to] = picture.data[from + 2 - k]; // blue first
+    const [crops, matrices] = [[], []];
+    for (const [face, angle] of poses) {
+      // Large faces have all the detail that is needed in the reduced copy, where cutting them out costs less.
+      const [source, scale] = Math.max(...face.size) * made[0][1] >= extent ? made[0] : [picture, 1];
+      const [size, a] = [extent / Math.max(...face.size), (angle * Math.PI) / 180];
+      const [c, s, [x, y]] = [size * Math.cos(a), size * Math.sin(a), face.centre];
+      const m = [c, s, middle - c * x - s * y, -s, c, middle + s * x - c * y];
+      const fromSource = [c / scale, s / scale, m[2], -s / scale, c / scale, m[5]];
+      matrices.push(m);
+      crops.push(warp(source, fromSource, lookSize, { ...this.settings, fineness: 1 }));
+    }
+    const found = [];
+    for (let start = 0; start < crops.length; start += looksAtOnce) {
+      for (const faces of await this.#run(crops.slice(start, start + looksAtOnce), lookScore)) {
+        // A neighbour's face may be in the crop too.
+        const near = faces.filter(({ centre: [x, y] }) => Math.hypot(x - middle, y - middle) < 0.3 * extent);
+        const best = near.reduce(better, null);
+        found.push(best && best.moved(invert(matrices[found.length])));
       }
     }
-    const out = await this.session.run({ input: new this.ort.Tensor("float32", input, [1, 3, h, w]) });
-    const faces = [];
-    for (const stride of STRIDES) {
-      const [cls, obj, box, points] = ["cls", "obj", "bbox", "kps"].map((name) => out[`${name}_${stride}`].data);
-      const columns = w / stride;
-      for (let i = 0; i < cls.length; i++) {
-        const clamped = [cls[i], obj[i]].map((value) => Math.min(1, Math.max(0, value)));
-        const score = Math.fround(Math.sqrt(Math.fround(clamped[0] * clamped[1]))); // equal ones are equal in Python too
-        if (score < threshold) continue;
-        const [column, row] = [i % columns, Math.floor(i / columns)];
-        const centre = [(column + box[4 * i]) * stride, (row + box[4 * i + 1]) * stride];
-        const size = [Math.exp(box[4 * i + 2]) * stride, Math.exp(box[4 * i + 3]) * stride];
-        const landmarks = Array.from({ length: 5 }, (_, n) => [
-          (column + points[10 * i + 2 * n]) * stride,
-          (row + points[10 * i + 2 * n + 1]) * stride,
-        ]);
-        faces.push(new Found(centre, size, landmarks, score, this.settings.template));
-      }
-    }
-    // OpenCV suppresses by the plain boxes here, not by the turned ones.
-    return this.#suppress(faces, ({ centre: [x, y], size: [width, height] }) => ({
-      x: x - width / 2, y: y - height / 2, width, height,
-    }));
+    return found;
   }
 
-  #suppress(faces, boxOf = (face) => face.box) {
-    const kept = [];
-    for (const face of [...faces].sort((a, b) => b.score - a.score)) {
-      const box = boxOf(face);
-      if (kept.every((other) => overlap(box, boxOf(other)) <= this.settings.nmsThreshold)) kept.push(face);
-    }
-    return kept;
+  #suppress(found) {
+    return suppress(found, this.settings.nmsThreshold);
   }
 }
 
-/** Intersection over union. */
-export function overlap(a, b) {
-  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
-  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
-  if (width <= 0 || height <= 0) return 0;
-  return (width * height) / (a.width * a.height + b.width * b.height - width * height);
+/** The face with the higher score, the first of equal ones; null is none. */
+function better(first, second) {
+  return first && !(second && second.score > first.score) ? first : second;
 }

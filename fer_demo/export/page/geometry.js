@@ -2,11 +2,9 @@
 // is {data, width, height}, RGBA as in ImageData, or grey with `grey: true`. Coordinates count from the outer corner of the top
 // left pixel. A matrix is [a, b, c, d, e, f]: x' = a x + b y + c, y' = d x + e y + f.
 
-import { blank, draw, invert, reduce } from "./resample.js";
+import { blank, draw, invert, part, reduce } from "./resample.js";
 
 export { draw, invert, reduce };
-
-const MAX_MULTIPLE = 8;
 
 /** The rotation, scaling and shift that takes points nearest to others (Umeyama without reflection). */
 export function similarity(source, target) {
@@ -23,58 +21,51 @@ export function similarity(source, target) {
   return [a, -b, q[0] - a * p[0] + b * p[1], b, a, q[1] - b * p[0] - a * p[1]];
 }
 
-/** The nearest whole number, of two the even one, as Python and OpenCV round; others moves a copy's size by a pixel. */
-export function round(value) {
-  const up = Math.round(value);
-  return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
-}
-
 export const apply = (m, [x, y]) => [m[0] * x + m[1] * y + m[2], m[3] * x + m[4] * y + m[5]];
 
-/** The part of a picture that a warp reads, and the warp from there. */
-function neededPart({ data, width: w, height: h }, [a, b, c, d, e, f], width, height) {
+/** The part of a picture that a warp reads, with a margin in pixels of the result, and the warp from there. */
+function neededPart(picture, [a, b, c, d, e, f], size, margin) {
+  const [low, high, { width: w, height: h }] = [-margin, size + margin, picture];
   const back = invert([a, b, c, d, e, f]);
-  const reached = [[0, 0], [width, 0], [0, height], [width, height]].map((corner) => apply(back, corner));
+  const reached = [[low, low], [high, low], [low, high], [high, high]].map((corner) => apply(back, corner));
   const limit = (value, most) => Math.min(Math.max(value, 0), most);
   const [left, top] = [w, h].map((side, k) => limit(Math.floor(Math.min(...reached.map((p) => p[k]))) - 2, side - 1));
-  const [right, bottom] = [w, h].map((side, k) => Math.ceil(Math.max(...reached.map((p) => p[k]))) + 2);
-  const [partWidth, partHeight] = [limit(right, w) - left, limit(bottom, h) - top].map((side) => Math.max(1, side));
-  const part = new Uint8ClampedArray(4 * partWidth * partHeight);
-  for (let y = 0; y < partHeight; y++) {
-    const start = 4 * ((top + y) * w + left);
-    part.set(data.subarray(start, start + 4 * partWidth), 4 * y * partWidth);
-  }
+  const [right, bottom] = [w, h].map((side, k) => limit(Math.ceil(Math.max(...reached.map((p) => p[k]))) + 2, side));
+  const [width, height] = [Math.max(1, right - left), Math.max(1, bottom - top)];
   const matrix = [a, b, c + a * left + b * top, d, e, f + d * left + e * top];
-  return [{ data: part, width: partWidth, height: partHeight }, matrix];
+  return [part(picture, left, top, width, height), matrix];
 }
 
-/** A turned and resized part of a picture as a square, without aliasing; what lies outside repeats the border. */
-export function warp(picture, matrix, size) {
-  return drawn(...neededPart(picture, matrix, size, size), size);
-}
-
-function drawn(picture, matrix, size, cubic = false) {
+/**
+ * A turned and resized part of a picture as a square, without aliasing; what lies outside repeats the border. A strong
+ * reduction is drawn at `fineness` times its size and averaged down; 1 is enough to find a face.
+ */
+export function warp(picture, matrix, size, { fineness, maxFrame }, grey = false) {
   const back = invert(matrix);
   const reduction = Math.hypot(back[0], back[3]);
-  if (reduction > MAX_MULTIPLE) {
-    // In two steps, since drawing at so large a multiple would take long.
-    const [a, b, c, d, e, f] = matrix;
-    const sides = [picture.width, picture.height].map((side) => Math.max(1, round((side * MAX_MULTIPLE) / reduction)));
-    const [u, v] = [picture.width / sides[0], picture.height / sides[1]];
-    picture = reduce(picture, ...sides);
-    matrix = [a * u, b * v, c, d * u, e * v, f];
-  }
-  const multiple = Math.max(1, Math.min(MAX_MULTIPLE, Math.ceil(reduction - 1e-6)));
+  const factor = Math.max(1, Math.floor(reduction / fineness + 1e-6));
+  const margin = factor > 1 ? (2 * factor) / reduction : 0;
+  [picture, matrix] = neededPart(picture, matrix, size, margin);
+  // First grey, then turned: the other order gives other grey levels, since each colour is rounded and clipped alone.
+  if (grey) picture = gray(picture);
+  if (factor > 1) [picture, matrix] = averaged(picture, matrix, factor, Math.min(factor, maxFrame));
+  const multiple = fineness <= 1 ? 1 : Math.max(1, Math.ceil(reduction / factor - 1e-6));
   const side = size * multiple;
-  const full = draw(picture, matrix.map((value) => value * multiple), side, side, { cubic });
+  const full = draw(picture, matrix.map((value) => value * multiple), side, side, { cubic: grey });
   return multiple === 1 ? full : reduce(full, size, size);
 }
 
-/** A face's crop as the network sees it: grey levels, Uint8Array (size * size). */
-export function crop(picture, matrix, size) {
-  // First grey, then turned: the other order gives other grey levels, since each colour is rounded and clipped alone.
-  const [part, inner] = neededPart(picture, matrix, size, size);
-  return Uint8Array.from(drawn(gray(part), inner, size, true).data);
+/** A picture reduced by a whole factor, its border repeated around it, and the warp from there. */
+function averaged(picture, [a, b, c, d, e, f], factor, frame) {
+  const [columns, rows] = [picture.width, picture.height].map((side) => Math.ceil((side + 2 * frame) / factor));
+  const framed = part(picture, -frame, -frame, columns * factor, rows * factor);
+  const matrix = [a * factor, b * factor, c - (a + b) * frame, d * factor, e * factor, f - (d + e) * frame];
+  return [reduce(framed, columns, rows), matrix];
+}
+
+/** A face's crop as the network sees it: grey levels, Uint8Array (size * size); `detection` is what model.json has there. */
+export function crop(picture, matrix, size, detection) {
+  return Uint8Array.from(warp(picture, matrix, size, detection, true).data);
 }
 
 /** A picture's grey levels, by the whole-number weights of OpenCV's cvtColor. */

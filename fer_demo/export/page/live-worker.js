@@ -6,7 +6,7 @@ import { Reader } from "./reader.js";
 
 // Threads cost more than they save for networks of a few milliseconds, and the page and the camera want the cores too.
 const THREADS = 1;
-const COPY_SIDE = 320; // of the copy in which faces are looked for; those below 40 of 640 pixels are too small to read
+const COPY_SIDE = 320; // of the copy in which faces are looked for; see live-follow.js for those that are too small there
 
 let reader = null;
 let follower = null;

@@ -69,7 +69,7 @@ export class Reader {
 
   #cutOut(picture, box, matrix, landmarks = null) {
     const size = this.model.size[0];
-    const pixels = crop(picture, matrix, size);
+    const pixels = crop(picture, matrix, size, this.model.detection);
     const quality = cropQuality(pixels, size, matrix, landmarks, landmarks && picture, this.model);
     // The box in pixels of the photo itself, of which a large one is read at a fraction.
     const [across, along] = picture.scale ?? [1, 1];

@@ -15,6 +15,53 @@ export function invert([a, b, c, d, e, f]) {
   return [e / det, -b / det, (b * f - c * e) / det, -d / det, a / det, (c * d - a * f) / det];
 }
 
+/** The nearest whole number, of two the even one, as Python and OpenCV round; others moves a copy's size by a pixel. */
+export function round(value) {
+  const up = Math.round(value);
+  return up - value === 0.5 && up % 2 !== 0 ? up - 1 : up;
+}
+
+/** A part of a picture; what lies outside repeats the border. */
+export function part(picture, left, top, width, height) {
+  const { data, width: w, height: h, grey } = picture;
+  if (left === 0 && top === 0 && width === w && height === h) return picture;
+  const [out, stride] = [blank(width, height, grey), strideOf(picture)];
+  const whole = grey ? out.data : new Uint32Array(out.data.buffer); // a pixel each
+  const [first, last] = [Math.max(0, -left), Math.min(width, w - left)]; // columns that the picture has
+  for (let y = 0; y < height; y++) {
+    const [source, target] = [clamp(top + y, h) * w + left, y * width];
+    out.data.set(data.subarray(stride * (source + first), stride * (source + last)), stride * (target + first));
+    if (first > 0) whole.fill(whole[target + first], target, target + first);
+    if (last < width) whole.fill(whole[target + last - 1], target + last, target + width);
+  }
+  return out;
+}
+
+/** A copy of another size between two neighbours each way, in the whole numbers of OpenCV's INTER_LINEAR. */
+export function linear(picture, width, height) {
+  const { data, width: w, height: h } = picture;
+  const cover = (count, limit) => Array.from({ length: count }, (_, i) => {
+    const place = f32((i + 0.5) * (1 / (count / limit)) - 0.5);
+    const first = Math.floor(place);
+    const t = first < 0 || first >= limit - 1 ? 0 : f32(place - first);
+    return [clamp(first, limit), clamp(first + 1, limit), round(f32(1 - t) * 2048), round(t * 2048)];
+  });
+  const [columns, rows] = [cover(width, w), cover(height, h)];
+  const out = blank(width, height);
+  rows.forEach(([top, below, upper, lower], y) => {
+    columns.forEach(([left, right, before, behind], x) => {
+      const [a, b, c, d] = [top * w + left, top * w + right, below * w + left, below * w + right].map((i) => 4 * i);
+      const o = 4 * (y * width + x);
+      for (let k = 0; k < 3; k++) {
+        const first = (before * data[a + k] + behind * data[b + k]) >> 4;
+        const second = (before * data[c + k] + behind * data[d + k]) >> 4;
+        out.data[o + k] = (((upper * first) >> 16) + ((lower * second) >> 16) + 2) >> 2;
+      }
+    });
+  });
+  return out;
+}
+
 /** A smaller copy: each pixel is the mean of the area that it covers, as OpenCV's INTER_AREA. */
 export function reduce(picture, width, height) {
   const { data, width: w, height: h, grey } = picture;

@@ -89,6 +89,15 @@ def test_nothing_else_of_gradio_is_there(client, method, path):
     assert answer.status_code == 404 or answer.text.startswith("<svg")
 
 
+def test_a_heartbeat_is_answered_and_ends(client):
+    """Gradio's own never ends; each would keep a connection."""
+    answer = client.get("/gradio_api/heartbeat/abc")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text == "data: ALIVE\n\n"
+    assert client.get("/gradio_api/heartbeat/a/b").status_code == 404
+    assert client.post("/gradio_api/heartbeat/abc").status_code == 404
+
+
 @pytest.mark.parametrize(
     "value",
     [
