@@ -154,7 +154,7 @@ def test_photos_touch_no_disk_and_have_a_limit(proxy):
     assert json.loads(answer.text)["bytes"] == size
     assert "temporary file" not in proxy.log()
     assert not [p for name in ("body", "proxy") for p in (proxy.folder / name).rglob("*") if p.is_file()]
-    assert proxy.ask("/fer/upload/gradio_api/upload", "POST", Content_Length=str(110 << 20)).status == 413
+    assert proxy.ask("/fer/upload/gradio_api/upload", "POST", Content_Length=str(210 << 20)).status == 413
 
 
 def test_whoever_sends_without_end_is_told_to_wait(proxy):
