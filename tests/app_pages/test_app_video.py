@@ -138,4 +138,4 @@ def test_a_video_on_another_page_leads_here(app, clip):
     app.run()
     app.file_uploader[0].set_value(("clip.png", clip, "image/png")).run()
     assert "is a video" in app.error[0].value
-    assert [link.proto.page for link in app.get("page_link")] == ["video"]
+    assert [link.proto.page for link in app.get("page_link")].count("video") == 2  # beside the way in, and the sentence
