@@ -6,6 +6,7 @@ same without Gradio.
 """
 
 import asyncio
+import contextlib
 import html
 import json
 import os
@@ -26,6 +27,7 @@ except FileNotFoundError:  # no folder can be written, and Gradio wants one when
 os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / f"fer_demo_empty_{os.getuid()}"))
 
 import gradio as gr
+import gradio.utils
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Lifespan
 
@@ -64,6 +66,11 @@ _HINT = (
 
 ALBUM_SIDE = 1280
 """Pixels of the longer side that are kept of each of several pictures."""
+
+
+# Around every call Gradio sets a backend of Matplotlib, for plots that there are none of here. While PyTorch and Captum
+# are still loading in the background, Matplotlib is there by half, and the call, a visitor's first photo, would fail.
+gradio.utils.MatplotlibBackendMananger = contextlib.nullcontext  # type: ignore[misc, assignment]
 
 
 @dataclass(frozen=True)

@@ -197,8 +197,10 @@ class Visitor:
         return frame
 
     def add(self, path: Path) -> None:
-        """Adds a photo through the upload widget."""
-        self.widget.locator("input[type=file]").first.set_input_files(path)
+        """Adds a photo through the upload widget, once it listens: nobody is as quick as a script."""
+        frame = self.widget
+        self.until("!document.querySelector(\"iframe[src*='/upload/']\") || window.ferDemo?.ready === true")
+        frame.locator("input[type=file]").first.set_input_files(path)
 
     def sees(self, text: str) -> None:
         """Waits for a text on the page itself, outside the widget's frame, and for all pictures around it.

@@ -5,6 +5,8 @@ These fail after an update of either; each says what it looked for, where that s
 
 import asyncio
 import inspect
+import sys
+import types
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -160,3 +162,16 @@ def test_gradio_starts_its_queue_with_the_lifespan_of_the_router(monkeypatch, tm
         f"{GRADIO}: the queue no longer starts with router.lifespan_context, which app.py enters for the mounted "
         "widget; look in mount_gradio_app of gradio/routes.py what has to be entered now."
     )
+
+
+def test_a_call_leaves_matplotlib_alone(monkeypatch):
+    """While the background loads it, Matplotlib may be there by half."""
+    import gradio.utils
+    from gradio import route_utils
+
+    import fer_demo.web.upload  # noqa: F401
+
+    assert "MatplotlibBackendMananger()" in inspect.getsource(route_utils)  # Gradio's own spelling
+    monkeypatch.setitem(sys.modules, "matplotlib", types.ModuleType("matplotlib"))  # without `use`
+    with gradio.utils.MatplotlibBackendMananger():
+        pass
