@@ -1,6 +1,7 @@
 """What is told of a frame, and of each face on it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 from fer_demo.prediction import FacePrediction
 from fer_demo.video.tracking import Box
 from fer_demo.vision.quality import CropQuality
-from fer_demo.wording import candidates
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,33 +39,32 @@ class VideoFace:
     crop: NDArray[np.uint8] | None = field(default=None, repr=False)
     candidates: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def prediction(self) -> FacePrediction:
         """The same as the answer for a photograph, which has words for it."""
-        names = self.candidates or candidates(self.probabilities)
         return FacePrediction(
-            self.box, self.landmarks, self.score, self.probabilities, self.crop, self.quality, tuple(names)
+            self.box, self.landmarks, self.score, self.probabilities, self.crop, self.quality, self.candidates
         )
 
     @property
     def label(self) -> str:
         """The most probable class of the smoothed answer."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
+        return self.prediction.label
 
     @property
     def confidence(self) -> float:
         """Its probability."""
-        return self.probabilities[self.label]
+        return self.prediction.confidence
 
     @property
     def readable(self) -> bool:
         """Whether the crop can be read at all."""
-        return self.quality.readable
+        return self.prediction.readable
 
     @property
     def flags(self) -> tuple[str, ...]:
         """What is wrong with the crop, keys of `fer_demo.vision.quality.FLAGS`, the gravest first."""
-        return self.quality.flags
+        return self.prediction.flags
 
     @property
     def unsure(self) -> bool:

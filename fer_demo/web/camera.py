@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 # First, since it sets what Gradio reads when it is imported.
-from fer_demo.web.upload import Widget, plain_theme, visitor_of_request  # isort: skip
+from fer_demo.web.gradio_app import Widget, leave_it, mounted, visitor_of_request  # isort: skip
 import gradio as gr
-from fastapi import FastAPI
 from PIL import Image
 
 from fer_demo.annotate import draw_faces
@@ -55,7 +54,7 @@ def build_camera(read: Callable[..., Any] | None = None) -> Widget:
                 sources=["webcam"], streaming=True, webcam_options=options, height=300, show_label=False, min_width=300
             )
             answer = gr.HTML(_HINT, elem_id="answer", min_height=300)
-        camera.async_move_resource_to_block_cache = _leave_it  # type: ignore[assignment, method-assign]
+        camera.async_move_resource_to_block_cache = leave_it  # type: ignore[assignment, method-assign]
 
         async def look(frame: dict[str, Any] | None, request: gr.Request) -> Any:
             visitor = visitor_of_request(request)
@@ -83,27 +82,9 @@ def build_camera(read: Callable[..., Any] | None = None) -> Widget:
             time_limit=None,
             concurrency_limit=None,
         )
-    application: FastAPI = gr.mount_gradio_app(
-        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
-        blocks,
-        path="/",
-        ssr_mode=False,
-        run_history=False,
-        footer_links=[],
-        allowed_paths=[],
-        show_error=False,
-        enable_monitoring=False,
-        mcp_server=False,
-        pwa=False,
-        theme=plain_theme(),
-        css=_STYLE.read_text(encoding="utf-8"),
-    )
+    application = mounted(blocks, css=_STYLE.read_text(encoding="utf-8"))
     inputs = {index: len(function.inputs) for index, function in blocks.fns.items()}
     return Widget(CameraGate(application, UPLOADS, inputs, 0), application.router.lifespan_context, application)
-
-
-async def _leave_it(path: Any) -> str | None:
-    return None if path is None else str(path)
 
 
 def show(answer: Answer) -> str:

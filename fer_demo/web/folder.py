@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from fer_demo.annotate import draw_faces
+from fer_demo.emotions import LABELS
 from fer_demo.prediction import FacePrediction
 from fer_demo.vision.scaling import scaled_face
 from fer_demo.web.answering import Answer
@@ -17,6 +18,9 @@ THUMBNAIL = 320
 
 UNTOLD, NO_FACE, UNREAD = "can't tell", "no face", "could not be read"
 """What a photo counts as that has no expression to count: in the order in which they are listed."""
+
+ORDER = (*LABELS, UNTOLD, NO_FACE, UNREAD)
+"""What photos count as, in the order in which they are shown."""
 
 _FACE_BYTES = 4000
 """What the answer for one face takes in memory, at most."""

@@ -6,35 +6,22 @@ same without Gradio.
 """
 
 import asyncio
-import contextlib
 import html
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
-try:
-    tempfile.gettempdir()
-except FileNotFoundError:  # no folder can be written, and Gradio wants one when it is imported
-    tempfile.tempdir = "/dev/shm"  # noqa: S108 - memory
-# Gradio would take a folder that all users of this machine share. It makes this one and leaves it empty: uploads stay
-# in memory.
-os.environ.setdefault("GRADIO_TEMP_DIR", str(Path(tempfile.gettempdir()) / f"fer_demo_empty_{os.getuid()}"))
-
+# First, since it sets what Gradio reads when it is imported.
+from fer_demo.web.gradio_app import Widget, leave_it, mounted, visitor_of_request  # isort: skip
 import gradio as gr
-import gradio.utils
-from fastapi import FastAPI
-from starlette.types import ASGIApp, Lifespan
 
 from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.vision.images import IMAGE_EXTENSIONS, ImageError
 from fer_demo.vision.kinds import tells_of_a_video
-from fer_demo.web.answering import Answer, desk, visitor_of
+from fer_demo.web.answering import Answer, desk
 from fer_demo.web.bundles import Bundle
 from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.gradio_gate import GradioGate
@@ -68,26 +55,6 @@ ALBUM_SIDE = 1280
 """Pixels of the longer side that are kept of each of several pictures."""
 
 
-# Around every call Gradio sets a backend of Matplotlib, for plots that there are none of here. While PyTorch and Captum
-# are still loading in the background, Matplotlib is there by half, and the call, a visitor's first photo, would fail.
-gradio.utils.MatplotlibBackendMananger = contextlib.nullcontext  # type: ignore[misc, assignment]
-
-
-@dataclass(frozen=True)
-class Widget:
-    """Gradio behind its gate.
-
-    Attributes:
-        app: What is to be mounted.
-        lifespan: What has to be entered while it is served: Gradio's queue starts and stops there.
-        gradio: Gradio's own application.
-    """
-
-    app: ASGIApp
-    lifespan: Lifespan[FastAPI]
-    gradio: FastAPI
-
-
 def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) -> Widget:
     """Builds the widget and the API.
 
@@ -103,7 +70,7 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
         api_photo = gr.File(label="photo", visible=False)
         for component in (photos, api_photo):
             # Before a handler runs, Gradio would fetch what a payload names, an address or any file of this machine.
-            component.async_move_resource_to_block_cache = _leave_it  # type: ignore[assignment, method-assign]
+            component.async_move_resource_to_block_cache = leave_it  # type: ignore[assignment, method-assign]
         answer = gr.HTML(_note(_HINT.format(limits().upload_mb)), elem_id="answer", padding=False)
 
         async def show(payload: list[Uploaded] | None, request: gr.Request) -> AsyncIterator[str | dict[str, Any]]:
@@ -153,22 +120,7 @@ def build_widget(handover: Handover = HANDOVER, uploads: UploadStore = UPLOADS) 
             api_name="predict",
             concurrency_limit=None,
         )
-    application: FastAPI = gr.mount_gradio_app(
-        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
-        blocks,
-        path="/",
-        ssr_mode=False,
-        run_history=False,
-        footer_links=[],
-        allowed_paths=[],
-        show_error=False,
-        enable_monitoring=False,
-        mcp_server=False,
-        pwa=False,
-        theme=plain_theme(),
-        css=_STYLE.read_text(encoding="utf-8"),
-        head=_head(uploads),
-    )
+    application = mounted(blocks, css=_STYLE.read_text(encoding="utf-8"), head=_head(uploads))
     inputs = {index: len(function.inputs) for index, function in blocks.fns.items()}
     api_inputs = next(len(function.inputs) for function in blocks.fns.values() if function.api_name == "predict")
     gate = GradioGate(application, uploads, inputs, api_inputs)
@@ -186,15 +138,6 @@ def _head(uploads: UploadStore) -> str:
     }
     scripts = (f"window.ferUpload = {json.dumps(known)};", *(path.read_text(encoding="utf-8") for path in _SCRIPTS))
     return "".join(f"<script>{script}</script>" for script in scripts)
-
-
-async def _leave_it(path: str | Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def visitor_of_request(request: gr.Request) -> str:
-    """Who counts as one visitor."""
-    return visitor_of(request.client.host if request.client else None)
 
 
 async def _answer(uploads: UploadStore, payload: dict[str, Any], visitor: str, **options: Any) -> tuple[Upload, Answer]:
@@ -285,25 +228,3 @@ def _note(text: str, error: bool = False) -> str:
     # The widget stands in a frame of a page; the link opens in place of that page.
     more = ' <a href="../video" target="_top">Open the page Video</a>.' if tells_of_a_video(text) else ""
     return f"<div {kind}>{html.escape(text)}{more}</div>"
-
-
-def plain_theme() -> gr.themes.Base:
-    """The look of the pages."""
-    # The fonts are files inside Gradio: a browser that shows this widget talks to this server alone.
-    font: list[gr.themes.Font | str] = [
-        gr.themes.LocalFont("Source Sans Pro", weights=(400, 700)),
-        "system-ui",
-        "sans-serif",
-    ]
-    mono: list[gr.themes.Font | str] = [
-        gr.themes.LocalFont("Source Code Pro", weights=(400,)),
-        "ui-monospace",
-        "monospace",
-    ]
-    return gr.themes.Base(
-        primary_hue=gr.themes.colors.indigo,
-        neutral_hue=gr.themes.colors.slate,
-        font=font,
-        font_mono=mono,
-        radius_size=gr.themes.sizes.radius_md,
-    )

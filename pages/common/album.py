@@ -8,9 +8,8 @@ import streamlit as st
 
 from fer_demo.annotate import draw_faces
 from fer_demo.checkpoints import resolve
-from fer_demo.emotions import LABELS
 from fer_demo.results import CSV_COLUMNS, csv_text, plain_cell, result_rows
-from fer_demo.web.folder import NO_FACE, THUMBNAIL, UNREAD, UNTOLD, counts_as
+from fer_demo.web.folder import ORDER, THUMBNAIL, counts_as
 from fer_demo.web.handover import Delivery, Picture
 from fer_demo.wording import count_faces, counted
 from pages.common import look, state
@@ -28,8 +27,7 @@ def show(delivery: Delivery) -> None:
     """The whole album."""
     st.header(counted(len(delivery.pictures), "photo"), anchor=False)
     labels = [main_label(picture) for picture in delivery.pictures]
-    order = [*LABELS, UNTOLD, NO_FACE, UNREAD]
-    present = [label for label in order if label in labels]
+    present = [label for label in ORDER if label in labels]
     counts = "  ·  ".join(f"{label} {labels.count(label)}" for label in present)
     asked = {picture.answer.model for picture in delivery.pictures if picture.answer}
     names = ", ".join(resolve(model).name for model in asked)
@@ -37,7 +35,7 @@ def show(delivery: Delivery) -> None:
     st.caption(f"By the largest face that can be read: {counts}{left_out}  ·  answered by {names}")
     chosen = st.segmented_control("Show", present, selection_mode="multi", key="album filter")
     numbers = [n for n in range(len(labels)) if not chosen or labels[n] in chosen]
-    numbers.sort(key=lambda n: (order.index(labels[n]), n))
+    numbers.sort(key=lambda n: (ORDER.index(labels[n]), n))
     every = st.session_state.get("album all")
     _gallery(delivery, labels, numbers if every else numbers[:AT_FIRST])
     if len(numbers) > AT_FIRST:

@@ -4,16 +4,12 @@ import base64
 
 import streamlit as st
 
-from fer_demo.emotions import LABELS
-from fer_demo.web.folder import NO_FACE, UNREAD, UNTOLD, Folder, Small
+from fer_demo.web.folder import ORDER, Folder, Small
 from fer_demo.wording import count_faces, percent
 from pages.common import look, state
 
 AT_A_TIME = 24
 """Small pictures on one part of the gallery."""
-
-ORDER = (*LABELS, UNTOLD, NO_FACE, UNREAD)
-"""What photos count as, in the order of the gallery."""
 
 
 def ordered(pictures: list[Small], labels: list[str], name: str, least: float) -> list[int]:

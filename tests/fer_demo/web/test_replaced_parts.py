@@ -67,8 +67,8 @@ def test_gradio_moves_payloads_through_the_component():
     original = getattr(Block, name, None)
     why = (
         f"{GRADIO}: gradio.blocks.Block.{name}(url_or_file_path), a coroutine, is no longer what fetches addresses and "
-        "copies files before a handler runs; look in gradio/processing_utils.py what does, and let upload.py's "
-        "_leave_it stand before that, or the server reads its own files for visitors."
+        "copies files before a handler runs; look in gradio/processing_utils.py what does, and let gradio_app.py's "
+        "leave_it stand before that, or the server reads its own files for visitors."
     )
     assert original is not None and inspect.iscoroutinefunction(original), why
     assert list(inspect.signature(original).parameters) == ["self", "url_or_file_path"], why
@@ -95,11 +95,11 @@ def test_gradio_asks_a_component_before_it_reads_what_a_request_names(monkeypatc
     for name in ("save_file_to_cache", "async_ssrf_protected_download", "save_base64_to_cache"):
         assert hasattr(processing_utils, name), why
         monkeypatch.setattr(processing_utils, name, opened)
-    from fer_demo.web.upload import _leave_it
+    from fer_demo.web.gradio_app import leave_it
 
     with gr.Blocks():
         photo = gr.Image(type="filepath")
-    photo.async_move_resource_to_block_cache = _leave_it
+    photo.async_move_resource_to_block_cache = leave_it
     payload = {"path": "/etc/passwd", "url": "http://127.0.0.1/", "meta": {"_type": "gradio.FileData"}}
     moved = run(processing_utils.async_move_files_to_cache(payload, photo, check_in_upload_folder=True))
     assert moved["path"] == "/etc/passwd", why
@@ -169,7 +169,7 @@ def test_a_call_leaves_matplotlib_alone(monkeypatch):
     import gradio.utils
     from gradio import route_utils
 
-    import fer_demo.web.upload  # noqa: F401
+    import fer_demo.web.gradio_app  # noqa: F401
 
     assert "MatplotlibBackendMananger()" in inspect.getsource(route_utils)  # Gradio's own spelling
     monkeypatch.setitem(sys.modules, "matplotlib", types.ModuleType("matplotlib"))  # without `use`
