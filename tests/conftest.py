@@ -1,10 +1,12 @@
 """Shared fixtures. `FER2013_DIR` names the folder (or file) of the data; tests that need it skip without it."""
 
+import asyncio
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +40,17 @@ def _serve(app, **options) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+@pytest.fixture
+def run_async() -> Callable[[Coroutine], object]:
+    """`asyncio.run` in a thread of its own: in the tests' own, Playwright's event loop may be running."""
+
+    def run(coroutine):
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, coroutine).result()
+
+    return run
 
 
 @pytest.fixture(scope="session")

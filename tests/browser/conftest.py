@@ -18,7 +18,7 @@ import pytest
 
 pytest.importorskip("streamlit", reason="the app extra is not installed")
 pytest.importorskip("playwright", reason="the test extra is not installed")
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FileChooser, Locator, Page, expect, sync_playwright
 
 from fer_demo.checkpoints import bundled_checkpoints
 
@@ -219,6 +219,17 @@ class Visitor:
         while not self.page.evaluate(expression):
             assert time.monotonic() < deadline, f"not within {PATIENCE / 1000:g} s: {expression}"
             time.sleep(0.05)
+
+    def file_chooser(self, key: str) -> FileChooser:
+        """Presses a key until files can be chosen: a browser forgets one that a busy page answers after five seconds."""
+        opened: list[FileChooser] = []
+        self.page.on("filechooser", opened.append)
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not opened:
+            assert time.monotonic() < deadline, f"{key} opens no file chooser"
+            self.page.keyboard.press(key)
+            self.page.wait_for_timeout(6000)
+        return opened[0]
 
     def counts(self, elements: Locator, number: int) -> None:
         """Waits until there are exactly so many of them.

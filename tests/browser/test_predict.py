@@ -198,9 +198,7 @@ def test_by_keyboard_alone(visit, photos):
     visitor.page.keyboard.press("Tab")
     inside = next(f for f in visitor.page.frames if "/upload/" in f.url)
     assert inside.evaluate("document.activeElement?.textContent.trim()") == "Take or choose a photo"
-    with visitor.page.expect_file_chooser() as chooser:
-        visitor.page.keyboard.press("Enter")
-    chooser.value.set_files(photos / "one.png")
+    visitor.file_chooser("Enter").set_files(photos / "one.png")
     visitor.sees("one.png")
 
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Protocol
 
-import cv2
 import numpy as np
+from PIL import Image
 
-from fer_demo.vision.align import whole_picture
 from fer_demo.vision.images import ImageError, OpenedImage, open_image, open_reduced
 from fer_demo.vision.sources import NAMELESS, one_line
 from training.data.faces import DataError
@@ -37,6 +36,8 @@ def as_is(source: Path | bytes, opened: OpenedImage, where: str, side: int | Non
     Raises:
         DataError: If no side was given and the picture's is longer than `MAX_SIDE`.
     """
+    from fer_demo.vision.align import whole_picture  # needs OpenCV, which machines that train on an .npz may lack
+
     longest = max(opened.width, opened.height)
     if side is None and longest > MAX_SIDE:
         raise DataError(f"{where} has a side of {longest} pixels, more than {MAX_SIDE}: give crops of single faces.")
@@ -69,7 +70,7 @@ def open_grey(source: bytes, where: str) -> np.ndarray:
         DataError: If it cannot be read, or has more than `fer_demo.vision.images.MAX_PIXELS`.
     """
     try:
-        return cv2.cvtColor(open_image(source), cv2.COLOR_RGB2GRAY)
+        return np.array(Image.fromarray(open_image(source)).convert("L"))
     except ImageError as error:
         raise _unreadable(source, where, error) from error
 

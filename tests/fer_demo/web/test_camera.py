@@ -41,7 +41,7 @@ def nobody() -> Answer:
     return Answer(OpenedImage.of(np.zeros((48, 64, 3), np.uint8)), FaceResults(file=None, width=64, height=48))
 
 
-def test_a_picture_that_comes_while_one_is_read_is_dropped():
+def test_a_picture_that_comes_while_one_is_read_is_dropped(run_async):
     asked: list[str] = []
 
     async def scenario():
@@ -61,19 +61,19 @@ def test_a_picture_that_comes_while_one_is_read_is_dropped():
         go_on.set()
         return await first, second, await other, await look(frame(), request("10.0.0.1"))
 
-    first, second, other, third = asyncio.run(scenario())
+    first, second, other, third = run_async(scenario())
     assert asked == ["10.0.0.1", "10.0.0.2", "10.0.0.1"]
     assert second == {"__type__": "update"}
     assert all("No face in view" in answer for answer in (first, other, third))
 
 
-def test_a_full_server_drops_pictures_without_a_word():
+def test_a_full_server_drops_pictures_without_a_word(run_async):
     async def read(data, name, visitor):
         raise BusyError("full")
 
     look = handler(build_camera(read))
     for _ in range(2):  # and the visitor is not taken for busy afterwards
-        assert asyncio.run(look(frame(), request("10.0.0.1"))) == {"__type__": "update"}
+        assert run_async(look(frame(), request("10.0.0.1"))) == {"__type__": "update"}
 
 
 @pytest.fixture(scope="module")

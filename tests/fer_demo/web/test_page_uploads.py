@@ -1,7 +1,5 @@
 """What pages may send through Streamlit's own uploader, pictures and videos apart."""
 
-import asyncio
-
 import pytest
 
 from fer_demo.web import page_uploads
@@ -12,7 +10,7 @@ MB = 2**20
 
 
 @pytest.fixture
-def send(monkeypatch):
+def send(monkeypatch, run_async):
     """A function that sends so many megabytes from a page, and returns the status."""
     sizes = Limits(upload_mb=2, request_mb=4, held_mb=8, video_mb=10, video_held_mb=40)
     monkeypatch.setattr(page_uploads, "limits", lambda: sizes)
@@ -37,7 +35,7 @@ def send(monkeypatch):
 
         headers = [(b"content-length", str(megabytes * MB).encode())] if length else []
         scope = {"type": "http", "method": "PUT", "path": f"/_stcore/upload_file/{page}/x", "headers": headers}
-        asyncio.run(uploads(scope, receive, answer))
+        run_async(uploads(scope, receive, answer))
         return said[0]
 
     return put
