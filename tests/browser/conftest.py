@@ -11,14 +11,23 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("streamlit", reason="the app extra is not installed")
 pytest.importorskip("playwright", reason="the test extra is not installed")
-from playwright.sync_api import Browser, BrowserContext, FileChooser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    FileChooser,
+    Locator,
+    Page,
+    TimeoutError,
+    expect,
+    sync_playwright,
+)
 
 from fer_demo.checkpoints import bundled_checkpoints
 
@@ -221,15 +230,13 @@ class Visitor:
             time.sleep(0.05)
 
     def file_chooser(self, key: str) -> FileChooser:
-        """Presses a key until files can be chosen: a browser forgets one that a busy page answers after five seconds."""
-        opened: list[FileChooser] = []
-        self.page.on("filechooser", opened.append)
-        deadline = time.monotonic() + PATIENCE / 1000
-        while not opened:
-            assert time.monotonic() < deadline, f"{key} opens no file chooser"
+        """Presses a key until files can be chosen: a browser forgets one that a busy page takes too long to answer."""
+        with suppress(TimeoutError), self.page.expect_file_chooser(timeout=PATIENCE / 3) as chooser:
             self.page.keyboard.press(key)
-            self.page.wait_for_timeout(6000)
-        return opened[0]
+            return chooser.value
+        with self.page.expect_file_chooser() as chooser:
+            self.page.keyboard.press(key)
+        return chooser.value
 
     def counts(self, elements: Locator, number: int) -> None:
         """Waits until there are exactly so many of them.
