@@ -1,4 +1,4 @@
-"""The process behind `fer_demo.web.videos`: reads one video from standard input, and ends.
+"""The process behind `fer_demo.web.video_job`: reads one video from standard input, and ends.
 
 The video and everything made of it stay in this process's memory, so that nothing is left of them when it is killed.
 """
@@ -29,7 +29,7 @@ from fer_demo.video.timeline import MomentFace, Portrait, Timeline
 from fer_demo.video.writing import VideoWriter
 from fer_demo.vision.detector import FaceDetectorError
 from fer_demo.web.video_files import MB, Bounded, File, Packed
-from fer_demo.web.videos import FILE, HEAD, MARKED, PROGRESS, REFUSED, RESULT
+from fer_demo.web.video_process import FILE, HEAD, MARKED, PROGRESS, REFUSED, RESULT
 
 SIDE = 640
 """Pixels of the longer side of the frames that the page shows."""

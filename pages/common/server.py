@@ -25,7 +25,7 @@ from fer_demo.web.limits import LimitError, limits
 from fer_demo.web.logs import LogError, RequestLog, configure
 from fer_demo.web.page_uploads import PageUploads
 from fer_demo.web.upload import build_widget
-from fer_demo.web.videos import video_desk
+from fer_demo.web.video_desk import video_desk
 from fer_demo.web.warming import warm_up
 from pages.common.sign_in import SignIn
 

@@ -18,8 +18,9 @@ from fer_demo.video import clips
 from fer_demo.video.summary import clock
 from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.limits import limits
+from fer_demo.web.video_desk import video_desk
+from fer_demo.web.video_job import UNSEEN_SECONDS, VideoJob, Wishes
 from fer_demo.web.video_result import VideoResult
-from fer_demo.web.videos import UNSEEN_SECONDS, VideoJob, Wishes, video_desk
 from pages.common import look, state
 
 ENDINGS = ("mp4", "mov", "m4v", "webm", "mkv", "avi", "mpg", "mpeg", "3gp", "wmv", "flv", "ts", "mts", "ogv")

@@ -10,8 +10,8 @@ from fer_demo.emotions import COLORS, LABELS
 from fer_demo.video.figures import share_figure, timeline_figure
 from fer_demo.video.summary import clock
 from fer_demo.video.timeline import MomentFace
+from fer_demo.web.video_process import MARKED
 from fer_demo.web.video_result import KINDS, VideoResult
-from fer_demo.web.videos import MARKED
 from fer_demo.wording import ADJECTIVES, percent
 from pages.common import look
 from pages.common.video_job import forget

@@ -11,8 +11,8 @@ from actions import button, open_page, texts
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.video import clips
 from fer_demo.web import limits as limits_module
-from fer_demo.web import videos
-from fer_demo.web.videos import video_desk
+from fer_demo.web import video_desk as desk_module
+from fer_demo.web.video_desk import video_desk
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,7 @@ def test_cancelling_shows_what_is_done(app):
 
 def test_a_busy_server_is_one_sentence(app, clip, monkeypatch):
     open_page(app, "video")
-    monkeypatch.setattr(videos, "limits", lambda: limits_module.Limits(video_held_mb=0.001))
+    monkeypatch.setattr(desk_module, "limits", lambda: limits_module.Limits(video_held_mb=0.001))
     monkeypatch.setattr(video_desk(), "limits", limits_module.Limits(video_held_mb=0.001))
     give(app, "a.mp4", clip)
     assert "More videos are waiting than this server can hold" in app.error[0].value

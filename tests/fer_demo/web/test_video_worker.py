@@ -18,10 +18,11 @@ pytest.importorskip("av", reason="the video extra is not installed")
 import av
 
 from fer_demo.video import clips
-from fer_demo.web import videos
+from fer_demo.web import video_job
 from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.limits import Limits
-from fer_demo.web.videos import VideoDesk, VideoJob, Wishes
+from fer_demo.web.video_desk import VideoDesk
+from fer_demo.web.video_job import VideoJob, Wishes
 
 pytestmark = pytest.mark.processes
 
@@ -99,7 +100,7 @@ def test_the_time_is_limited(long):
 
 
 def test_who_does_not_stop_is_killed(desk, long, monkeypatch):
-    monkeypatch.setattr(videos, "STOP_SECONDS", 0.3)
+    monkeypatch.setattr(video_job, "STOP_SECONDS", 0.3)
     job = desk.start(long, "long.mp4", "me")
     until(lambda: job.progress)
     os.kill(job.pid, signal.SIGSTOP)
@@ -121,9 +122,9 @@ def test_nobody_there_ends_it(desk, long, why, monkeypatch):
     job = desk.start(long, "long.mp4", "me", there=lambda: there[0])
     until(lambda: job.progress)
     if why == "page":
-        monkeypatch.setattr(videos, "UNSEEN_SECONDS", 0.3)
+        monkeypatch.setattr(video_job, "UNSEEN_SECONDS", 0.3)
     else:
-        monkeypatch.setattr(videos, "GONE_SECONDS", 0.3)
+        monkeypatch.setattr(video_job, "GONE_SECONDS", 0.3)
         there[0] = False
     end(job)
     assert job.result is None and job.problem is None and not is_alive(job.pid)
@@ -216,7 +217,7 @@ def test_nothing_reaches_the_disk(desk, long, tmp_path, monkeypatch):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_the_server(how, tmp_path):
     code = (
-        "import time\nfrom fer_demo.video import clips\nfrom fer_demo.web.videos import VideoDesk\n"
+        "import time\nfrom fer_demo.video import clips\nfrom fer_demo.web.video_desk import VideoDesk\n"
         "job = VideoDesk().start(clips.encode(clips.still(320, 240, seconds=20)), 'a.mp4', 'me')\n"
         "while not job.progress: time.sleep(0.05)\n"
         "print(job.pid, flush=True); time.sleep(60)"
