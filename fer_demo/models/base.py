@@ -10,6 +10,7 @@ from timm.layers import create_classifier
 from timm.models import checkpoint
 from timm.models._features import feature_take_indices
 
+from fer_demo.models.inputs import check_input
 from fer_demo.models.layers import TensorOptions
 
 
@@ -38,6 +39,9 @@ class StagedNet(nn.Module):
 
     default_cfg: dict[str, Any]
 
+    trained_size: tuple[int, int] | None
+    """Height and width of the pictures that pretrained weights learned from; None for weights that are the user's."""
+
     takes_twins: ClassVar[bool] = False
     """Whether a face's twins may be given, such as the picture and the same face aligned, one behind the other."""
 
@@ -49,6 +53,8 @@ class StagedNet(nn.Module):
         self.pool_type = global_pool
         self.grad_checkpointing = False
         self.feature_info: list[dict[str, Any]] = []
+        self.trained_size = None
+        self.advised: set[str] = set()
 
     def assemble(
         self,
@@ -200,7 +206,8 @@ class StagedNet(nn.Module):
         # A picture of one channel has the same strides in both memory formats, and PyTorch then answers channels-first:
         # the whole first stage, often the dearest one, would be computed and concatenated in the slower format.
         # An exported graph has no memory format; there it would only turn the final flattening into a gather.
-        if not torch.jit.is_scripting():  # noqa: SIM102  (TorchScript would compile what stands behind an `and`)
+        if not torch.jit.is_scripting():
+            check_input(self, x)
             if torch.compiler.is_exporting():
                 return self.stem(x)
         return self.stem(x).contiguous(memory_format=torch.channels_last)
