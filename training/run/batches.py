@@ -3,6 +3,8 @@
 Nothing random is carried from step to step: every draw is made afresh from (seed, epoch, step).
 """
 
+import random
+
 import torch
 
 from fer_demo.vision.preprocess import normalize
@@ -12,6 +14,7 @@ from training.run import augment, corruptions
 from training.run.config import TrainConfig
 from training.run.distributed import World
 from training.run.objective import Objective
+from training.run.ranges import JITTER_STEP
 
 
 class Batches:
@@ -45,6 +48,15 @@ class Batches:
         generator = _generator("cpu", self.config.seed, self._drawn(epoch), 0)
         return torch.randperm(len(self.images), generator=generator).to(self.world.device)
 
+    def side(self, epoch: int, step: int) -> int:
+        """The pictures' side in a step, pixels; the same in all processes."""
+        config = self.config
+        if not config.size_jitter or epoch < config.sizes[-1][0]:
+            return config.size_at(epoch)
+        low, high = config.size_jitter
+        # A text as seed, so that this draw is another one than those of order and augmentation.
+        return random.Random(f"side {config.seed} {epoch} {step}").randrange(low, high + 1, JITTER_STEP)
+
     def make(self, batch: torch.Tensor, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's part of a batch.
 
@@ -57,10 +69,10 @@ class Batches:
             Augmented and normalised pictures, float32 (n, T, side, side), and their targets, float32 (n, 7) or, with
             teachers, (n, 14); with two heads 15 and 30.
         """
-        chosen, *random = self.draw(batch, epoch, step)
+        chosen, *drawn = self.draw(batch, epoch, step)
         key = (self._drawn(epoch), step) if self.config.teacher_cycle else None
         x, targets, taught = self.compute(
-            chosen, *random, side=self.config.size_at(epoch), taught=self._answers.get(key)
+            chosen, *drawn, side=self.side(epoch, step), taught=self._answers.get(key)
         )
         if key and taught is not None:
             self._answers[key] = taught
@@ -84,7 +96,7 @@ class Batches:
         generator = _generator(device, config.seed, self._drawn(epoch), step + 1)
         drawn = [batch[part], torch.rand(augment.RANDOM_NUMBERS, n, device=device, generator=generator)[:, part]]
         if config.corruption.share:
-            side = config.size_at(epoch)
+            side = self.side(epoch, step)
             drawn.append(torch.rand(corruptions.RANDOM_NUMBERS, n, device=device, generator=generator)[:, part])
             drawn.append(torch.randn(n, 1, side, side, device=device, generator=generator)[part])
         return tuple(drawn)
