@@ -12,6 +12,7 @@ from timm.models._features import feature_take_indices
 
 from fer_demo.models.inputs import check_input
 from fer_demo.models.layers import TensorOptions
+from fer_demo.models.notes import for_new_classifier
 
 
 class StagedNet(nn.Module):
@@ -91,8 +92,8 @@ class StagedNet(nn.Module):
         if self.pool_type and self.pool_type == self.own_pooling:
             self.global_pool, self.head_hidden_size = self.pooling(**dd)
         else:
-            self.head_hidden_size = self.num_features
             self.global_pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
+            self.head_hidden_size = self.num_features * self.global_pool.feat_mult()
         self.classifier = self._new_classifier(**dd)
 
     def _new_classifier(self, **dd: Unpack[TensorOptions]) -> nn.Module:
@@ -132,7 +133,7 @@ class StagedNet(nn.Module):
         return self.classifier
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replaces the classifier by a new one, freshly initialised.
+        """Replaces the classifier by a new one, freshly initialised, of which ``pretrained_cfg`` knows nothing.
 
         Args:
             num_classes: Outputs of the new classifier; 0 for none.
@@ -152,6 +153,8 @@ class StagedNet(nn.Module):
         else:
             self.pool_type = global_pool
             self._build_head(**dd)
+        if hasattr(self, "pretrained_cfg"):
+            self.pretrained_cfg = self.default_cfg = for_new_classifier(self.pretrained_cfg)
         self.global_pool.train(self.training)
         self.classifier.train(self.training)
 

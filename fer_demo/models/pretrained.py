@@ -11,6 +11,7 @@ from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from fer_demo.checkpoints import Checkpoint, weights_file
 from fer_demo.emotions import LABELS
 from fer_demo.models.base import StagedNet
+from fer_demo.models.notes import for_new_classifier, for_new_weights
 from fer_demo.runtime.model_info import ModelError, with_flag, with_set_threshold, with_temperature
 
 Net = TypeVar("Net", bound=StagedNet)
@@ -136,11 +137,12 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         feature_cfg={"out_indices": tuple(range(stages)), "flatten_sequential": True},
         **kwargs,
     )
-    if pretrained and isinstance(model, cls):  # not for features_only
+    if not pretrained:
+        model.pretrained_cfg = model.default_cfg = for_new_weights(model.pretrained_cfg)
+    elif isinstance(model, cls):  # features_only makes another class, without a classifier
         model.trained_size = tuple(model.pretrained_cfg["input_size"][-2:])
-    if not pretrained:  # all four belong to the weights, which are random here
-        plain = with_set_threshold(with_temperature(model.pretrained_cfg, None), None)
-        model.pretrained_cfg = model.default_cfg = with_flag(with_flag(plain, "mirror", False), "robust", False)
+        if model.num_classes not in (0, model.pretrained_cfg["num_classes"]):
+            model.pretrained_cfg = model.default_cfg = for_new_classifier(model.pretrained_cfg)
     return model
 
 

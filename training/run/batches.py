@@ -3,8 +3,6 @@
 Nothing random is carried from step to step: every draw is made afresh from (seed, epoch, step).
 """
 
-import random
-
 import torch
 
 from fer_demo.vision.preprocess import normalize
@@ -54,8 +52,10 @@ class Batches:
         if not config.size_jitter or epoch < config.sizes[-1][0]:
             return config.size_at(epoch)
         low, high = config.size_jitter
-        # A text as seed, so that this draw is another one than those of order and augmentation.
-        return random.Random(f"side {config.seed} {epoch} {step}").randrange(low, high + 1, JITTER_STEP)
+        sides = range(low, high + 1, JITTER_STEP)
+        # Neither order's nor augmentation's generator: no epoch has 2^23 steps.
+        generator = _generator("cpu", config.seed, epoch, (1 << 23) + step)
+        return sides[int(torch.randint(len(sides), (), generator=generator))]
 
     def make(self, batch: torch.Tensor, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's part of a batch.
@@ -69,11 +69,9 @@ class Batches:
             Augmented and normalised pictures, float32 (n, T, side, side), and their targets, float32 (n, 7) or, with
             teachers, (n, 14); with two heads 15 and 30.
         """
-        chosen, *drawn = self.draw(batch, epoch, step)
+        chosen, *random = self.draw(batch, epoch, step)
         key = (self._drawn(epoch), step) if self.config.teacher_cycle else None
-        x, targets, taught = self.compute(
-            chosen, *drawn, side=self.side(epoch, step), taught=self._answers.get(key)
-        )
+        x, targets, taught = self.compute(chosen, *random, side=self.side(epoch, step), taught=self._answers.get(key))
         if key and taught is not None:
             self._answers[key] = taught
         return self.objective.mix(x, targets)

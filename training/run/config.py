@@ -60,8 +60,8 @@ class TrainConfig:
         epochs: Passes over the Training split.
         batch_size: Pictures per step.
         sizes: Progressive resizing: pairs of first epoch and side in pixels, the first from epoch 0.
-        size_jitter: Lowest and highest side of a batch, such as [40, 64], drawn anew for each in steps of 4 pixels while
-            `sizes` are at their last; empty for that size alone, at which weights are evaluated in any case.
+        size_jitter: Lowest and highest side of a batch, such as [40, 64], drawn anew for each in steps of 4 pixels
+            while `sizes` are at their last; empty for that size alone, at which weights are evaluated in any case.
         opt: A timm optimiser name; ``"sgd"`` is SGD with Nesterov momentum.
         lr: Peak learning rate.
         momentum: Of SGD.
