@@ -84,8 +84,9 @@ def _advise(net: "StagedNet", x: torch.Tensor, size: tuple[int, int]) -> None:
     if "size" not in net.advised and not all(HOLDS[0] <= share <= HOLDS[1] for share in shares):
         net.advised.add("size")
         warnings.warn(
-            f"Pictures of {x.shape[-2]} x {x.shape[-1]} pixels get wrong answers from weights that were trained at "
-            f"{size[0]} x {size[1]}: resize them, as the transform of timm.data.resolve_model_data_config does.",
+            f"Weights that were trained at {size[0]} x {size[1]} pixels answer less well, or wrongly, at "
+            f"{x.shape[-2]} x {x.shape[-1]}: resize the pictures, as the transform of "
+            "timm.data.resolve_model_data_config does.",
             stacklevel=2,
         )
     if "pixels" not in net.advised:

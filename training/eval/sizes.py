@@ -35,7 +35,7 @@ def by_size(model: torch.nn.Module, faces: Faces, sides: Sequence[int], *, progr
     found = {}
     for side in sides:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*were trained at")  # which is what is measured
+            warnings.filterwarnings("ignore", message="Weights that were trained at")  # which is what is measured
             title = f"{side} pixels" if progress else ""
             logits = predict_logits(model, faces.images, tta=kind, size=(side, side), progress=title)
         correct = int((logits.argmax(1) == faces.labels).sum())
