@@ -98,7 +98,7 @@ def test_graphs_are_left_alone(model):
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("error", torch.jit.TracerWarning)
-        graphs = [torch.jit.trace(model, x), torch.jit.script(model), fx.symbolic_trace(model)]
+        graphs = [torch.jit.trace(model, x, check_trace=False), torch.jit.script(model), fx.symbolic_trace(model)]
         graphs.append(torch.export.export(model, (x,)).module())
         answers = [graph(x) for graph in graphs]
         for answer in answers:
@@ -121,6 +121,7 @@ def test_a_network_for_colours_makes_them_grey_as_we_do(model):
     x = transform(photo())[None]
     assert x.shape == (1, 3, 48, 48) and len(resolve_model_data_config(colour)["mean"]) == 3
     grey = create_transform(**resolve_model_data_config(model))(photo().convert("L"))[None]
-    assert (colour(x).softmax(1) - model(grey).softmax(1)).abs().max() < 0.03
-    red = torch.cat([torch.rand(1, 1, 48, 48), torch.zeros(1, 2, 48, 48)], 1)
-    torch.testing.assert_close(colour(red), model(0.299 * red[:, :1]), rtol=1e-4, atol=1e-4)
+    made = (x * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    assert (made - grey).abs().max() * 255 < 2  # each rounds at another place
+    torch.testing.assert_close(colour(x), model(made), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(colour(grey.repeat(1, 3, 1, 1)), model(grey), rtol=1e-4, atol=1e-4)
