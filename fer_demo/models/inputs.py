@@ -1,13 +1,10 @@
 """What a network says of pictures that it cannot take, or would answer wrongly."""
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import torch
-from torch import fx
-
-if TYPE_CHECKING:
-    from fer_demo.models.base import StagedNet
+from torch import fx, nn
 
 HOLDS = (1, 52 / 48)
 """Sides at which trained weights lose at most some 3 points of accuracy, as shares of the one of their training; see
@@ -17,7 +14,19 @@ SCALED = (-0.5, 1.5)
 """Pixels outside are not scaled to [0, 1], or were normalised for another network; noise on those that are stays in."""
 
 
-def check_input(net: "StagedNet", x: torch.Tensor) -> None:
+class Network(Protocol):
+    """What is looked at of a `fer_demo.models.base.StagedNet`."""
+
+    in_chans: int
+    stem: nn.Module
+    stages: nn.Sequential
+    feature_info: list[dict[str, Any]]
+    trained_size: tuple[int, int] | None
+    advised: set[str]
+    training: bool
+
+
+def check_input(net: Network, x: torch.Tensor) -> None:
     """Looks at what a network is given, before PyTorch fails at it or wrong answers are believed.
 
     Graphs that are being recorded are left alone. Advice is given once for each network.
@@ -43,7 +52,7 @@ def check_input(net: "StagedNet", x: torch.Tensor) -> None:
         _advise(net, x, net.trained_size)
 
 
-def _check_shape(net: "StagedNet", x: torch.Tensor) -> None:
+def _check_shape(net: Network, x: torch.Tensor) -> None:
     shape, channels = tuple(x.shape), net.in_chans
     wanted = f"{type(net).__name__} takes pictures (N, {channels}, height, width), but got {shape}"
     if x.ndim != 4:
@@ -63,7 +72,7 @@ def _check_shape(net: "StagedNet", x: torch.Tensor) -> None:
         raise ValueError(f"{wanted}: they must be at least {smallest} pixels wide and high.")
 
 
-def _check_dtype(net: "StagedNet", x: torch.Tensor) -> None:
+def _check_dtype(net: Network, x: torch.Tensor) -> None:
     if not x.is_floating_point():
         raise TypeError(
             f"{type(net).__name__} takes float pixels from 0 to 1, but got {x.dtype}: x.float() / 255 scales 8 bits."
@@ -76,7 +85,7 @@ def _check_dtype(net: "StagedNet", x: torch.Tensor) -> None:
         )
 
 
-def _advise(net: "StagedNet", x: torch.Tensor, size: tuple[int, int]) -> None:
+def _advise(net: Network, x: torch.Tensor, size: tuple[int, int]) -> None:
     if net.training:
         net.trained_size = None  # from here on the weights may learn other pictures
         return
@@ -93,7 +102,7 @@ def _advise(net: "StagedNet", x: torch.Tensor, size: tuple[int, int]) -> None:
         _advise_on_pixels(net, x)
 
 
-def _advise_on_pixels(net: "StagedNet", x: torch.Tensor) -> None:
+def _advise_on_pixels(net: Network, x: torch.Tensor) -> None:
     if x.device.type != "cpu":
         if x.is_cuda and torch.cuda.is_current_stream_capturing():
             return
