@@ -92,8 +92,9 @@ class StagedNet(nn.Module):
         if self.pool_type and self.pool_type == self.own_pooling:
             self.global_pool, self.head_hidden_size = self.pooling(**dd)
         else:
-            self.global_pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
-            self.head_hidden_size = self.num_features * self.global_pool.feat_mult()
+            pool: Any
+            pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
+            self.global_pool, self.head_hidden_size = pool, self.num_features * pool.feat_mult()
         self.classifier = self._new_classifier(**dd)
 
     def _new_classifier(self, **dd: Unpack[TensorOptions]) -> nn.Module:
