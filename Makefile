@@ -49,8 +49,8 @@ attack: $(STAMP)       ## load, slow and damaged pictures, faults: prints docs/r
 slow: $(STAMP)         ## the tests that take minutes or need data
 	$(BIN)/python -m pytest -m slow
 
-timm-contract: $(STAMP)  ## timm's own tests of models over the networks here; fetches timm's source archive
-	$(BIN)/python -m tests.timm_contract
+timm-contract: $(STAMP)  ## timm's own tests of models over the networks here; NAMES="fer_sedense*" for a part
+	$(BIN)/python -m tests.timm_contract $(foreach name,$(NAMES),'$(name)')
 
 lint: $(STAMP)         ## install if needed, then check style, format and types
 	$(BIN)/ruff check .

@@ -10,7 +10,9 @@ from timm.layers import create_classifier
 from timm.models import checkpoint
 from timm.models._features import feature_take_indices
 
+from fer_demo.models.inputs import check_input
 from fer_demo.models.layers import TensorOptions
+from fer_demo.models.notes import for_new_classifier
 
 
 class StagedNet(nn.Module):
@@ -38,6 +40,9 @@ class StagedNet(nn.Module):
 
     default_cfg: dict[str, Any]
 
+    trained_size: tuple[int, int] | None
+    """Height and width of the pictures that pretrained weights learned from; None for weights that are the user's."""
+
     takes_twins: ClassVar[bool] = False
     """Whether a face's twins may be given, such as the picture and the same face aligned, one behind the other."""
 
@@ -49,6 +54,8 @@ class StagedNet(nn.Module):
         self.pool_type = global_pool
         self.grad_checkpointing = False
         self.feature_info: list[dict[str, Any]] = []
+        self.trained_size = None
+        self.advised: set[str] = set()
 
     def assemble(
         self,
@@ -85,8 +92,9 @@ class StagedNet(nn.Module):
         if self.pool_type and self.pool_type == self.own_pooling:
             self.global_pool, self.head_hidden_size = self.pooling(**dd)
         else:
-            self.head_hidden_size = self.num_features
-            self.global_pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
+            pool: Any
+            pool, _ = create_classifier(self.num_features, 0, pool_type=self.pool_type, **dd)
+            self.global_pool, self.head_hidden_size = pool, self.num_features * pool.feat_mult()
         self.classifier = self._new_classifier(**dd)
 
     def _new_classifier(self, **dd: Unpack[TensorOptions]) -> nn.Module:
@@ -126,7 +134,7 @@ class StagedNet(nn.Module):
         return self.classifier
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """Replaces the classifier by a new one, freshly initialised.
+        """Replaces the classifier by a new one, freshly initialised, of which ``pretrained_cfg`` knows nothing.
 
         Args:
             num_classes: Outputs of the new classifier; 0 for none.
@@ -146,6 +154,8 @@ class StagedNet(nn.Module):
         else:
             self.pool_type = global_pool
             self._build_head(**dd)
+        if hasattr(self, "pretrained_cfg"):
+            self.pretrained_cfg = self.default_cfg = for_new_classifier(self.pretrained_cfg)
         self.global_pool.train(self.training)
         self.classifier.train(self.training)
 
@@ -200,7 +210,8 @@ class StagedNet(nn.Module):
         # A picture of one channel has the same strides in both memory formats, and PyTorch then answers channels-first:
         # the whole first stage, often the dearest one, would be computed and concatenated in the slower format.
         # An exported graph has no memory format; there it would only turn the final flattening into a gather.
-        if not torch.jit.is_scripting():  # noqa: SIM102  (TorchScript would compile what stands behind an `and`)
+        if not torch.jit.is_scripting():
+            check_input(self, x)
             if torch.compiler.is_exporting():
                 return self.stem(x)
         return self.stem(x).contiguous(memory_format=torch.channels_last)

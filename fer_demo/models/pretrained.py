@@ -11,6 +11,7 @@ from timm.models import build_model_with_cfg, resolve_pretrained_cfg
 from fer_demo.checkpoints import Checkpoint, weights_file
 from fer_demo.emotions import LABELS
 from fer_demo.models.base import StagedNet
+from fer_demo.models.notes import for_new_classifier, for_new_weights
 from fer_demo.runtime.model_info import ModelError, with_flag, with_set_threshold, with_temperature
 
 Net = TypeVar("Net", bound=StagedNet)
@@ -32,7 +33,24 @@ def checkpoint_filter_fn(state_dict: Mapping[str, Any], model: nn.Module) -> dic
             f"The weights {broken[0]} of {type(model).__name__} are not all finite numbers: their file is damaged, so "
             "take another copy of it."
         )
-    return state_dict
+    return _for_colours(state_dict, model)
+
+
+_LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue in a grey picture, as Pillow makes it (ITU-R BT.601)."""
+
+
+def _for_colours(state_dict: dict[str, torch.Tensor], model: nn.Module) -> dict[str, torch.Tensor]:
+    """A grey network's weights for three colours: the first convolution then makes grey of them.
+
+    timm itself would weigh the colours alike, which is another picture.
+    """
+    conv = getattr(getattr(model, "stem", None), "conv", None)
+    weight = state_dict.get("stem.conv.weight")
+    if conv is None or weight is None or (conv.in_channels, weight.shape[1]) != (3, 1):
+        return state_dict
+    luma = torch.tensor(_LUMA, dtype=torch.float64, device=weight.device)
+    return state_dict | {"stem.conv.weight": (weight.double() * luma[:, None, None]).to(weight.dtype)}
 
 
 def cfg(
@@ -104,9 +122,13 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         if kwargs.pop(option, None):
             raise TypeError(f"{variant} {reason}: leave {option} out.")
     if pretrained:
-        _verify(
-            resolve_pretrained_cfg(variant, kwargs.get("pretrained_cfg"), kwargs.get("pretrained_cfg_overlay")).file
-        )
+        overlay = kwargs.get("pretrained_cfg_overlay")
+        found = resolve_pretrained_cfg(variant, kwargs.get("pretrained_cfg"), overlay)
+        _verify(found.file)
+        if kwargs.get("in_chans") == 3 and found.input_size[0] == 1:
+            # `_for_colours` makes weights for them, and timm's transforms need three numbers.
+            coloured = {"input_size": (3, *found.input_size[1:]), "mean": found.mean * 3, "std": found.std * 3}
+            kwargs["pretrained_cfg_overlay"] = {**(overlay or {}), **coloured}
     model = build_model_with_cfg(
         cls,
         variant,
@@ -115,9 +137,12 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         feature_cfg={"out_indices": tuple(range(stages)), "flatten_sequential": True},
         **kwargs,
     )
-    if not pretrained:  # all four belong to the weights, which are random here
-        plain = with_set_threshold(with_temperature(model.pretrained_cfg, None), None)
-        model.pretrained_cfg = model.default_cfg = with_flag(with_flag(plain, "mirror", False), "robust", False)
+    if not pretrained:
+        model.pretrained_cfg = model.default_cfg = for_new_weights(model.pretrained_cfg)
+    elif isinstance(model, cls):  # features_only makes another class, without a classifier
+        model.trained_size = tuple(model.pretrained_cfg["input_size"][-2:])
+        if model.num_classes not in (0, model.pretrained_cfg["num_classes"]):
+            model.pretrained_cfg = model.default_cfg = for_new_classifier(model.pretrained_cfg)
     return model
 
 

@@ -19,6 +19,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_data(parser)
     add_tta(parser, "none")
     parser.add_argument("--aligned", action="store_true", help="add each picture's aligned twin, for fer_kim_fusion")
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        nargs="+",
+        metavar="SIDE",
+        help="instead: accuracy on PublicTest where the network is given squares of these sides in pixels",
+    )
+    parser.add_argument(
+        "--faces", type=int, default=0, metavar="N", help="with --sizes: so many faces, drawn at random (default: all)"
+    )
     parser.add_argument("--out", type=Path, help="write metrics.json here")
     add_threads(parser)
     parser.set_defaults(run=run)
@@ -30,6 +40,8 @@ def run(args: argparse.Namespace) -> None:
     from training.eval.reproduce import by_tta
     from training.eval.tta import TTA_TITLES
 
+    if args.faces and not args.sizes:
+        raise ValueError("--faces goes with --sizes: published figures are of all faces.")
     prepare_cpu(args.threads)
     model = _model(args)
     faces = load(args)
@@ -37,6 +49,9 @@ def run(args: argparse.Namespace) -> None:
         from training.data.aligned import with_aligned
 
         faces = with_aligned(faces, quiet=False)
+    if args.sizes:
+        _print_sizes(args, model, faces)
+        return
     metrics = evaluate(model, faces, tta=tta_kinds(args.tta), progress=True)
     write_json(args.out, metrics, indent=2)
     for kind, splits in by_tta(metrics).items():
@@ -45,6 +60,19 @@ def run(args: argparse.Namespace) -> None:
                 f"{split}, {TTA_TITLES[kind]}: {part['accuracy']:.4%} ({part['correct']}/{part['n']}), macro-F1 "
                 f"{part['macro_f1']:.4f}, without duplicates {part['without_duplicates']['accuracy']:.4%}"
             )
+
+
+def _print_sizes(args: argparse.Namespace, model: Any, faces: Any) -> None:
+    """Prints, and optionally writes, accuracy by size."""
+    from fer_demo.runtime.engines import OnnxEngine
+    from training.eval.robustness import sample
+    from training.eval.sizes import by_size, size_table
+
+    if isinstance(model, OnnxEngine):
+        raise ValueError("An ONNX file takes one size alone: give --sizes with a checkpoint.")
+    result = by_size(model, sample(faces.split("PublicTest"), args.faces), args.sizes, progress=True)
+    write_json(args.out, result, indent=2)
+    print(f"{size_table({args.model: result})}\n\nRight answers for {result['n']:,} faces of PublicTest.")
 
 
 def _model(args: argparse.Namespace) -> Any:

@@ -12,6 +12,7 @@ from training.run import augment, corruptions
 from training.run.config import TrainConfig
 from training.run.distributed import World
 from training.run.objective import Objective
+from training.run.ranges import JITTER_STEP
 
 
 class Batches:
@@ -45,6 +46,17 @@ class Batches:
         generator = _generator("cpu", self.config.seed, self._drawn(epoch), 0)
         return torch.randperm(len(self.images), generator=generator).to(self.world.device)
 
+    def side(self, epoch: int, step: int) -> int:
+        """The pictures' side in a step, pixels; the same in all processes."""
+        config = self.config
+        if not config.size_jitter or epoch < config.sizes[-1][0]:
+            return config.size_at(epoch)
+        low, high = config.size_jitter
+        sides = range(low, high + 1, JITTER_STEP)
+        # Neither order's nor augmentation's generator: no epoch has 2^23 steps.
+        generator = _generator("cpu", config.seed, epoch, (1 << 23) + step)
+        return sides[int(torch.randint(len(sides), (), generator=generator))]
+
     def make(self, batch: torch.Tensor, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's part of a batch.
 
@@ -59,9 +71,7 @@ class Batches:
         """
         chosen, *random = self.draw(batch, epoch, step)
         key = (self._drawn(epoch), step) if self.config.teacher_cycle else None
-        x, targets, taught = self.compute(
-            chosen, *random, side=self.config.size_at(epoch), taught=self._answers.get(key)
-        )
+        x, targets, taught = self.compute(chosen, *random, side=self.side(epoch, step), taught=self._answers.get(key))
         if key and taught is not None:
             self._answers[key] = taught
         return self.objective.mix(x, targets)
@@ -84,7 +94,7 @@ class Batches:
         generator = _generator(device, config.seed, self._drawn(epoch), step + 1)
         drawn = [batch[part], torch.rand(augment.RANDOM_NUMBERS, n, device=device, generator=generator)[:, part]]
         if config.corruption.share:
-            side = config.size_at(epoch)
+            side = self.side(epoch, step)
             drawn.append(torch.rand(corruptions.RANDOM_NUMBERS, n, device=device, generator=generator)[:, part])
             drawn.append(torch.randn(n, 1, side, side, device=device, generator=generator)[part])
         return tuple(drawn)

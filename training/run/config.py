@@ -15,7 +15,7 @@ from fer_demo.vision.sources import one_line
 from training.data.ferplus import CLASSES as FERPLUS_CLASSES
 from training.run.augment import AugmentConfig
 from training.run.corruptions import CorruptionConfig
-from training.run.ranges import Range, check_ranges
+from training.run.ranges import Range, check_jitter, check_ranges
 
 EXECUTION = ("device", "threads", "compile", "cuda_graph", "save_minutes")
 """Settings that say where and how a run computes, not what: they may change when it goes on, and do not tell runs from
@@ -60,6 +60,8 @@ class TrainConfig:
         epochs: Passes over the Training split.
         batch_size: Pictures per step.
         sizes: Progressive resizing: pairs of first epoch and side in pixels, the first from epoch 0.
+        size_jitter: Lowest and highest side of a batch, such as [40, 64], drawn anew for each in steps of 4 pixels
+            while `sizes` are at their last; empty for that size alone, at which weights are evaluated in any case.
         opt: A timm optimiser name; ``"sgd"`` is SGD with Nesterov momentum.
         lr: Peak learning rate.
         momentum: Of SGD.
@@ -103,7 +105,7 @@ class TrainConfig:
             that does not is tens of times slower with it.
         compile: `torch.compile` the network.
         cuda_graph: On a GPU record a step once and replay it, where nothing in it needs the CPU: one process, no
-            mixing, no `teacher_cycle`, no loss on features, pictures at their own size.
+            mixing, no `teacher_cycle`, no `size_jitter`, no loss on features, pictures at their own size.
         channels_last: NHWC memory format.
         threads: CPU threads, or 0 for PyTorch's choice.
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
@@ -115,6 +117,7 @@ class TrainConfig:
     epochs: int = 60
     batch_size: int = 64
     sizes: tuple[tuple[int, int], ...] = ((0, 48),)
+    size_jitter: tuple[int, ...] = ()
     opt: str = "sgd"
     lr: float = 0.1
     momentum: float = 0.9
@@ -173,6 +176,7 @@ class TrainConfig:
                 f"sizes reach their last stage in epoch {starts[-1]}, but there are only {self.epochs} epochs: set "
                 f"sizes too, such as sizes=[[0, {self.sizes[-1][1]}]]."
             )
+        check_jitter(self.size_jitter, self.sizes[-1][1], shown(_plain(self.size_jitter)))
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {shown(getattr(self, name))}.")

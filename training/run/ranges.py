@@ -5,6 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fer_demo.runtime.model_info import MAX_INPUT_SIDE
+
+JITTER_STEP = 4
+"""Pixels from one side of a batch to the next larger one, so that a network meets few shapes."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -49,3 +54,24 @@ def check_ranges(settings: Any, ranges: Mapping[str, Range], prefix: str = "") -
         if value not in allowed:
             words = allowed if math.isfinite(value) else "a finite number"
             raise ValueError(f"{prefix}{name} must be {words}; got {value}.")
+
+
+def check_jitter(jitter: Any, side: int, shown: str) -> None:
+    """Makes sure that the sides of batches can be drawn.
+
+    Args:
+        jitter: The setting ``size_jitter``.
+        side: At which weights are evaluated, pixels.
+        shown: `jitter` as the error shows it.
+
+    Raises:
+        ValueError: If it is neither empty nor two sides around `side`.
+    """
+    if jitter == ():
+        return
+    sides = isinstance(jitter, tuple) and len(jitter) == 2 and all(type(v) is int for v in jitter)
+    if not sides or not 1 <= jitter[0] <= side <= jitter[1] <= MAX_INPUT_SIDE:
+        raise ValueError(
+            f"size_jitter must be the lowest and the highest side around the last of sizes, {side}, up to "
+            f"{MAX_INPUT_SIDE}, or []; got {shown}."
+        )

@@ -67,7 +67,7 @@ class Trainer:
         self.device = self.world.device
         if self.device.type == "cpu":
             keep_freed_memory()
-        torch.backends.cudnn.benchmark = True  # all batches have one shape
+        torch.backends.cudnn.benchmark = True  # batches have one shape, or few
         self.quiet = quiet or not self.world.main
         folders = [self.run_dir, *([Path(record_dir)] if record_dir else [])]
         self.log = RunLog(folders if self.world.main else [], self.quiet)
@@ -106,7 +106,9 @@ class Trainer:
         # Shares the model's parameters, which therefore stay free of wrappers' names.
         self.network = self.world.wrap(torch.compile(self.model, dynamic=False) if config.compile else self.model)
         # Mixing draws on the CPU, answers that are kept are looked up there, and features are kept there.
-        plain = self.objective.mixer is None and not config.teacher_cycle and not config.needs_features
+        plain = self.objective.mixer is None and not (
+            config.teacher_cycle or config.needs_features or config.size_jitter
+        )
         self.captures = config.cuda_graph and self.device.type == "cuda" and self.world.size == 1 and plain
         self.captured: CapturedStep | None = None
         self.optimizer, self.scheduler = build_optimizer(config, self.model, self.steps_per_epoch)

@@ -355,3 +355,34 @@ def test_evaluated_every_other_epoch_and_at_the_end(faces, config, tmp_path):
     kept = ("epoch", "train_loss", "public_accuracy", "lr")
     rows = {row["epoch"]: row for row in every.history}
     assert all({k: row[k] for k in kept} == {k: rows[row["epoch"]][k] for k in kept} for row in seldom.history)
+
+
+class TestSizeJitter:
+    """Batches of several sizes."""
+
+    def test_each_batch_has_a_size_of_its_own_at_the_last_stage(self, faces, config, tmp_path):
+        settings = {"epochs": 3, "sizes": [[0, 16], [1, 24]], "size_jitter": [20, 32]}
+        settings["corruption"] = {"share": 0.5}
+        trainer = Trainer(config(**settings), faces, tmp_path, quiet=True)
+        batches, order = trainer.batches, trainer.batches.order(0)[:16]
+        assert {batches.side(0, step) for step in range(20)} == {16}
+        sides = [batches.side(epoch, step) for epoch in (1, 2) for step in range(40)]
+        assert set(sides) == {20, 24, 28, 32} and sides[:40] != sides[40:]
+        assert sides[:3] == [batches.make(order, 1, step)[0].shape[-1] for step in range(3)]
+        best = trainer.fit()
+        assert best["epoch"] >= 2 and [row["size"] for row in trainer.history] == [16, 24, 24]
+
+    def test_nothing_else_changes(self, faces, config, tmp_path):
+        plain, jittered = (
+            Trainer(config(size_jitter=jitter), faces, tmp_path / str(len(jitter)), quiet=True).batches
+            for jitter in ([], [16, 32])
+        )
+        order = plain.order(1)[:16]
+        assert torch.equal(order, jittered.order(1)[:16])
+        for a, b in zip(plain.draw(order, 1, 3), jittered.draw(order, 1, 3), strict=True):
+            assert torch.equal(a, b)
+
+    @pytest.mark.parametrize("wrong", ["[40]", "[52, 64]", "[24, 40]", "48", "[0, 64]", "[40.0, 64]", "[40, 4000]"])
+    def test_what_makes_no_sense_is_refused(self, wrong):
+        with pytest.raises(ValueError, match=r"size_jitter must be the lowest and the highest side .* 48.*got"):
+            load_config(None, [f"size_jitter={wrong}"])
