@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import UNFINISHED
-from training.cli.options import add_data, add_minutes, add_recipe, load
+from training.cli.options import add_data, add_minutes, add_recipe, load, with_faces
 
 if TYPE_CHECKING:
     from training.run.config import TrainConfig
@@ -24,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         f"step at which it stood. Exit code {UNFINISHED}: --minutes were over first.",
     )
     add_recipe(parser)
-    add_data(parser)
+    add_data(parser, photographs=True)
     parser.add_argument("--run-dir", type=Path, required=True, help="where checkpoints and logs go")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
     add_minutes(parser, "stop after so long, with the state saved for --resume")
@@ -55,10 +55,11 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.run_dir} holds a run already: add --resume, or choose another --run-dir.")
     else:
         config = load_config(args.recipe, args.set)
+    config = with_faces(config, args, args.run_dir if args.resume else None)
     record = None if args.no_record else RUNS / args.run_dir.resolve().name
     if record is not None and (record / CONFIG).is_file():
         _check_record(record, config, args.resume)
-    trainer = Trainer(config, load(args), args.run_dir, record_dir=record, quiet=args.quiet)
+    trainer = Trainer(config, load(args, config, quiet=args.quiet), args.run_dir, record_dir=record, quiet=args.quiet)
     if args.resume:
         trainer.load(args.run_dir / LAST)
     try:

@@ -12,6 +12,7 @@ from fer_demo.emotions import NUM_CLASSES
 from fer_demo.runtime.model_info import MAX_INPUT_SIDE
 from fer_demo.runtime.torch_engine import check_settings
 from fer_demo.vision.sources import one_line
+from training import FACES, NO_FACE
 from training.data.ferplus import CLASSES as FERPLUS_CLASSES
 from training.run.augment import AugmentConfig
 from training.run.corruptions import CorruptionConfig
@@ -28,6 +29,8 @@ CHOICES = {
     "targets": ("labels", "votes", "majority", "mixture", "both"),
     "loss": ("cross_entropy", "l2_svm"),
     "bf16": ("auto", "on", "off"),
+    "faces": FACES,
+    "no_face": NO_FACE,
 }
 
 RANGES = (
@@ -70,6 +73,9 @@ class TrainConfig:
         triplet_weight: Weight of the exponential triplet loss on the classifier's input (Guo et al. 2016), or 0.
         locality_weight: Weight of the locality-preserving loss there (Li et al. 2017), or 0; the paper uses 0.003.
         locality_neighbors: Its number of neighbours.
+        faces: ``"as-is"`` for pictures of one face each; ``"detect"`` to find the largest face of each photograph and
+            cut it out as predicting does. The option ``--faces`` sets it.
+        no_face: What becomes of a photograph without a face: ``"skip"`` leaves it out, ``"as-is"`` takes it whole.
         aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
         label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; ``"majority"``, its most
@@ -125,6 +131,8 @@ class TrainConfig:
     triplet_weight: float = 0.0
     locality_weight: float = 0.0
     locality_neighbors: int = 20
+    faces: str = "as-is"
+    no_face: str = "skip"
     aligned: bool = False
     label_smoothing: float = 0.1
     targets: str = "labels"
