@@ -42,12 +42,14 @@ def run(args: argparse.Namespace) -> int:
     from training.report.card import data_set
     from training.run.full import RESULTS, full
     from training.run.recipes import load_config
+    from training.run.run_folder import check_networks
 
     if args.seeds < 1:
         raise ValueError(f"--seeds must be 1 or more, but is {args.seeds}.")
     prepare_cpu()
     options = ["--no-record"] if args.no_record else []
     config = with_faces(load_config(args.recipe, args.set), args)
+    check_networks(config)
     name = Path(args.recipe).name.removesuffix(".yaml")
     data_set(name)  # before hours of training
     results = full(config, name, data_path(args), args.out, seeds=args.seeds, deadline=deadline, options=options)

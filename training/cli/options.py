@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import FACES, NO_FACE
+from training.cli.processes import first_here
 
 if TYPE_CHECKING:
     from training.data import BadRows, Faces
@@ -96,7 +97,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME=VALUE",
-        help="override settings of the recipe; `train --settings` lists them",
+        help="override settings of the recipe; `train --help` lists them",
     )
 
 
@@ -167,8 +168,10 @@ def load(
         faces=getattr(args, "face_crops", None) or (config.faces if config else FACES[0]),
         no_face=getattr(args, "no_face", None) or (config.no_face if config else NO_FACE[0]),
         side=side or (config.sizes[-1][1] if config else SIDE),
-        quiet=quiet,
+        quiet=quiet or not first_here(),
     )
+    if not first_here():
+        return faces
     for sentence in bad.report():
         print(sentence, file=sys.stderr)
     for sentence in thin_classes(faces):

@@ -20,8 +20,10 @@ def run(args: argparse.Namespace) -> None:
     """Prints the dearest operators and, as JSON, the shares of a step."""
     from training.run.profile import profile_steps
     from training.run.recipes import load_config
+    from training.run.run_folder import check_networks
 
     config = with_faces(load_config(args.recipe, args.set), args)
+    check_networks(config)
     result = profile_steps(config, load(args, config), args.steps, args.epoch - 1)
     print(result.pop("operators"))
     print(json.dumps(result, indent=2))

@@ -1,9 +1,7 @@
 """``python -m training train``: a run, from its start or from where it stood."""
 
 import argparse
-import json
 import shutil
-import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +17,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the subcommand ``train``."""
     parser = subparsers.add_parser(
         "train",
+        add_help=False,
         help="train a recipe",
         description="Trains a recipe. A run that was killed, stopped or out of time goes on with --resume at the very "
         f"step at which it stood. Exit code {UNFINISHED}: --minutes were over first.",
     )
+    parser.add_argument("-h", "--help", action=_Explain, help="show this help with all settings, and exit")
     add_recipe(parser)
     add_data(parser, photographs=True)
     parser.add_argument("--run-dir", type=Path, required=True, help="where checkpoints and logs go")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
     add_minutes(parser, "stop after so long, with the state saved for --resume")
     parser.add_argument(
-        "--settings", action=_Settings, help="list every setting with its default and meaning, and exit"
+        "--settings", action=_Explain, help="list every setting with its default and full meaning, and exit"
     )
     parser.add_argument("--no-record", action="store_true", help="keep no record of the run in training/runs/")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     deadline = time.monotonic() + 60 * args.minutes  # imports and data count too
     from training.run.distributed import leave
     from training.run.recipes import change_execution, load_config
-    from training.run.run_folder import LAST, resume_config
+    from training.run.run_folder import LAST, check_networks, resume_config
     from training.run.runlog import CONFIG, RUNS, TimeUp
     from training.run.train import Trainer
 
@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         config = load_config(args.recipe, args.set)
     config = with_faces(config, args, args.run_dir if args.resume else None)
+    check_networks(config)
     record = None if args.no_record else RUNS / args.run_dir.resolve().name
     if record is not None and (record / CONFIG).is_file():
         _check_record(record, config, args.resume)
@@ -89,18 +90,19 @@ def _check_record(record: Path, config: "TrainConfig", resumed: bool) -> None:
         raise ValueError(f"{record} is the record of a run that is finished: {otherwise}.")
 
 
-class _Settings(argparse.Action):
-    """Prints the settings and leaves, as --help does."""
+class _Explain(argparse.Action):
+    """Prints the help, its settings in a phrase each, or the settings alone in full, and leaves."""
 
     def __init__(self, option_strings: list[str], dest: str, **kwargs: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **kwargs)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        from training.run.recipes import describe_settings
+        from training.run.settings import describe_settings
 
+        brief = self.dest == "help"
+        if brief:
+            print(parser.format_help() + "\nwhat --set takes (--settings says more):")
         width = min(shutil.get_terminal_size().columns, 120)
-        for name, default, meaning in describe_settings():
-            shown = default if isinstance(default, str) and default else json.dumps(default)
-            print(f"{name}={shown}")
-            print(textwrap.fill(meaning, width, initial_indent="    ", subsequent_indent="    "))
+        for setting in describe_settings():
+            print(setting.text(width, brief=brief))
         parser.exit()

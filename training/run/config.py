@@ -33,20 +33,18 @@ CHOICES = {
     "no_face": NO_FACE,
 }
 
+LARGE = 1_000_000
+"""More than this makes sense of nothing."""
+
 RANGES = (
-    {
-        "epochs": Range(1),
-        "batch_size": Range(2),
-        "locality_neighbors": Range(1),
-        "evaluate_every": Range(1),
-        "seed": Range(0, (1 << 24) - 1),
-    }
-    | dict.fromkeys(("lr", "distill_temperature"), Range(0, above=True))
+    dict.fromkeys(("epochs", "locality_neighbors", "evaluate_every"), Range(1, LARGE))
+    | {"batch_size": Range(2, LARGE), "seed": Range(0, (1 << 24) - 1), "threads": Range(0, 1024)}
+    | dict.fromkeys(("lr", "distill_temperature"), Range(0, 1000, above=True))
     | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight", "vote_share"), Range(0, 1))
     | dict.fromkeys(("momentum", "drop_rate", "ema_decay"), Range(0, 1, below=True))
-    | dict.fromkeys(("weight_decay", "warmup_epochs", "min_lr", "clip_grad", "class_weight_power"), Range(0))
-    | dict.fromkeys(("triplet_weight", "locality_weight", "mixup", "cutmix", "teacher_cycle", "bn_pictures"), Range(0))
-    | {"threads": Range(0, 1024), "save_minutes": Range(0)}
+    | dict.fromkeys(("weight_decay", "min_lr", "mixup", "cutmix", "class_weight_power"), Range(0, 1000))
+    | dict.fromkeys(("warmup_epochs", "clip_grad", "triplet_weight", "locality_weight"), Range(0, LARGE))
+    | dict.fromkeys(("teacher_cycle", "bn_pictures", "save_minutes"), Range(0, LARGE))
 )
 """Of every setting that is a number."""
 
@@ -204,7 +202,8 @@ class TrainConfig:
             wanted = "one of timm's optimisers, such as sgd or adamw"
             raise ValueError(f"opt must be {wanted}; got {shown(self.opt)}.") from None
         try:
-            torch.device("cpu" if self.device == "auto" else self.device)
+            if torch.device("cpu" if self.device == "auto" else self.device).type not in ("cpu", "cuda", "mps"):
+                raise RuntimeError("it is none that a run computes on")
         except RuntimeError:
             raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps; got {shown(self.device)}.") from None
 
@@ -270,12 +269,13 @@ def _build(cls: type, values: dict[str, Any], source: str) -> Any:
             raise ValueError(f"{source} has no setting {shown(name)}; it has {', '.join(fields)}.")
         kind = fields[name].type
         if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, OverflowError):  # the second for more digits than a float has room for
                 value = float(value)  # YAML reads 1e-4 as text
         if kind is str and isinstance(value, bool):
             value = "on" if value else "off"  # YAML reads on and off as true and false
         value = _frozen(value)
-        if isinstance(kind, type) and not isinstance(value, kind):
+        # To Python true is a whole number.
+        if isinstance(kind, type) and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
             raise ValueError(f"{source}: {name} must be {kind.__name__}, but is {shown(value)}.")
         converted[name] = value
     return cls(**converted)
