@@ -13,6 +13,7 @@ from training.cli.processes import say_error
 COMMANDS = (
     "train",
     "full",
+    "raf_single",
     "profile",
     "evaluate",
     "reproduce",

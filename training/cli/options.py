@@ -157,7 +157,6 @@ def load(
         quiet: No progress bar.
     """
     from training.data import BadRows
-    from training.data.audit import thin_classes
     from training.data.detection import SIDE, read_faces
 
     bad = BadRows() if bad is None else bad
@@ -170,13 +169,20 @@ def load(
         side=side or (config.sizes[-1][1] if config else SIDE),
         quiet=quiet or not first_here(),
     )
+    report_data(faces, bad)
+    return faces
+
+
+def report_data(faces: "Faces", bad: "BadRows") -> None:
+    """Says once what was left out and chosen, and which classes have hardly any pictures."""
+    from training.data.audit import thin_classes
+
     if not first_here():
-        return faces
+        return
     for sentence in bad.report():
         print(sentence, file=sys.stderr)
     for sentence in thin_classes(faces):
         print(f"warning: {sentence}", file=sys.stderr)
-    return faces
 
 
 def prepare_cpu(threads: int = 0) -> None:

@@ -10,6 +10,7 @@ from training import UNFINISHED
 from training.cli.options import add_data, add_minutes, add_recipe, load, with_faces
 
 if TYPE_CHECKING:
+    from training.data import Faces
     from training.run.config import TrainConfig
 
 
@@ -43,11 +44,8 @@ def run(args: argparse.Namespace) -> int:
         0, or `UNFINISHED` if its time was up.
     """
     deadline = time.monotonic() + 60 * args.minutes  # imports and data count too
-    from training.run.distributed import leave
     from training.run.recipes import change_execution, load_config
     from training.run.run_folder import LAST, check_networks, resume_config
-    from training.run.runlog import CONFIG, RUNS, TimeUp
-    from training.run.train import Trainer
 
     if args.resume:
         config = change_execution(resume_config(args.run_dir), args.set)
@@ -57,24 +55,63 @@ def run(args: argparse.Namespace) -> int:
         config = load_config(args.recipe, args.set)
     config = with_faces(config, args, args.run_dir if args.resume else None)
     check_networks(config)
-    record = None if args.no_record else RUNS / args.run_dir.resolve().name
-    if record is not None and (record / CONFIG).is_file():
-        _check_record(record, config, args.resume)
-    trainer = Trainer(config, load(args, config, quiet=args.quiet), args.run_dir, record_dir=record, quiet=args.quiet)
-    if args.resume:
-        trainer.load(args.run_dir / LAST)
+    _check_own_record(config, args, args.run_dir, args.resume)
+    return train_or_go_on(config, load(args, config, quiet=args.quiet), args, args.run_dir, args.resume, deadline)
+
+
+def train_or_go_on(
+    config: "TrainConfig",
+    faces: "Faces",
+    args: argparse.Namespace,
+    run_dir: Path,
+    resumed: bool,
+    deadline: float,
+) -> int:
+    """Trains, and says what came of it.
+
+    Args:
+        config: The run's settings.
+        faces: The data.
+        args: With ``no_record`` and ``quiet``.
+        run_dir: The run's folder.
+        resumed: Whether it goes on from the state there.
+        deadline: In `time.monotonic` seconds.
+
+    Returns:
+        0, or `UNFINISHED` if its time was up.
+    """
+    from training.run.distributed import leave
+    from training.run.run_folder import LAST
+    from training.run.runlog import TimeUp
+    from training.run.train import Trainer
+
+    record = _check_own_record(config, args, run_dir, resumed)
+    trainer = Trainer(config, faces, run_dir, record_dir=record, quiet=args.quiet)
+    if resumed:
+        trainer.load(run_dir / LAST)
     try:
         best = trainer.fit(deadline)
         said = f"best on PublicTest: {best['accuracy']:.2%} in epoch {best['epoch']}; weights: "
-        said += str(args.run_dir / "best.safetensors")
+        said += str(run_dir / "best.safetensors")
         code = 0
     except TimeUp:
-        said = f"time is up in epoch {trainer.epoch + 1} of {config.epochs}; --resume --run-dir {args.run_dir} goes on"
+        how = f"--resume --run-dir {run_dir}" if hasattr(args, "resume") else "the same command"
+        said = f"time is up in epoch {trainer.epoch + 1} of {config.epochs}; {how} goes on"
         code = UNFINISHED
     if trainer.world.main:
         print(said)
     leave()
     return code
+
+
+def _check_own_record(config: "TrainConfig", args: argparse.Namespace, run_dir: Path, resumed: bool) -> Path | None:
+    """The folder of the run's record, in which no other run's is; None for no record."""
+    from training.run.runlog import CONFIG, RUNS
+
+    record = None if args.no_record else RUNS / run_dir.resolve().name
+    if record is not None and (record / CONFIG).is_file():
+        _check_record(record, config, resumed)
+    return record
 
 
 def _check_record(record: Path, config: "TrainConfig", resumed: bool) -> None:
