@@ -6,12 +6,14 @@ import sys
 from collections.abc import Sequence
 
 from fer_demo.__main__ import drop_output
+from training.cli.processes import say_error
 
 # Modules of training.cli. Each has add_parser(subparsers), which sets the default `run`: a function from the parsed
 # arguments to the exit code, or to None for 0. What a command needs is imported inside it.
 COMMANDS = (
     "train",
     "full",
+    "raf_single",
     "profile",
     "evaluate",
     "reproduce",
@@ -61,10 +63,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"error: {place}{error.strerror or error or type(error).__name__}", file=sys.stderr)
+        say_error(f"{place}{error.strerror or error or type(error).__name__}")
         return 2
     except (ValueError, RuntimeError, ArithmeticError) as error:
-        print(f"error: {error or type(error).__name__}", file=sys.stderr)
+        say_error(str(error or type(error).__name__))
         return 2
 
 

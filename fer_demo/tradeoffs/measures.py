@@ -11,6 +11,19 @@ KINDS = {
 }
 """What a row's accuracy is worth, and the sentence that says so."""
 
+RAF_COMMAND = "python -m training raf-single --data RAF/ --out FOLDER"
+_NOT_TRAINED = {("fer_sedense_s2", "raf_single"): f"{NOT_TRAINED} here: data on request ({RAF_COMMAND})"}
+
+
+def not_trained(model: str, data: str) -> str:
+    """What stands in the place of an accuracy: `NOT_TRAINED`, and for some networks why, and the command that does it.
+
+    Args:
+        model: A registered name.
+        data: A key of `fer_demo.tradeoffs.published.data_sets`.
+    """
+    return _NOT_TRAINED.get((model, data), NOT_TRAINED)
+
 
 @dataclass(frozen=True)
 class Measure:

@@ -7,7 +7,7 @@ import timm
 from fer_demo.checkpoints import checkpoint_metrics
 from fer_demo.provenance import recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
-from fer_demo.tradeoffs.measures import MEASURES, NOT_TRAINED, REPRODUCED
+from fer_demo.tradeoffs.measures import MEASURES, REPRODUCED, not_trained
 from fer_demo.tradeoffs.published import data_sets, systems
 from fer_demo.tradeoffs.table import Row
 
@@ -123,7 +123,7 @@ def paper_table(
         network = row.published.system.model, row.data
         trained = [other for other in rows if other.kind == REPRODUCED and (other.model, other.data) == network]
         best = max(trained, key=_accuracy, default=None)
-        reached = accuracy_text(best) if best else (others or {}).get(network, NOT_TRAINED)
+        reached = accuracy_text(best) if best else (others or {}).get(network, not_trained(*network))
         built = network_costs(*row.network).parameters / 1e6 if row.network else None
         values = row.title, _accuracy(row), row.values["parameters"] / 1e6, reached, built
         lines.append(dict(zip(TABLE_COLUMNS, values, strict=True)))

@@ -13,7 +13,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("checkpoint", type=Path, help="a folder that export wrote")
     parser.add_argument("--out", type=Path, help="the new folder (default: the same)")
-    add_data(parser)
+    add_data(parser, photographs=True)
     parser.add_argument(
         "--bn-pictures", type=int, default=8192, metavar="N", help="from so many (default: %(default)s)"
     )
@@ -23,11 +23,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Writes the folder and prints the figure of the single view, and what the conformal sets are worth."""
+    from fer_demo.checkpoints import checkpoint_metrics
     from training.report.release import calibrate
 
     prepare_cpu(args.threads)
     out = args.out or args.checkpoint
-    metrics = calibrate(args.checkpoint, out, load(args), args.bn_pictures)
+    side = checkpoint_metrics(str(args.checkpoint)).get("size", [0])[0]
+    metrics = calibrate(args.checkpoint, out, load(args, side=side), args.bn_pictures)
     print(f"{out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
     sets = metrics["sets"]["PrivateTest"]
     print(

@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "`python -m fer_demo export` wrote",
     )
     parser.add_argument("--weights", type=Path, help="a .safetensors file instead of the bundled weights")
-    add_data(parser)
+    add_data(parser, photographs=True)
     add_tta(parser, "none")
     parser.add_argument("--aligned", action="store_true", help="add each picture's aligned twin, for fer_kim_fusion")
     parser.add_argument(
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--faces goes with --sizes: published figures are of all faces.")
     prepare_cpu(args.threads)
     model = _model(args)
-    faces = load(args)
+    faces = load(args, side=_side(model))
     if args.aligned:
         from training.data.aligned import with_aligned
 
@@ -90,3 +90,11 @@ def _model(args: argparse.Namespace) -> Any:
     if args.weights:
         return create_trained(args.model, args.weights, **run_options(args.weights))
     return create_trained(args.model)
+
+
+def _side(model: Any) -> int:
+    """Of the pictures that it looks at."""
+    from fer_demo.runtime.engines import OnnxEngine
+    from fer_demo.vision.preprocess import data_config
+
+    return int((model.info.size if isinstance(model, OnnxEngine) else data_config(model)["size"])[0])

@@ -12,7 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("export", help="turn a run into a checkpoint folder with metrics and model card")
     parser.add_argument("run_dir", type=Path, help="the --run-dir of a run")
     parser.add_argument("--out", type=Path, required=True, help="folder, named <architecture>.<tag>")
-    add_data(parser)
+    add_data(parser, photographs=True)
     add_tta(parser, "all")
     add_threads(parser)
     parser.add_argument(
@@ -46,12 +46,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     """Writes the folder and prints the figure of the single view."""
     from training.report.release import export
+    from training.run.run_folder import run_config
 
     prepare_cpu(args.threads)
     metrics = export(
         args.run_dir,
         args.out,
-        load(args),
+        load(args, run_config(args.run_dir)),
         tta_kinds(args.tta),
         bn_pictures=args.bn_pictures,
         votes_share=args.votes_share,

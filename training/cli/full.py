@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from training import UNFINISHED
-from training.cli.options import add_data_path, add_minutes, add_set, data_path, prepare_cpu
+from training.cli.options import add_data_path, add_faces, add_minutes, add_set, data_path, prepare_cpu, with_faces
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -23,6 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="as for train; the checkpoint gets its name (default: %(default)s)",
     )
     add_data_path(parser)
+    add_faces(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each kind (default: %(default)s)")
     add_minutes(parser, "stop training after so long; evaluation and export come on top")
@@ -41,12 +42,14 @@ def run(args: argparse.Namespace) -> int:
     from training.report.card import data_set
     from training.run.full import RESULTS, full
     from training.run.recipes import load_config
+    from training.run.run_folder import check_networks
 
     if args.seeds < 1:
         raise ValueError(f"--seeds must be 1 or more, but is {args.seeds}.")
     prepare_cpu()
     options = ["--no-record"] if args.no_record else []
-    config = load_config(args.recipe, args.set)
+    config = with_faces(load_config(args.recipe, args.set), args)
+    check_networks(config)
     name = Path(args.recipe).name.removesuffix(".yaml")
     data_set(name)  # before hours of training
     results = full(config, name, data_path(args), args.out, seeds=args.seeds, deadline=deadline, options=options)

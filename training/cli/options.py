@@ -8,16 +8,28 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from training import FACES, NO_FACE
+from training.cli.processes import first_here
+
 if TYPE_CHECKING:
-    from training.data import Faces
+    from training.data import BadRows, Faces
+    from training.run.config import TrainConfig
 
 TTA_CHOICES = ("none", "flip", "ten_crop", "all")
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Adds where the data are, and what to do with rows that cannot be used."""
+def add_data(parser: argparse.ArgumentParser, *, photographs: bool = False) -> None:
+    """Adds where the data are, and what to do with rows that cannot be used.
+
+    Args:
+        parser: Gets the options.
+        photographs: Whether the data may be photographs in which faces have to be found, for commands that take data
+            of all kinds.
+    """
     add_data_path(parser)
     add_skip_bad(parser)
+    if photographs:
+        add_faces(parser)
 
 
 def add_data_path(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +46,43 @@ def add_skip_bad(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-bad", action="store_true", help="leave out rows that cannot be used, and count them")
 
 
+def add_faces(parser: argparse.ArgumentParser) -> None:
+    """Adds what the pictures of the data are; absent options are None, so that a run's own settings can stand."""
+    parser.add_argument(
+        "--faces",
+        choices=FACES,
+        dest="face_crops",  # some commands count faces
+        help="detect: find the largest face of each photograph and cut it out as predicting does; as-is: each picture "
+        "is one face (default)",
+    )
+    parser.add_argument(
+        "--no-face", choices=NO_FACE, help="leave out photographs without a face, or take them whole (default: skip)"
+    )
+
+
+def with_faces(config: "TrainConfig", args: argparse.Namespace, begun: Path | None = None) -> "TrainConfig":
+    """A run's settings with what the options say of its pictures.
+
+    Args:
+        config: The settings.
+        args: With the options of `add_faces`.
+        begun: The run's folder, if it goes on.
+
+    Raises:
+        ValueError: If a run that goes on was begun otherwise.
+    """
+    import dataclasses
+
+    given = {"faces": args.face_crops, "no_face": args.no_face}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        before = getattr(config, name)
+        if begun and value != before:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{begun} was begun with {option} {before}: leave {option} out, or start another run.")
+    return dataclasses.replace(config, **given)
+
+
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Adds a recipe and what is changed in it."""
     parser.add_argument("recipe", nargs="?", help="a YAML file or the name of one in training/recipes/")
@@ -48,7 +97,7 @@ def add_set(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         metavar="NAME=VALUE",
-        help="override settings of the recipe; `train --settings` lists them",
+        help="override settings of the recipe; `train --help` lists them",
     )
 
 
@@ -90,18 +139,50 @@ def data_path(args: argparse.Namespace) -> str:
     return args.data
 
 
-def load(args: argparse.Namespace) -> "Faces":
-    """Reads the data, and says what was left out and chosen, and which classes have hardly any pictures."""
-    from training.data import BadRows, load_faces
+def load(
+    args: argparse.Namespace,
+    config: "TrainConfig | None" = None,
+    *,
+    side: int = 0,
+    bad: "BadRows | None" = None,
+    quiet: bool = False,
+) -> "Faces":
+    """Reads the data, and says what was left out and chosen, and which classes have hardly any pictures.
+
+    Args:
+        args: With the options of `add_data`.
+        config: The settings of a run, which say what its pictures are where the options do not.
+        side: Of faces that have to be found, in pixels; 0 is the run's, or else FER2013's.
+        bad: Collects what was left out; afterwards it can be looked at.
+        quiet: No progress bar.
+    """
+    from training.data import BadRows
+    from training.data.detection import SIDE, read_faces
+
+    bad = BadRows() if bad is None else bad
+    bad.skip = args.skip_bad
+    faces = read_faces(
+        data_path(args),
+        bad=bad,
+        faces=getattr(args, "face_crops", None) or (config.faces if config else FACES[0]),
+        no_face=getattr(args, "no_face", None) or (config.no_face if config else NO_FACE[0]),
+        side=side or (config.sizes[-1][1] if config else SIDE),
+        quiet=quiet or not first_here(),
+    )
+    report_data(faces, bad)
+    return faces
+
+
+def report_data(faces: "Faces", bad: "BadRows") -> None:
+    """Says once what was left out and chosen, and which classes have hardly any pictures."""
     from training.data.audit import thin_classes
 
-    bad = BadRows(skip=args.skip_bad)
-    faces = load_faces(data_path(args), bad=bad)
+    if not first_here():
+        return
     for sentence in bad.report():
         print(sentence, file=sys.stderr)
     for sentence in thin_classes(faces):
         print(f"warning: {sentence}", file=sys.stderr)
-    return faces
 
 
 def prepare_cpu(threads: int = 0) -> None:

@@ -3,14 +3,14 @@
 import argparse
 import json
 
-from training.cli.options import add_data, add_recipe, load
+from training.cli.options import add_data, add_recipe, load, with_faces
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the subcommand ``profile``."""
     parser = subparsers.add_parser("profile", help="measure where the time of a recipe's training steps goes")
     add_recipe(parser)
-    add_data(parser)
+    add_data(parser, photographs=True)
     parser.add_argument("--steps", type=int, default=50, metavar="N", help="steps measured (default: %(default)s)")
     parser.add_argument("--epoch", type=int, default=1, metavar="N", help="whose picture size to use, from 1")
     parser.set_defaults(run=run)
@@ -20,7 +20,10 @@ def run(args: argparse.Namespace) -> None:
     """Prints the dearest operators and, as JSON, the shares of a step."""
     from training.run.profile import profile_steps
     from training.run.recipes import load_config
+    from training.run.run_folder import check_networks
 
-    result = profile_steps(load_config(args.recipe, args.set), load(args), args.steps, args.epoch - 1)
+    config = with_faces(load_config(args.recipe, args.set), args)
+    check_networks(config)
+    result = profile_steps(config, load(args, config), args.steps, args.epoch - 1)
     print(result.pop("operators"))
     print(json.dumps(result, indent=2))

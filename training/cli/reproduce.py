@@ -11,6 +11,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("names", nargs="*", help="bundled checkpoints (default: all)")
     add_data(parser)
     add_threads(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=run)
 
 
@@ -19,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     from training.eval.reproduce import reproduce, results_table, table_hint
 
     prepare_cpu(args.threads)
-    figures, problems = reproduce(load(args), args.names or None)
+    figures, problems = reproduce(load(args, quiet=args.quiet), args.names or None, quiet=args.quiet)
     print(results_table(figures))
     if problems:
         raise ValueError("not reproduced: " + "; ".join(problems))

@@ -36,6 +36,10 @@ class DataError(ValueError):
     """The data are not what a reader expects; the message names the file, the row and what to do."""
 
 
+class NoFaceError(DataError):
+    """No face was found in a photograph; the message is the name of the picture alone."""
+
+
 NAMED = 3
 """Files that a sentence about left-out ones names."""
 
@@ -49,18 +53,26 @@ class BadRows:
         messages: The errors of the rows left out so far.
         left_out: Paths of the files that were not read, since they are no pictures, or belong to no class.
         notes: Sentences about what the reader has chosen by itself, such as a split.
+        faceless: Photographs that were left out, since no face was found in them.
+        whole: How many such photographs were taken whole instead.
+        several: How many photographs show several faces, of which the largest was taken.
     """
 
     skip: bool = False
     messages: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    faceless: list[str] = field(default_factory=list)
+    whole: int = 0
+    several: int = 0
 
     @contextmanager
     def row(self) -> Iterator[None]:
         """Surrounds the reading of one row; a `DataError` within it is collected if `skip` is set."""
         try:
             yield
+        except NoFaceError as error:  # not a bad row: the detector misses faces in good ones
+            self.faceless.append(str(error))
         except DataError as error:
             if not self.skip:
                 raise
@@ -71,13 +83,24 @@ class BadRows:
         said = list(self.notes)
         if self.messages:
             said.append(f"left out {len(self.messages)} bad rows, the first: {self.messages[0]}")
+        if self.faceless:
+            photos = "1 photograph" if len(self.faceless) == 1 else f"{len(self.faceless)} photographs"
+            said.append(f"left out {photos} in which no face was found: {_first(self.faceless)}")
+        if self.whole:
+            said.append(f"taken whole, since no face was found: {self.whole}")
+        if self.several:
+            said.append(f"photographs with several faces, of which the largest was taken: {self.several}")
         if self.left_out:
             what = "1 file that is no picture" if len(self.left_out) == 1 else f"{len(self.left_out)} files"
             what += "" if len(self.left_out) == 1 else " that are no pictures"
-            names = ", ".join(map(one_line, self.left_out[:NAMED]))
-            more = f" and {len(self.left_out) - NAMED} more" if len(self.left_out) > NAMED else ""
-            said.append(f"left out {what}, or hidden, or outside the folders of the classes: {names}{more}")
+            said.append(f"left out {what}, or hidden, or outside the folders of the classes: {_first(self.left_out)}")
         return said
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first `NAMED` of some names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(map(one_line, names[:NAMED])) + more
 
 
 @dataclass(frozen=True)

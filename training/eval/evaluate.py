@@ -1,6 +1,6 @@
 """Evaluation of a model on PublicTest and PrivateTest, with and without duplicates and test-time augmentation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -26,6 +26,7 @@ def evaluate(
     *,
     tta: Sequence[str] = (),
     progress: bool = False,
+    looked: Callable[[int], object] | None = None,
     votes_share: float = 0.0,
     mirror: bool = False,
 ) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def evaluate(
         faces: Data holding all three splits.
         tta: Some of `training.eval.tta.TTA`, to be evaluated besides.
         progress: Show progress bars.
+        looked: Told how many pictures the network has looked at since it was told last, for a bar of the caller's own.
         votes_share: For a network that answers for labels and votes: how much the votes count. Its confidence is to
             be right about a draw from the label and the annotators, in that proportion.
         mirror: The network answers with the mean of a picture and its mirror image; that view is then evaluated in any
@@ -69,7 +71,8 @@ def evaluate(
     for kind in dict.fromkeys((NO_TTA, used, *tta)):
         for split, (part, _) in parts.items():
             title = split if kind == NO_TTA else f"{split}, {kind}"
-            answers[kind, split] = predict_logits(model, part.images, tta=kind, progress=title if progress else "")
+            bar = title if progress else ""
+            answers[kind, split] = predict_logits(model, part.images, tta=kind, progress=bar, looked=looked)
             if answers[kind, split].shape[1] != NUM_CLASSES:
                 raise ValueError(
                     f"The network has {answers[kind, split].shape[1]} outputs instead of {NUM_CLASSES}; a run with two "

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from fer_demo.runtime.torch_engine import create_trained
+from fer_demo.tradeoffs.costs import network_costs
 from training.data import Faces
 from training.eval.evaluate import TEST_SPLITS, evaluate, view_and_truth
-from training.eval.tta import NO_TTA, TTA_TITLES
+from training.eval.tta import NO_TTA, TTA_TITLES, VERSIONS
 
 TABLE_FILE = Path(__file__).parents[2] / "docs" / "accuracy.md"
 """Where the table of all checkpoints stands."""
@@ -76,22 +79,52 @@ def differences(stated: Any, found: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: stated {stated}, found {found}"
 
 
-def reproduce(faces: Faces, names: list[str] | None = None) -> tuple[dict[str, dict[str, Any]], list[str]]:
+def looks(stated: dict[str, Any], faces: Faces) -> int:
+    """How many pictures a network looks at until `evaluate` has all that a checkpoint states.
+
+    Args:
+        stated: The content of its ``metrics.json``.
+        faces: The data.
+    """
+    mirror = view_and_truth(stated.get("training", {})).get("mirror")
+    kinds = {NO_TTA, *stated.get("tta", {}), *(["flip"] if mirror else [])}
+    pictures = sum(int((faces.splits == split).sum()) for split in TEST_SPLITS)
+    return pictures * sum(VERSIONS[kind] for kind in kinds)
+
+
+def reproduce(
+    faces: Faces, names: list[str] | None = None, *, quiet: bool = True
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """Evaluates bundled checkpoints again, with the test-time augmentation that their ``metrics.json`` states.
 
     Args:
         faces: FER2013 with all three splits.
         names: Checkpoints; all by default.
+        quiet: No progress bar.
 
     Returns:
         Name to figures, and a sentence for each figure that differs from ``metrics.json``.
     """
     found, problems = {}, []
-    for name in names or bundled_checkpoints():
-        stated = checkpoint_metrics(name)
-        tta = tuple(stated.get("tta", {}))
-        model = create_trained(name)
-        found[name] = evaluate(model, faces, tta=tta, progress=True, **view_and_truth(stated.get("training", {})))
-        compared = {key: value for key, value in stated.items() if key not in ("training", "photos")}
-        problems += [f"{name}: {line}" for line in differences(compared, found[name])]
+    figures = {name: checkpoint_metrics(name) for name in names or bundled_checkpoints()}
+    # In multiply-accumulates, so that the time left is right although some networks take thirty times as many.
+    cost = {
+        name: network_costs(name.partition(".")[0], stated["size"][0]).macs if "size" in stated else 1
+        for name, stated in figures.items()
+    }
+    total = sum(looks(stated, faces) * cost[name] for name, stated in figures.items())
+    models = {name: create_trained(name) for name in figures}  # before minutes of work: a name may be wrong
+    form = "{desc}{percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    with tqdm(total=total, bar_format=form, disable=quiet, leave=False, mininterval=1.0) as bar:
+        for name, stated in figures.items():
+            bar.set_description(name)
+            found[name] = evaluate(
+                models[name],
+                faces,
+                tta=tuple(stated.get("tta", {})),
+                looked=lambda count, each=cost[name]: bar.update(count * each),
+                **view_and_truth(stated.get("training", {})),
+            )
+            compared = {key: value for key, value in stated.items() if key not in ("training", "photos")}
+            problems += [f"{name}: {line}" for line in differences(compared, found[name])]
     return found, problems

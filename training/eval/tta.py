@@ -19,6 +19,9 @@ TTA = ("flip", "ten_crop")
 
 TTA_TITLES = {NO_TTA: "single view", "flip": "mean with the mirror image", "ten_crop": "ten-crop"}
 
+VERSIONS = {NO_TTA: 1, "flip": 2, "ten_crop": 10}
+"""How many versions of a picture each kind looks at."""
+
 CROP = 44 / 48
 """A crop's side among ten, as a share of the picture's."""
 
@@ -51,6 +54,7 @@ def predict_logits(
     size: tuple[int, int] | None = None,
     batch_size: int = 0,
     progress: str = "",
+    looked: Callable[[int], object] | None = None,
 ) -> torch.Tensor:
     """Runs a model over pictures in float32, as the app does.
 
@@ -61,6 +65,7 @@ def predict_logits(
         size: Height and width to resize to; the model's own by default, and always for an exported file.
         batch_size: Pictures per step, or 0 for the device's own (`fer_demo.runtime.batch`).
         progress: Title of a progress bar; none if empty.
+        looked: Told after each step how many pictures the network has looked at in it, all versions counted.
 
     Returns:
         float32 logits (N, 7) on the CPU.
@@ -74,6 +79,8 @@ def predict_logits(
     for chunk in tqdm(chunks, desc=progress, disable=not progress, leave=False):
         asked = versions(chunk.to(device), tta)
         logits.append(torch.stack([answer(version) for version in asked]).mean(0).cpu())
+        if looked:
+            looked(len(chunk) * len(asked))
     return torch.cat(logits)
 
 

@@ -12,7 +12,7 @@ from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from fer_demo.files import read_json
 from fer_demo.provenance import recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
-from fer_demo.tradeoffs.measures import NOT_TRAINED
+from fer_demo.tradeoffs.measures import NOT_TRAINED, not_trained
 from fer_demo.tradeoffs.published import System, data_sets, systems
 from training.eval.reproduce import percent
 from training.run.runlog import RUNS, read_run
@@ -53,7 +53,7 @@ def reached(system: System, data: str, runs: Path = RUNS) -> str:
         with read_back(record / METRICS, "restore it from the repository"):
             found.append((read_json(record / METRICS), {"recipe": read_run(record).config}))
     texts = [f"{percent(metrics['PrivateTest'])}, {schedule(training)}" for metrics, training in found]
-    return "; ".join(texts) or NOT_TRAINED
+    return "; ".join(texts) or not_trained(system.model, data)
 
 
 def schedule(training: dict[str, Any]) -> str:

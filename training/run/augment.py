@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 import torch.nn.functional as F
 
+from fer_demo.vision.sources import one_line
 from training.run.ranges import Range, check_ranges
 
 RANGES = {
@@ -51,10 +52,11 @@ class AugmentConfig:
     def __post_init__(self) -> None:
         check_ranges(self, RANGES, "augment.")
         area = self.erase_area
-        pair = isinstance(area, tuple) and len(area) == 2 and all(isinstance(v, int | float) for v in area)
+        pair = isinstance(area, tuple) and len(area) == 2 and all(type(v) in (int, float) for v in area)
         if not pair or not 0 <= area[0] <= area[1] <= 1:
             raise ValueError(
-                f"augment.erase_area must be two rising fractions of the area, such as [0.02, 0.2]; got {area}."
+                f"augment.erase_area must be two rising fractions of the area, such as [0.02, 0.2]; got "
+                f"{one_line(repr(area))}."
             )
 
 

@@ -12,6 +12,7 @@ from fer_demo.emotions import NUM_CLASSES
 from fer_demo.runtime.model_info import MAX_INPUT_SIDE
 from fer_demo.runtime.torch_engine import check_settings
 from fer_demo.vision.sources import one_line
+from training import FACES, NO_FACE
 from training.data.ferplus import CLASSES as FERPLUS_CLASSES
 from training.run.augment import AugmentConfig
 from training.run.corruptions import CorruptionConfig
@@ -28,22 +29,22 @@ CHOICES = {
     "targets": ("labels", "votes", "majority", "mixture", "both"),
     "loss": ("cross_entropy", "l2_svm"),
     "bf16": ("auto", "on", "off"),
+    "faces": FACES,
+    "no_face": NO_FACE,
 }
 
+LARGE = 1_000_000
+"""More than this makes sense of nothing."""
+
 RANGES = (
-    {
-        "epochs": Range(1),
-        "batch_size": Range(2),
-        "locality_neighbors": Range(1),
-        "evaluate_every": Range(1),
-        "seed": Range(0, (1 << 24) - 1),
-    }
-    | dict.fromkeys(("lr", "distill_temperature"), Range(0, above=True))
+    dict.fromkeys(("epochs", "locality_neighbors", "evaluate_every"), Range(1, LARGE))
+    | {"batch_size": Range(2, LARGE), "seed": Range(0, (1 << 24) - 1), "threads": Range(0, 1024)}
+    | dict.fromkeys(("lr", "distill_temperature"), Range(0, 1000, above=True))
     | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight", "vote_share"), Range(0, 1))
     | dict.fromkeys(("momentum", "drop_rate", "ema_decay"), Range(0, 1, below=True))
-    | dict.fromkeys(("weight_decay", "warmup_epochs", "min_lr", "clip_grad", "class_weight_power"), Range(0))
-    | dict.fromkeys(("triplet_weight", "locality_weight", "mixup", "cutmix", "teacher_cycle", "bn_pictures"), Range(0))
-    | {"threads": Range(0, 1024), "save_minutes": Range(0)}
+    | dict.fromkeys(("weight_decay", "min_lr", "mixup", "cutmix", "class_weight_power"), Range(0, 1000))
+    | dict.fromkeys(("warmup_epochs", "clip_grad", "triplet_weight", "locality_weight"), Range(0, LARGE))
+    | dict.fromkeys(("teacher_cycle", "bn_pictures", "save_minutes"), Range(0, LARGE))
 )
 """Of every setting that is a number."""
 
@@ -72,6 +73,9 @@ class TrainConfig:
         triplet_weight: Weight of the exponential triplet loss on the classifier's input (Guo et al. 2016), or 0.
         locality_weight: Weight of the locality-preserving loss there (Li et al. 2017), or 0; the paper uses 0.003.
         locality_neighbors: Its number of neighbours.
+        faces: ``"as-is"`` for pictures of one face each; ``"detect"`` to find the largest face of each photograph and
+            cut it out as predicting does. The option ``--faces`` sets it.
+        no_face: What becomes of a photograph without a face: ``"skip"`` leaves it out, ``"as-is"`` takes it whole.
         aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
         label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; ``"majority"``, its most
@@ -128,6 +132,8 @@ class TrainConfig:
     triplet_weight: float = 0.0
     locality_weight: float = 0.0
     locality_neighbors: int = 20
+    faces: str = "as-is"
+    no_face: str = "skip"
     aligned: bool = False
     label_smoothing: float = 0.1
     targets: str = "labels"
@@ -200,7 +206,8 @@ class TrainConfig:
             wanted = "one of timm's optimisers, such as sgd or adamw"
             raise ValueError(f"opt must be {wanted}; got {shown(self.opt)}.") from None
         try:
-            torch.device("cpu" if self.device == "auto" else self.device)
+            if torch.device("cpu" if self.device == "auto" else self.device).type not in ("cpu", "cuda", "mps"):
+                raise RuntimeError("it is none that a run computes on")
         except RuntimeError:
             raise ValueError(f"device must be auto, cpu, cuda, cuda:N or mps; got {shown(self.device)}.") from None
 
@@ -266,12 +273,13 @@ def _build(cls: type, values: dict[str, Any], source: str) -> Any:
             raise ValueError(f"{source} has no setting {shown(name)}; it has {', '.join(fields)}.")
         kind = fields[name].type
         if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, OverflowError):  # the second for more digits than a float has room for
                 value = float(value)  # YAML reads 1e-4 as text
         if kind is str and isinstance(value, bool):
             value = "on" if value else "off"  # YAML reads on and off as true and false
         value = _frozen(value)
-        if isinstance(kind, type) and not isinstance(value, kind):
+        # To Python true is a whole number.
+        if isinstance(kind, type) and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
             raise ValueError(f"{source}: {name} must be {kind.__name__}, but is {shown(value)}.")
         converted[name] = value
     return cls(**converted)

@@ -36,7 +36,7 @@ RANDOM_NUMBERS = 14
 
 RANGES = (
     dict.fromkeys(("share", "second", "light", "contrast", "cover"), Range(0, 1))
-    | dict.fromkeys(("blur", "noise"), Range(0))
+    | {"blur": Range(0, 48), "noise": Range(0, 255)}
     | {"pixels": Range(4, 48), "jpeg": Range(1, 70)}
 )
 """Of the settings below."""

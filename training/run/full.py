@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from training import UNFINISHED
-from training.data import Faces, load_faces
+from training.data import Faces
+from training.data.detection import read_faces
 from training.eval.evaluate import TEST_SPLITS, evaluate
 from training.report.compare import differing_settings
 from training.report.release import export
@@ -61,7 +62,7 @@ def full(
             return None
         generations[f"{kind}s"] = runs
         config = replace(config, teachers=tuple(f"{config.model}@{run / BEST}" for run in runs))
-    faces = load_faces(data)
+    faces = read_faces(data, faces=config.faces, no_face=config.no_face, side=config.sizes[-1][1])
     results: dict[str, Any] = {name: _figures(runs, faces) for name, runs in generations.items()}
     results["exported"] = max(results["students"]["runs"], key=lambda run: run["PublicTest"])["run"]
     # First: a machine that is lent for a while may take the rest of the work with it.

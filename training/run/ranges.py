@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fer_demo.runtime.model_info import MAX_INPUT_SIDE
+from fer_demo.vision.sources import one_line
 
 JITTER_STEP = 4
 """Pixels from one side of a batch to the next larger one, so that a network meets few shapes."""
@@ -28,14 +29,20 @@ class Range:
     below: bool = False
 
     def __contains__(self, value: float) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
         large_enough = value > self.low if self.above else value >= self.low
         small_enough = value < self.high if self.below else value <= self.high
-        return math.isfinite(value) and large_enough and small_enough
+        return _finite(value) and large_enough and small_enough
 
     def __str__(self) -> str:
         if math.isinf(self.high):
-            return f"{'above' if self.above else 'at least'} {self.low}"
-        return f"from {'above ' * self.above}{self.low} to {'below ' * self.below}{self.high}"
+            return f"{'above' if self.above else 'at least'} {self.low:,}"
+        return f"from {'above ' * self.above}{self.low:,} to {'below ' * self.below}{self.high:,}"
+
+
+def _finite(value: float) -> bool:
+    return isinstance(value, int) or math.isfinite(value)  # whole numbers may be larger than any float
 
 
 def check_ranges(settings: Any, ranges: Mapping[str, Range], prefix: str = "") -> None:
@@ -52,8 +59,8 @@ def check_ranges(settings: Any, ranges: Mapping[str, Range], prefix: str = "") -
     for name, allowed in ranges.items():
         value = getattr(settings, name)
         if value not in allowed:
-            words = allowed if math.isfinite(value) else "a finite number"
-            raise ValueError(f"{prefix}{name} must be {words}; got {value}.")
+            words = allowed if not isinstance(value, float) or math.isfinite(value) else "a finite number"
+            raise ValueError(f"{prefix}{name} must be {words}; got {one_line(repr(value), 60)}.")
 
 
 def check_jitter(jitter: Any, side: int, shown: str) -> None:

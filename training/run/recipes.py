@@ -1,15 +1,13 @@
 """Recipes: YAML files of settings, and single settings given on the command line."""
 
-import inspect
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from fer_demo.vision.sources import one_line
-from training.run.config import EXECUTION, GROUPS, TrainConfig, from_dict, shown
+from training.run.config import EXECUTION, TrainConfig, from_dict, shown
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -112,20 +110,3 @@ def _yaml(text: str, source: str) -> Any:
     except (yaml.YAMLError, ValueError) as error:  # the second for dates and numbers that are none
         reason = one_line(" ".join(str(getattr(error, "problem", None) or error).split()))
         raise ValueError(f"{source} is not valid YAML ({reason}); check brackets and quotes.") from None
-
-
-def describe_settings() -> Iterator[tuple[str, Any, str]]:
-    """Every setting, as the docstring of its class explains it.
-
-    Yields:
-        Its name, such as ``"augment.erase"``; its default as a recipe holds it; what it means.
-    """
-    defaults = TrainConfig().to_dict()
-    groups = [(cls, f"{name}.", defaults.pop(name)) for name, cls in GROUPS.items()]
-    for cls, prefix, values in ((TrainConfig, "", defaults), *groups):
-        _, _, attributes = inspect.getdoc(cls).partition("Attributes:\n")
-        # A line that is indented once begins an entry; deeper ones go on with it.
-        entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", attributes, flags=re.MULTILINE)
-        meanings = {name: " ".join(text.split()) for name, text in entries}
-        for name, value in values.items():
-            yield f"{prefix}{name}", value, meanings[name]

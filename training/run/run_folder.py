@@ -16,6 +16,7 @@ from fer_demo.models.pretrained import checkpoint_filter_fn
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.sources import one_line
 from training.run.config import TrainConfig, from_dict, shown
+from training.run.devices import pick_device
 from training.run.storage import read_back
 
 LAST = "last.pt"
@@ -50,6 +51,34 @@ def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
         options += f" from {kwargs['checkpoint_path']}" if kwargs.get("checkpoint_path") else ""
         reason = one_line(" ".join(str(error).split()), 200).rstrip(".")
         raise ValueError(f"The model {shown(config.model)} cannot be made{options}: {reason}.") from error
+
+
+def check_networks(config: TrainConfig) -> None:
+    """Makes sure that a run's networks, weights and device are there; before data are read, which may take minutes.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    with torch.device("meta"):  # no memory and no random numbers
+        model = build_model(config, drop_rate=config.drop_rate)
+    if config.aligned and not getattr(model, "takes_twins", False):
+        raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
+    for name in config.teachers:
+        network, _, file = name.partition("@")
+        if file and not os.path.isfile(file):
+            raise ValueError(
+                f"The teacher {shown(name)} names a file that does not exist; give NAME or NAME@FILE.safetensors."
+            )
+        if not timm.is_model(network.partition(".")[0]):
+            raise ValueError(f"The teacher {shown(name)} names no network that timm knows; give NAME or NAME@FILE.")
+        if not file and not os.path.isfile(weights_file(network)):
+            raise ValueError(f"The teacher {shown(name)} has no weights here; give a bundled checkpoint or NAME@FILE.")
+    if config.init_from and not os.path.isfile(weights_file(config.init_from)):
+        raise ValueError(f"init_from names neither a bundled checkpoint nor a file: {shown(config.init_from)}.")
+    device = pick_device(config.device)
+    count = torch.cuda.device_count() if device.type == "cuda" else int(torch.backends.mps.is_available())
+    if device.type != "cpu" and (device.index or 0) >= count:
+        raise ValueError(f"There is no device {config.device} on this machine: set device to auto or cpu.")
 
 
 def _outputs(config: TrainConfig) -> dict[str, int]:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
+from fer_demo.runtime.torch_engine import create_trained
 from training.__main__ import main
-from training.eval.reproduce import TABLE_FILE, differences, results_table, table_hint
+from training.eval.evaluate import evaluate
+from training.eval.reproduce import TABLE_FILE, differences, looks, results_table, table_hint
 from training.report.card import model_card
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -99,6 +101,23 @@ def test_another_data_set_is_not_reproduced(data, capsys):
         f"{name}: PublicTest n: stated {checkpoint_metrics(name)['PublicTest']['n']}, found 42"
         in capsys.readouterr().err
     )
+
+
+def test_it_shows_how_far_it_is(data, capsys):
+    name = "fer_sedense_nano.wide_fer2013"
+    assert main(["reproduce", name, "--data", str(data)]) == 2
+    said = capsys.readouterr()
+    assert f"{name}:   0%|" in said.err
+    assert name not in said.out.partition("| checkpoint")[0], "the bar is on stderr"
+    assert main(["reproduce", name, "--data", str(data), "--quiet"]) == 2
+    assert "%|" not in capsys.readouterr().err
+
+
+def test_the_bar_ends_where_the_work_does(faces):
+    model, looked = create_trained("fer_sedense_nano"), []
+    evaluate(model, faces, tta=("ten_crop",), looked=looked.append, mirror=True)
+    stated = {"tta": {"ten_crop": {}}, "training": {"operating_point": {"mirror": True}}}
+    assert sum(looked) == looks(stated, faces) == 84 * 13
 
 
 def test_the_docs_show_the_measured_faithfulness():

@@ -110,6 +110,24 @@ def test_two_processes_stop_together_and_go_on(data, tmp_path):
     assert found == pytest.approx([row["train_loss"] for row in whole], abs=2e-4)
 
 
+def test_a_second_start_says_once_why_it_is_refused(data, tmp_path):
+    run, program = tmp_path / "run", ["-m", "training"]
+    run.mkdir()
+    (run / "last.pt").touch()
+    done = start(data, run, program, 2, ["--set", *SETTINGS])
+    said = f"error: {run} holds a run already: add --resume, or choose another --run-dir.\n"
+    assert done.returncode != 0 and done.stderr.count(said) == 1 and done.stderr.count("error: ") == 1
+    assert "exitcode  : 2 " in done.stderr  # of the first process, in torchrun's own report
+
+
+def test_a_process_that_fails_alone_speaks_for_itself(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    waited = []
+    monkeypatch.setattr("training.cli.processes.time.sleep", waited.append)
+    assert main(["train", "--data", "x", "--run-dir", str(tmp_path), "--set", "lr=-1"]) == 2
+    assert "error: lr must be" in capsys.readouterr().err and waited == [10.0]
+
+
 def test_one_process_that_is_late_stops_all(monkeypatch):
     asked = []
     monkeypatch.setattr(distributed.dist, "all_reduce", lambda value, op: asked.append(op) or value.fill_(1.0))

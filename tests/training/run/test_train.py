@@ -16,9 +16,10 @@ from training.__main__ import main
 from training.data import DataError, Faces
 from training.run import train
 from training.run.config import RANGES, TrainConfig, from_dict
-from training.run.recipes import RECIPES, change_execution, describe_settings, load_config
+from training.run.recipes import RECIPES, change_execution, load_config
 from training.run.run_folder import BEST, LAST, resume_config
 from training.run.runlog import LOG, TimeUp, read_run
+from training.run.settings import describe_settings
 from training.run.train import Trainer
 
 
@@ -130,8 +131,9 @@ def test_settings_on_the_command_line(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["train", "--settings"])
     said = capsys.readouterr().out
-    assert "lr=0.1\n    Peak learning rate.\n" in said and "sizes=[[0, 48]]\n" in said and 'init_from=""\n' in said
-    assert "augment.erase=0.25\n    Probability that a rectangle is erased.\n" in said
+    assert "lr=0.1  (number, from above 0 to 1,000)\n    Peak learning rate.\n" in said
+    assert "sizes=[[0, 48]]  (list)\n" in said and 'init_from=""  (text)\n' in said
+    assert "augment.erase=0.25  (number, from 0 to 1)\n    Probability that a rectangle is erased.\n" in said
 
 
 @pytest.mark.processes
@@ -224,7 +226,7 @@ def test_a_run_that_died_before_its_curve_was_written(faces, config, tmp_path):
 
 
 def test_a_good_state_outlives_a_loss_that_explodes(faces, config, tmp_path):
-    trainer = Trainer(config(epochs=2, lr=1e30, warmup_epochs=0, save_minutes=0), faces, tmp_path, quiet=True)
+    trainer = Trainer(config(epochs=2, lr=1000, warmup_epochs=0, save_minutes=0), faces, tmp_path, quiet=True)
     trainer.save()
     with pytest.raises(FloatingPointError, match="start again with a lower lr"):
         trainer.fit()
@@ -278,7 +280,7 @@ class TestConfig:
         [
             ("lrr=1", "no setting 'lrr'"),
             ("augment.turn=1", "augment has no setting 'turn'"),
-            ("epochs=0", "epochs must be at least 1"),
+            ("epochs=0", "epochs must be from 1 to 1,000,000"),
             ("epochs=many", "epochs must be int"),
             ("lr", "has no '='"),
             ("sizes=[[5, 48]]", "rising epochs from 0"),
@@ -288,13 +290,13 @@ class TestConfig:
             ("sizes=[[0, 24], [60, 48]]", r"last stage in epoch 60, but there are only 60 epochs.*sizes=\[\[0, 48\]\]"),
             ("augment=false", "augment holds settings of its own"),
             ("lr.peak=1", "lr must be float"),
-            ("seed=20240601", "seed must be from 0 to 16777215"),
+            ("seed=20240601", "seed must be from 0 to 16,777,215"),
             ("sizes=[[0, 0]]", "sizes must be pairs"),
-            ("lr=-1", "lr must be above 0; got -1"),
-            ("lr=0", "lr must be above 0"),
+            ("lr=-1", "lr must be from above 0 to 1,000; got -1"),
+            ("lr=0", "lr must be from above 0"),
             ("lr=nan", "lr must be a finite number; got nan"),
             ("weight_decay=.inf", "weight_decay must be a finite number; got inf"),
-            ("weight_decay=-0.1", "weight_decay must be at least 0"),
+            ("weight_decay=-0.1", "weight_decay must be from 0 to 1,000"),
             ("momentum=1", "momentum must be from 0 to below 1"),
             ("min_lr=0.2", r"min_lr must not be above lr, but 0\.2 is above 0\.1"),
             ("opt=sgdd", "opt must be one of timm's optimisers, such as sgd or adamw; got 'sgdd'"),
@@ -317,7 +319,7 @@ class TestConfig:
         assert load_config(None, ["opt=lookahead_adamw"]).opt == "lookahead_adamw"
 
     def test_every_setting_is_described_as_its_docstring_says(self):
-        found = {name: (value, meaning) for name, value, meaning in describe_settings()}
+        found = {setting.name: (setting.default, setting.meaning) for setting in describe_settings()}
         defaults = TrainConfig().to_dict()
         groups = {name for name, value in defaults.items() if isinstance(value, dict)} - {"model_args"}
         assert groups == {"augment", "corruption"}
