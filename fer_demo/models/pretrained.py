@@ -115,9 +115,13 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         feature_cfg={"out_indices": tuple(range(stages)), "flatten_sequential": True},
         **kwargs,
     )
+    stated = model.pretrained_cfg
+    if len(stated.get("label_names") or ()) != model.num_classes:  # names of other weights' classes
+        stated = {key: value for key, value in stated.items() if key != "label_names"}
     if not pretrained:  # all four belong to the weights, which are random here
-        plain = with_set_threshold(with_temperature(model.pretrained_cfg, None), None)
-        model.pretrained_cfg = model.default_cfg = with_flag(with_flag(plain, "mirror", False), "robust", False)
+        plain = with_set_threshold(with_temperature(stated, None), None)
+        stated = with_flag(with_flag(plain, "mirror", False), "robust", False)
+    model.pretrained_cfg = model.default_cfg = stated
     return model
 
 
