@@ -26,6 +26,7 @@ COMMANDS = (
     "audit",
     "export",
     "calibrate",
+    "merging",
 )
 
 
