@@ -1,5 +1,7 @@
 """What a checkpoint answered to the pictures that its confidence was fitted on, as it comes with the checkpoint."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -51,7 +53,7 @@ def read_validation(checkpoint: Checkpoint, classes: int) -> Validation | None:
                 truth = shares / shares.sum(axis=1, keepdims=True)
         if logits.shape != truth.shape or logits.shape[1:] != (classes,) or not np.isfinite([logits, truth]).all():
             raise ValueError(f"logits of shape {logits.shape} for {classes} classes")
-    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise ModelError(f"{path} cannot be used ({reason}); write it again or delete it.") from None
     return Validation(logits, truth)
