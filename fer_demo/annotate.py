@@ -1,6 +1,6 @@
 """Pictures with what was found drawn onto them: Pillow and NumPy alone, as the light install has them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fer_demo.emotions import COLORS, text_color
+from fer_demo.classes import class_set
+from fer_demo.emotions import text_color
 from fer_demo.files import atomic_write
 
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
@@ -26,6 +27,11 @@ class Drawable(Protocol):
     @property
     def label(self) -> str:
         """The most probable class."""
+        ...
+
+    @property
+    def probabilities(self) -> Mapping[str, float]:
+        """All classes of the model, which give the colours."""
         ...
 
     @property
@@ -57,7 +63,7 @@ def face_label(number: int, face: Drawable) -> str:
 
 def face_color(face: Drawable) -> str:
     """The hex colour of a face's box: its label's, or `UNTOLD_COLOR`."""
-    return COLORS[face.label] if _told(face) else UNTOLD_COLOR
+    return class_set(face.probabilities)[face.label].color if _told(face) else UNTOLD_COLOR
 
 
 def _told(face: Drawable) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from fer_demo.emotions import EMOTIONS, Emotion
+from fer_demo.emotions import EMOTIONS, LABELS, Emotion
 from fer_demo.vision.sources import one_line
 
 MAX_CLASSES = 1000
@@ -17,10 +17,14 @@ RESERVED = frozenset(
     {
         *("file", "member", "face", "faces", "person", "frame", "time", "x", "y", "width", "height", "score"),
         *("label", "confidence", "unsure", "candidates", "readable", "flags", "status", "error", "notes", "quality"),
-        *("no face", "can't tell", "and", "or", "not", "in", "true", "false", "none", "nan", "inf"),
+        *("no face", "no_face", "can't tell", "could not be read", "found", "unreadable", "error"),
+        *("and", "or", "not", "in", "true", "false", "none", "nan", "inf"),
     }
 )
 """What no class may be called: columns of our tables beside those of the classes, and words of ``--where``."""
+
+RAW = "raw_"
+"""Before a class in the columns of a video's tables: the probability of one frame alone."""
 
 CONTEMPT = Emotion("contempt", "looks contemptuous", "#F0E442", "😏")
 """The eighth class of FER+ and AffectNet."""
@@ -90,6 +94,24 @@ def class_set(names: Iterable[str]) -> Classes:
     return _class_set(check_names(names))
 
 
+def column_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Class names in the order in which tables and pictures show them.
+
+    Args:
+        names: In the order of a model's outputs.
+
+    Returns:
+        The same; but `fer_demo.emotions.LABELS` for these seven in any order, so that tables fit each other.
+    """
+    names = tuple(names)
+    return LABELS if set(names) == set(LABELS) else names
+
+
+def separator(names: Iterable[str]) -> str:
+    """What stands between several classes in one cell: a space, or ``"; "`` where a name has a space itself."""
+    return "; " if any(" " in name for name in names) else " "
+
+
 def check_names(names: Iterable[str]) -> tuple[str, ...]:
     """Returns class names that tables, folders and conditions can carry.
 
@@ -108,7 +130,7 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
                 f"{one_line(str(name), 60)!r} cannot be a class name; take up to {MAX_NAME} letters, digits, spaces or "
                 "_'&+().- and begin with a letter or digit."
             )
-        if name.casefold() in RESERVED:
+        if name.casefold() in RESERVED or name.casefold().startswith(RAW):
             raise ValueError(
                 f"No class can be called {name!r}, which has a meaning of its own here; take another name."
             )
@@ -118,10 +140,15 @@ def check_names(names: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
+def looks(name: str) -> str:
+    """How a sentence about a face puts a class of any model: "looks happy", or "looks “smiling”"."""
+    return _KNOWN[name].looks if name in _KNOWN else f"looks “{name}”"
+
+
 def _own(name: str, color: str) -> Emotion:
     first = name[0].upper()
     symbol = chr(ord("Ⓐ") + ord(first) - ord("A")) if "A" <= first <= "Z" else "●"
-    return Emotion(name, f"looks “{name}”", color, symbol)
+    return Emotion(name, looks(name), color, symbol)
 
 
 def _colors(used: set[str]) -> Iterator[str]:

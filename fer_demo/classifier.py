@@ -4,14 +4,16 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_demo.classes import Classes, class_set
+from fer_demo.merging import Merge, Merging, fit, merge_classes
 from fer_demo.prediction import FacePrediction
 from fer_demo.runtime.engines import Engine, installed, make_engine, softmax
-from fer_demo.runtime.model_info import ModelError, check_temperature, finite
+from fer_demo.runtime.model_info import ModelError, ModelInfo, check_temperature, finite
 from fer_demo.vision.preprocess import prepare_array
 from fer_demo.vision.quality import crop_quality
 from fer_demo.wording import candidates
@@ -35,6 +37,7 @@ class FaceClassifier:
         device: Where the network runs.
         temperature: What the logits are divided by.
         threads: Threads that the network may use.
+        merge: Classes to take for one.
 
     Raises:
         ModelError: As for `Predictor`.
@@ -52,12 +55,41 @@ class FaceClassifier:
         device: "str | torch.device" = "cpu",
         temperature: float | None = None,
         threads: int | None = None,
+        merge: Merge | None = None,
     ) -> None:
         self._recipe: dict[str, Any] = {"model": model, "engine": engine, "device": device, "threads": threads}
         self._open()
         # As it was decided here, so that a copy in another process or folder runs the same network in the same way.
         self._recipe |= {"model": self._lasting(model), "engine": self.engine, "device": self.device}
-        self.temperature = check_temperature(self._engine.info.temperature if temperature is None else temperature)
+        self._merge(merge, temperature)
+
+    def _merge(self, merge: Merge | None, temperature: float | None) -> None:
+        """Decides for which classes to answer, and with which temperature."""
+        info = self._engine.info
+        self.merge = None if not merge else {name: tuple(members) for name, members in merge.items()}
+        self._merging: Merging | None = None
+        if self.merge:
+            self._merging = merge_classes(info.labels, merge or {})
+            fitted = fit(self._recipe["model"], len(info.labels), self._merging.groups) if temperature is None else None
+            if fitted:
+                self._merging = Merging(self._merging.names, self._merging.groups, *fitted)
+        if temperature is None:
+            temperature = (self._merging and self._merging.temperature) or info.temperature
+        self.temperature = check_temperature(temperature)
+
+    def merged(self, merge: Merge | None) -> Self:
+        """The same with other classes merged, which shares what runs the network.
+
+        Args:
+            merge: As for `Predictor`; None for the network's own classes.
+
+        Raises:
+            ModelError: As for `Predictor`.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._merge(merge, None)
+        return other
 
     def _open(self) -> None:
         self._engine = make_engine(**self._recipe)
@@ -95,8 +127,18 @@ class FaceClassifier:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The class names in the order of the network's outputs."""
-        return self._engine.info.labels
+        """The class names in the order of the answers; merged ones in place of those that they stand for."""
+        return self._merging.names if self._merging else self._engine.info.labels
+
+    @property
+    def classes(self) -> Classes:
+        """Words, colours and signs of `labels`."""
+        return class_set(self.labels)
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The outputs of the network that each of `labels` is the sum of; one each where none are merged."""
+        return self._merging.groups if self._merging else tuple((i,) for i in range(len(self.labels)))
 
     @property
     def device(self) -> "str | torch.device":
@@ -119,9 +161,10 @@ class FaceClassifier:
     def set_threshold(self) -> float | None:
         """From which probability on a class is among an answer's candidates; None if the model states none.
 
-        It was fitted with the model's own temperature, and so is None with any other.
+        It was fitted with the model's own temperature, and so is None with any other. For merged classes it is fitted
+        anew, together with the temperature; None where the model came without `fer_demo.validation.FILE` to fit it on.
         """
-        info = self._engine.info
+        info: ModelInfo | Merging = self._merging or self._engine.info
         return info.set_threshold if self.temperature == info.temperature else None
 
     @property
@@ -146,13 +189,13 @@ class FaceClassifier:
             crops: uint8 grey pictures (H, W) of any sizes, an array of them (N, H, W), or a tensor (N, 1, H, W).
 
         Returns:
-            float32 (N, 7), rows add up to 1; columns as `labels`.
+            float32 (N, number of classes), rows add up to 1; columns as `labels`.
 
         Raises:
             TypeError: If the pixels are not uint8.
             ValueError: If a crop is not grey.
         """
-        results = [np.empty((0, len(self.labels)), np.float32)]
+        results = [np.empty((0, len(self._engine.info.labels)), np.float32)]
         for start in range(0, len(crops), BATCH_SIZE):
             x = prepare_array(crops[start : start + BATCH_SIZE], **self._engine.info.preprocessing)
             logits = self._engine.logits(x)
@@ -162,7 +205,10 @@ class FaceClassifier:
                     logits = (logits + self._engine.logits(np.ascontiguousarray(x[..., ::-1]))) * np.float32(0.5)
                 scaled = finite(logits / np.float32(self.temperature), self._engine.info.name)
                 results.append(softmax(scaled))
-        return np.concatenate(results)
+        found = np.concatenate(results)
+        if self._merging:
+            found = np.stack([found[:, list(group)].sum(axis=1) for group in self._merging.groups], axis=1)
+        return found
 
     def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[FacePrediction]:
         """Answers for face crops in words: what `classify` says, with candidates and measures of the pixels.

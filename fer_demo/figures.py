@@ -6,11 +6,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from fer_demo.emotions import COLORS
+from fer_demo.classes import class_set
 from fer_demo.wording import percent, ranked
 
 TRACK = "rgba(127, 127, 127, 0.16)"
 """The unfilled part of a bar: visible on white and on black."""
+
+MOST_BARS = 12
+"""Of more classes only the most probable ones are drawn."""
 
 PALE = 0.35
 """Opacity of a bar that is no candidate's."""
@@ -42,7 +45,7 @@ def blank_figure(height: int, **layout: Any) -> go.Figure:
 
 
 def probability_bars(
-    probabilities: Mapping[str, float], *, candidates: Collection[str] | None = None, height: int = 262
+    probabilities: Mapping[str, float], *, candidates: Collection[str] | None = None, height: int | None = None
 ) -> go.Figure:
     """Horizontal bars, the most probable class on top, with the word and the percentage beside each.
 
@@ -50,14 +53,15 @@ def probability_bars(
         probabilities: Class name to probability in [0, 1].
         candidates: The classes that the answer may mean: their words are bold and the bars of the others pale. None
             makes the most probable word bold and no bar pale; an empty one, for a face that cannot be read, all pale.
-        height: Height of the figure in pixels.
+        height: Height of the figure in pixels; None makes room for the bars, of which there are at most `MOST_BARS`.
 
     Returns:
         A figure with two bar traces: the empty track up to 1, and the probabilities on it.
     """
-    rows = ranked(probabilities)[::-1]  # Plotly draws the first category at the bottom
+    rows = ranked(probabilities)[:MOST_BARS][::-1]  # Plotly draws the first category at the bottom
     names = [name for name, _ in rows]
     values = [value for _, value in rows]
+    colors = class_set(probabilities).colors
     bold = {names[-1]} if candidates is None else set(candidates)
     pale = set() if candidates is None else set(names) - bold
     ticks = [f"<b>{name}</b>" if name in bold else name for name in names]
@@ -78,14 +82,14 @@ def probability_bars(
         orientation="h",
         name="probability",
         marker={
-            "color": [COLORS[name] for name in names],
+            "color": [colors[name] for name in names],
             "opacity": [PALE if name in pale else 1.0 for name in names],
             "cornerradius": 4,
         },
         hovertemplate="%{y}: %{x:.1%}<extra></extra>",
     )
     fig = blank_figure(
-        height,
+        height or max(110, 38 + 32 * len(rows)),
         barmode="overlay",
         bargap=0.38,
         showlegend=False,
@@ -113,14 +117,14 @@ def count_bars(counts: Mapping[str, int], *, height: int = 240) -> go.Figure:
     """Upright bars, one for each class in its colour and the given order, with the number on top.
 
     Args:
-        counts: Class name to how many there are.
+        counts: Class name to how many there are, for all classes.
         height: Height of the figure in pixels.
     """
     names, values = list(counts), list(counts.values())
     bars = go.Bar(
         x=names,
         y=values,
-        marker={"color": [COLORS[name] for name in names], "cornerradius": 4},
+        marker={"color": list(class_set(names).colors.values()), "cornerradius": 4},
         text=[f"{value:,}" for value in values],
         textposition="outside",
         cliponaxis=False,

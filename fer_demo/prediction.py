@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_demo.emotions import LABELS
+from fer_demo.classes import check_names
 from fer_demo.vision.quality import FLAGS, CropQuality
 from fer_demo.wording import candidates, describe, is_clear
 
@@ -140,14 +140,13 @@ class FacePrediction:
                     raise ValueError(f"landmarks of shape {landmarks.shape}")
             score = None if data["score"] is None else float(data["score"])
             probabilities = {str(name): float(value) for name, value in data["probabilities"].items()}
-            if set(probabilities) != set(LABELS):
-                raise ValueError(f"probabilities of {', '.join(probabilities) or 'nothing'}")
+            check_names(probabilities)
             names = tuple(map(str, data.get("candidates") or ()))
-            if not set(names) <= set(LABELS):
+            if not set(names) <= set(probabilities):
                 raise ValueError(f"candidates {', '.join(names)}")
             quality = None if data.get("quality") is None else CropQuality.from_dict(data["quality"])
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error).removesuffix(".")
             raise ValueError(
                 f"A face cannot be read from this dictionary ({reason}); give what FacePrediction.to_dict returned."
             ) from error

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     import torch.nn as nn
 
+    from fer_demo.merging import Merge
     from fer_demo.video.answers import FrameAnswer
     from fer_demo.video.settings import Settings
     from fer_demo.video.sources import VideoSource
@@ -70,10 +71,14 @@ class Predictor(FaceClassifier):
         temperature: The logits are divided by it before the softmax; None is the checkpoint's own, or 1.
         threads: Threads that each network may use; None is ``OMP_NUM_THREADS``, or else one for each core. The engine
             "torch" has one such setting for the whole process, which this changes.
+        merge: Classes to take for one, ``{"negative": ["angry", "sad", "fear", "disgust"]}``: their probabilities are
+            added. Temperature and threshold of the sets are then fitted anew on the checkpoint's own validation logits
+            (`fer_demo.validation.FILE`). A model that has none, such as an ONNX file or an object, keeps its own
+            temperature and has no threshold, and so has every model with a `temperature` that was given.
 
     Raises:
         ModelError: If there is no such checkpoint or engine, it cannot be loaded, it is no classifier of grey square
-            pictures into the seven classes, or the device is not there.
+            pictures into classes that have names, the device is not there, or classes cannot be merged so.
     """
 
     def __init__(
@@ -85,8 +90,9 @@ class Predictor(FaceClassifier):
         device: "str | torch.device" = "cpu",
         temperature: float | None = None,
         threads: int | None = None,
+        merge: "Merge | None" = None,
     ) -> None:
-        super().__init__(model, engine=engine, device=device, temperature=temperature, threads=threads)
+        super().__init__(model, engine=engine, device=device, temperature=temperature, threads=threads, merge=merge)
         self._detector = detector
 
     @property
@@ -304,7 +310,8 @@ class Predictor(FaceClassifier):
         answers = []
         for cut in cuts:
             faces = [self._face(next(rows), *found) for found in cut.faces]
-            answers.append(FaceResults(faces, file=cut.file, width=cut.width, height=cut.height, notes=cut.notes))
+            size = {"width": cut.width, "height": cut.height}
+            answers.append(FaceResults(faces, file=cut.file, notes=cut.notes, labels=self.labels, **size))
         return answers
 
     def _face(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 import numpy as np
 
 from fer_demo.annotate import draw_faces
+from fer_demo.classes import column_order, separator
 from fer_demo.emotions import LABELS
 from fer_demo.prediction import FacePrediction
 from fer_demo.vision.images import ImageSource, open_image
@@ -18,16 +19,26 @@ from fer_demo.vision.turns import turn_of, turn_sentence
 if TYPE_CHECKING:
     import pandas
 
-CSV_COLUMNS = (
-    *("file", "face", "x", "y", "width", "height", "score", "label", "confidence"),
-    *("unsure", "candidates", "readable", "flags", *LABELS, "status"),
-)
-"""What `result_rows` holds: box in pixels, the detector's score, confidence and all probabilities from 0 to 1; whether
-the answer is unsure and whether the crop can be read ("yes" or "no"); the candidates and what is wrong with the crop,
-each with a space between them; and the status: "face" for a face, "no face" for a picture without one, whose row has
-the face number 0 and nothing else."""
 
-_NUMBERS = ("x", "y", "width", "height", "score", "confidence", *LABELS)
+def csv_columns(labels: Iterable[str] = LABELS) -> tuple[str, ...]:
+    """The columns of `result_rows` for a model of these classes.
+
+    Box in pixels, the detector's score, confidence and all probabilities from 0 to 1; whether the answer is unsure and
+    whether the crop can be read ("yes" or "no"); the candidates, with `fer_demo.classes.separator` between them, and
+    what is wrong with the crop, with a space between; and the status: "face" for a face, "no face" for a picture
+    without one, whose row has the face number 0 and nothing else.
+
+    Args:
+        labels: Class names.
+    """
+    before = ("file", "face", "x", "y", "width", "height", "score", "label", "confidence")
+    return *before, "unsure", "candidates", "readable", "flags", *column_order(labels), "status"
+
+
+CSV_COLUMNS = csv_columns()
+"""`csv_columns` of the seven classes."""
+
+_TEXTS = ("file", "face", "label", "candidates", "flags", "status")
 _TRUTHS = ("unsure", "readable")
 
 # A spreadsheet takes a cell that begins so for a formula; the apostrophe is among them so that the one that is put
@@ -46,6 +57,7 @@ class FaceResults(list[FacePrediction]):
         width: Of the picture, in pixels.
         height: Of the picture, in pixels.
         notes: What people should know about how the picture was read, a short clause each.
+        labels: The classes of the model, which tables have columns for; None are those of the first face, or the seven.
     """
 
     def __init__(
@@ -56,13 +68,19 @@ class FaceResults(list[FacePrediction]):
         width: int,
         height: int,
         notes: Sequence[str] = (),
+        labels: Sequence[str] | None = None,
     ) -> None:
         super().__init__(faces)
         self.file, self.width, self.height = file, width, height
-        self._notes = tuple(notes)
+        self._notes, self._labels = tuple(notes), None if labels is None else tuple(labels)
 
     def __repr__(self) -> str:
         return f"FaceResults({super().__repr__()}, file={self.file!r}, width={self.width}, height={self.height})"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes of the model."""
+        return self._labels or (tuple(self[0].probabilities) if self else LABELS)
 
     @property
     def turn(self) -> int:
@@ -85,7 +103,8 @@ class FaceResults(list[FacePrediction]):
         found = super().__getitem__(index)
         if not isinstance(index, slice):
             return found
-        return FaceResults(found, file=self.file, width=self.width, height=self.height, notes=self._notes)
+        about = {"width": self.width, "height": self.height}
+        return FaceResults(found, file=self.file, notes=self._notes, labels=self._labels, **about)
 
     def to_dict(self) -> dict[str, Any]:
         """``{"file", "width", "height", "notes": [...], "faces": [...]}``, ready for ``json.dumps``.
@@ -111,25 +130,25 @@ class FaceResults(list[FacePrediction]):
         if missing := [key for key in ("file", "width", "height", "faces") if key not in data]:
             raise ValueError(f"There is no {missing[0]!r} in this dictionary; give what FaceResults.to_dict returned.")
         faces = map(FacePrediction.from_dict, data["faces"])
-        size = {"width": int(data["width"]), "height": int(data["height"])}
-        return cls(faces, file=data["file"], notes=data.get("notes", ()), **size)  # older versions wrote no notes
+        notes = data.get("notes", ())  # older versions wrote none
+        return cls(faces, file=data["file"], width=int(data["width"]), height=int(data["height"]), notes=notes)
 
     def to_json(self) -> str:
         """`to_dict` as indented JSON text with a final newline."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
     def to_csv(self) -> str:
-        """CSV text with a header row and `CSV_COLUMNS`: one row for each face, or one that says "no face".
+        """CSV text with a header row and `csv_columns`: one row for each face, or one that says "no face".
 
         A file name that a spreadsheet would take for a formula begins with an apostrophe; see `plain_cell`.
         """
-        return result_csv(self.file, self)
+        return result_csv(self.file, self, self.labels)
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """The rows of `to_csv` with unrounded numbers, NaN or NA where there is nothing.
 
         Returns:
-            Columns as `CSV_COLUMNS`: ``face`` is int64, ``unsure`` and ``readable`` are boolean, ``file``, ``label``,
+            Columns as `csv_columns`: ``face`` is int64, ``unsure`` and ``readable`` are boolean, ``file``, ``label``,
             ``candidates``, ``flags`` and ``status`` text and all others float64, whatever the faces are, so that frames
             can be put one below the other.
 
@@ -140,10 +159,10 @@ class FaceResults(list[FacePrediction]):
             import pandas
         except ImportError:
             raise ImportError("A data frame needs pandas; run `pip install pandas`.") from None
-        rows = [_face_values(self.file, n, face) for n, face in enumerate(self, 1)] or [_no_face(self.file)]
-        types = {"face": "int64"} | dict.fromkeys(_TRUTHS, "boolean") | dict.fromkeys(_NUMBERS, "float64")
-        frame = pandas.DataFrame(rows, columns=list(CSV_COLUMNS))
-        return frame.astype({name: types.get(name, "string") for name in CSV_COLUMNS})
+        rows, columns = _rows(self.file, self, self.labels), csv_columns(self.labels)
+        types = {"face": "int64"} | dict.fromkeys(_TRUTHS, "boolean") | dict.fromkeys(_TEXTS[2:] + _TEXTS[:1], "string")
+        frame = pandas.DataFrame(rows, columns=list(columns))
+        return frame.astype({name: types.get(name, "float64") for name in columns})
 
     def draw(self, image: ImageSource, *, channels: str = "rgb", max_side: int | None = None) -> np.ndarray:
         """The picture with a numbered box and a word for each face; see `fer_demo.annotate.draw_faces`.
@@ -187,33 +206,38 @@ def result_json(file: str | None, image: np.ndarray, faces: Sequence[FacePredict
     return FaceResults(faces, file=file, width=image.shape[1], height=image.shape[0]).to_json()
 
 
-def result_rows(file: str | None, faces: Sequence[FacePrediction]) -> list[dict[str, Any]]:
+def result_rows(
+    file: str | None, faces: Sequence[FacePrediction], labels: Sequence[str] | None = None
+) -> list[dict[str, Any]]:
     """One row for each face, numbered from 1, or one with the face number 0 that says "no face".
 
     Args:
         file: The picture's path or name, which is made a `plain_cell`; None leaves the column empty.
         faces: The faces on it.
+        labels: The classes of the model; None are those of the first face, or the seven.
 
     Returns:
-        Rows with the keys of `CSV_COLUMNS`; coordinates have one digit after the point, all other numbers four.
+        Rows with the keys of `csv_columns`; coordinates have one digit after the point, all other numbers four.
     """
-    rows = [_face_values(file, number, face) for number, face in enumerate(faces, 1)] or [_no_face(file)]
+    rows = _rows(file, faces, labels or _labels(faces))
     return [{name: _cell(name, value) for name, value in row.items()} for row in rows]
 
 
-def result_csv(file: str | None, faces: Sequence[FacePrediction]) -> str:
+def result_csv(file: str | None, faces: Sequence[FacePrediction], labels: Sequence[str] | None = None) -> str:
     """`result_rows` as CSV text with a header row."""
-    return csv_text(result_rows(file, faces))
+    labels = labels or _labels(faces)
+    return csv_text(result_rows(file, faces, labels), labels)
 
 
-def csv_text(rows: Iterable[Mapping[str, Any]]) -> str:
+def csv_text(rows: Iterable[Mapping[str, Any]], labels: Sequence[str] = LABELS) -> str:
     """CSV text with a header row.
 
     Args:
         rows: Of any number of pictures, as `result_rows` gives them.
+        labels: The classes of the model, which all rows have.
     """
     text = io.StringIO()
-    writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, csv_columns(labels), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -234,15 +258,21 @@ def plain_cell(text: str) -> str:
     return f"'{shown}" if shown.startswith(_ODD_STARTS) else shown
 
 
-def _face_values(file: str | None, number: int, face: FacePrediction) -> dict[str, Any]:
-    probabilities = (face.probabilities[label] for label in LABELS)
-    doubts = (face.unsure, " ".join(face.candidates), face.readable, " ".join(face.flags))
-    answer = (face.label, face.confidence, *doubts, *probabilities, "face")
-    return dict(zip(CSV_COLUMNS, (file, number, *map(float, face.box), face.score, *answer), strict=True))
+def _labels(faces: Sequence[FacePrediction]) -> tuple[str, ...]:
+    if isinstance(faces, FaceResults):
+        return faces.labels
+    return tuple(faces[0].probabilities) if faces else LABELS
 
 
-def _no_face(file: str | None) -> dict[str, Any]:
-    return dict.fromkeys(CSV_COLUMNS) | {"file": file, "face": 0, "status": "no face"}
+def _rows(file: str | None, faces: Sequence[FacePrediction], labels: Sequence[str]) -> list[dict[str, Any]]:
+    columns, between = csv_columns(labels), separator(labels)
+    found = []
+    for number, face in enumerate(faces, 1):
+        probabilities = (face.probabilities[label] for label in column_order(labels))
+        doubts = (face.unsure, between.join(face.candidates), face.readable, " ".join(face.flags))
+        answer = (face.label, face.confidence, *doubts, *probabilities, "face")
+        found.append(dict(zip(columns, (file, number, *map(float, face.box), face.score, *answer), strict=True)))
+    return found or [dict.fromkeys(columns) | {"file": file, "face": 0, "status": "no face"}]
 
 
 def _cell(name: str, value: Any) -> Any:
@@ -252,4 +282,6 @@ def _cell(name: str, value: Any) -> Any:
         return "yes" if value else "no"
     if name in ("x", "y", "width", "height"):
         return round(value, 1)
-    return f"{value:.4f}" if name in _NUMBERS else plain_cell(value) if isinstance(value, str) else value
+    if name in _TEXTS:
+        return plain_cell(value) if isinstance(value, str) else value
+    return f"{value:.4f}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from fer_demo.classes import looks
 from fer_demo.emotions import EMOTIONS
 
 SURE_FROM = 0.5
@@ -10,9 +11,13 @@ SURE_FROM = 0.5
 CLEAR_LEAD = 0.1
 """The best class has to lead the second by at least this much, likewise."""
 
-_LOOKS = {e.name: e.looks for e in EMOTIONS}
-ADJECTIVES = {name: looks.removeprefix("looks ") for name, looks in _LOOKS.items()}
-"""Class name to the word that a sentence about a face uses: "surprise" is "surprised"."""
+ADJECTIVES = {e.name: e.looks.removeprefix("looks ") for e in EMOTIONS}
+"""Class name of the seven to the word that a sentence about a face uses: "surprise" is "surprised"."""
+
+
+def adjective(name: str) -> str:
+    """The word for any model's class: that of `ADJECTIVES`, or the name in quotation marks, “smiling”."""
+    return ADJECTIVES.get(name) or looks(name).removeprefix("looks ")
 
 
 def percent(probability: float) -> str:
@@ -51,7 +56,7 @@ def describe(probabilities: Mapping[str, float], names: Sequence[str] = (), unre
     """Words for one face: what it looks like, never what the person is.
 
     Args:
-        probabilities: Class name to probability in [0, 1], for all seven classes.
+        probabilities: Class name to probability in [0, 1], for all classes of the model.
         names: The `candidates`; none are those of a model without a threshold.
         unreadable: Why the crop cannot be read, such as ``"too small"``; None if it can.
 
@@ -65,12 +70,12 @@ def describe(probabilities: Mapping[str, float], names: Sequence[str] = (), unre
         return f"can't tell: {unreadable}"
     best, *others = (names or candidates(probabilities))[:3]
     if not others or is_clear(probabilities):
-        maybe = f", maybe {' or '.join(ADJECTIVES[name] for name in others)}" if others else ""
-        return f"{_LOOKS[best]} ({percent(probabilities[best])}){maybe}"
+        maybe = f", maybe {' or '.join(map(adjective, others))}" if others else ""
+        return f"looks {adjective(best)} ({percent(probabilities[best])}){maybe}"
     if len(others) == 1:
-        both = (f"{ADJECTIVES[name]} ({percent(probabilities[name])})" for name in (best, *others))
+        both = (f"{adjective(name)} ({percent(probabilities[name])})" for name in (best, *others))
         return "unsure: " + " or ".join(both)
-    return f"can't tell: could be {ADJECTIVES[best]}, {ADJECTIVES[others[0]]} or {ADJECTIVES[others[1]]}"
+    return f"can't tell: could be {adjective(best)}, {adjective(others[0])} or {adjective(others[1])}"
 
 
 def is_clear(probabilities: Mapping[str, float]) -> bool:

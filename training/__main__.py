@@ -28,6 +28,7 @@ COMMANDS = (
     "audit",
     "export",
     "calibrate",
+    "merging",
 )
 
 

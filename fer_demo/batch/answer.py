@@ -1,12 +1,16 @@
 """How many pictures are read, and the answer for one of them."""
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from fer_demo.batch.items import Item
 from fer_demo.checkpoints import DEFAULT
+from fer_demo.emotions import LABELS
+from fer_demo.merging import merge_classes
 from fer_demo.results import FaceResults
+from fer_demo.runtime.engines import stated_labels
 
 __all__ = ["Answer", "Settings"]
 
@@ -22,6 +26,7 @@ class Settings:
         whole_image: Take each picture as one face, cut out already.
         seconds: For one picture; the process that reads it is replaced then.
         megabytes: Memory that reading may take beyond what code and networks take.
+        merge: As for `fer_demo.Predictor`.
     """
 
     model: str | None = None
@@ -30,11 +35,25 @@ class Settings:
     whole_image: bool = False
     seconds: float = 60
     megabytes: float = 3000
+    merge: Mapping[str, Sequence[str]] | None = None
+
+    def labels(self) -> tuple[str, ...]:
+        """The classes that answers have, without loading the network where its folder says so.
+
+        Raises:
+            ModelError: If there is no such model, or classes cannot be merged so.
+        """
+        own = stated_labels(self.model)
+        return merge_classes(own, self.merge).names if self.merge else own
 
     def key(self) -> dict[str, Any]:
         """What the answers depend on, ready for ``json.dumps``: what has to be the same when a run goes on."""
         values = asdict(self) | {"model": self.model or DEFAULT}
         del values["seconds"], values["megabytes"]
+        if (labels := self.labels()) != LABELS:
+            values["classes"] = list(labels)
+        if self.merge:
+            values["merge"] = {name: list(members) for name, members in self.merge.items()}
         if self.model and os.path.exists(self.model):
             parts = [self.model]
             if os.path.isdir(self.model):

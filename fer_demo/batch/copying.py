@@ -6,6 +6,7 @@ import re
 import shutil
 import string
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from fer_demo.batch.answer import Answer
@@ -47,6 +48,7 @@ class Copier:
 
     Args:
         template: A folder, in which ``{label}`` stands for the class that the largest face looks like, or `NO_FACE`.
+        labels: The classes of the model.
 
     Attributes:
         folders: Real paths of all folders that copies may lie in.
@@ -55,15 +57,15 @@ class Copier:
         CopyError: If there is another name in braces, or the folder is a file.
     """
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, template: str, labels: Sequence[str] = LABELS) -> None:
         try:
             names = [name for _, name, *_ in string.Formatter().parse(template) if name is not None]
         except ValueError:
             names = ["{"]
         if set(names) - {"label"}:
             raise CopyError(f"The folder for copies knows {{label}} alone in braces, but is {one_line(template)}.")
-        self._template = template
-        self.folders = frozenset(os.path.realpath(self._folder(label)) for label in (*LABELS, NO_FACE))
+        self._template, self._labels = template, frozenset(labels)
+        self.folders = frozenset(os.path.realpath(self._folder(label)) for label in (*labels, NO_FACE))
         for folder in self.folders:
             there = next(place for place in (Path(folder), *Path(folder).parents) if place.exists())
             if not there.is_dir():
@@ -90,7 +92,7 @@ class Copier:
             return None
         faces = answer.data["faces"]
         label = faces[0]["label"] if faces else NO_FACE
-        folder = self._folder(label if label in LABELS else NO_FACE)
+        folder = self._folder(label if label in self._labels else NO_FACE)
         folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".copy-")
         try:

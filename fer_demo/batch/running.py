@@ -127,8 +127,9 @@ def run(
     """
     settings = settings or Settings()
     check_table(out)
-    chosen = None if where is None else condition(where)
-    copier = None if copy_to is None else Copier(copy_to)
+    labels = settings.labels()
+    chosen = None if where is None else condition(where, labels)
+    copier = None if copy_to is None else Copier(copy_to, labels)
     found = Sources(sources, lists=lists, stdin=stdin, skip=() if copier is None else copier.folders)
     key: dict[str, Any] = {"sources": found.key()} | settings.key()
     key |= {"copy_to": copy_to and os.path.abspath(copy_to), "where": where if copy_to else None}
@@ -147,7 +148,7 @@ def run(
             stream = pool.answers(new)
         summary.before = len(journal.done)
         for answer in stream:
-            if copier is not None and (chosen is None or chosen(rows(answer.to_dict())[0])):
+            if copier is not None and (chosen is None or chosen(rows(answer.to_dict(), labels)[0])):
                 answer, copied = _copied(copier, answer)
                 summary.copied += copied
             journal.add(answer)
@@ -155,7 +156,7 @@ def run(
                 on_answer(answer)
         summary.seconds, summary.left_out = time.monotonic() - begun, found.left_out
         summary.replaced = 0 if ray is not None else pool.replaced
-        summary.rows = write_table(Path(out), _counted(journal.entries(), summary), chosen)
+        summary.rows = write_table(Path(out), _counted(journal.entries(), summary), chosen, labels)
         journal.close(keep_state)
     return summary
 

@@ -2,9 +2,10 @@
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fer_demo.classes import separator
 from fer_demo.emotions import LABELS
 
 __all__ = ["SelectError", "condition"]
@@ -12,13 +13,16 @@ __all__ = ["SelectError", "condition"]
 Condition = Callable[[Mapping[str, Any]], bool]
 """Whether a row of `fer_demo.batch.tables.rows` is chosen."""
 
-NUMBERS = (*LABELS, "confidence", "score", "face", "faces", "x", "y", "width", "height")
+NUMBERS = ("confidence", "score", "face", "faces", "x", "y", "width", "height")
 TEXTS = ("label", "status", "file")
 LISTS = ("candidates", "flags")
+"""Names that are no classes; those of the model are numbers too."""
+
 TRUTHS = ("unsure", "readable")
 
+_WORD = r"[^\W\d][\w-]*"
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<word>[^\W\d][\w-]*)|(?P<sign>==|!=|<=|>=|<|>|=|\(|\))"""
+    rf"""\s*(?:(?P<number>\d+(?:\.\d*)?|\.\d+)|(?P<word>{_WORD})|(?P<sign>==|!=|<=|>=|<|>|=|\(|\))"""
     r"""|"(?P<double>[^"]*)"|'(?P<single>[^']*)')"""
 )
 _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
@@ -34,11 +38,15 @@ DEEPEST = 50
 """Brackets, and `not`, inside each other."""
 
 
+SHOWN = 12
+"""Classes that a sentence about a condition names."""
+
+
 class SelectError(ValueError):
     """A condition makes no sense; the message is one sentence."""
 
 
-def condition(text: str) -> Condition:
+def condition(text: str, labels: Sequence[str] = LABELS) -> Condition:
     """Reads a condition.
 
     Args:
@@ -46,7 +54,9 @@ def condition(text: str) -> Condition:
             ``and``, ``or``, ``not`` and brackets. Numbers are the probability of each class (0 to 1), `confidence`,
             `score`, `face`, `faces` (how many the picture has), `x`, `y`, `width` and `height`; words `label`,
             `status` and `file`; `flags` and `candidates` hold a word or not, ``flags==blurred``; `unsure` and
-            `readable` stand alone.
+            `readable` stand alone. A class whose name has spaces or other signs stands in quotation marks:
+            ``"not smiling">0.8``.
+        labels: The classes of the model.
 
     Returns:
         A function from a row to whether it is chosen. What the row does not have fits no comparison but ``!=``.
@@ -54,11 +64,12 @@ def condition(text: str) -> Condition:
     Raises:
         SelectError: If it cannot be read.
     """
-    return _Parser(text).whole()
+    return _Parser(text, labels).whole()
 
 
 class _Parser:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, labels: Sequence[str]) -> None:
+        self.labels, self.separator = labels, separator(labels)
         self.text, self.tokens, self.depth = text, list[tuple[str, str]](), 0
         place = 0
         while text[place:].strip():
@@ -118,27 +129,31 @@ class _Parser:
 
     def comparison(self) -> Condition:
         kind, name = self.tokens.pop(0)
-        if kind != "word" or name in ("and", "or", "not"):
+        quoted = kind == "text" and name in self.labels
+        if not quoted and (kind != "word" or name in ("and", "or", "not")):
             raise self.wrong(f"{name!r} stands where a name should be")
         if name in TRUTHS:
             return lambda row: bool(row.get(name))
-        if name not in (*NUMBERS, *TEXTS, *LISTS):
-            known = ", ".join((*NUMBERS[: len(LABELS)], *TEXTS[:1], "confidence", "faces", *LISTS, *TRUTHS))
+        numbers = (*self.labels, *NUMBERS)
+        if name not in (*numbers, *TEXTS, *LISTS):
+            known = ", ".join((*map(_written, self.labels[:SHOWN]), *TEXTS[:1], "confidence", "faces", *LISTS, *TRUTHS))
             raise self.wrong(f"there is no {name!r}, but for instance {known}")
         sign = self.take(*_SIGNS)
         if sign is None:
             raise self.wrong(f"after {name} a sign such as > or == is missing")
         kind, value = self.tokens.pop(0)
-        if name in NUMBERS:
+        if name in numbers:
             return self.number(name, sign, kind, value)
         if kind not in ("word", "text"):
             raise self.wrong(f"{name} is compared with a word, which {value!r} is not")
         if sign not in ("==", "=", "!="):
             raise self.wrong(f"{name} is a word, which is compared by == or != only")
-        if name == "label" and value not in LABELS:
-            raise self.wrong(f"there is no label {value!r}, but {', '.join(LABELS)}")
+        if name == "label" and value not in self.labels:
+            more = ", …" if len(self.labels) > SHOWN else ""
+            raise self.wrong(f"there is no label {value!r}, but {', '.join(map(_written, self.labels[:SHOWN]))}{more}")
         if name in LISTS:
-            return lambda row: (value in (row.get(name) or "").split()) == (sign != "!=")
+            between = self.separator if name == "candidates" else " "
+            return lambda row: (value in (row.get(name) or "").split(between)) == (sign != "!=")
         return lambda row: (row.get(name) == value) == (sign != "!=")
 
     def number(self, name: str, sign: str, kind: str, value: str) -> Condition:
@@ -146,3 +161,8 @@ class _Parser:
             raise self.wrong(f"{name} is compared with a number, which {value!r} is not")
         compare, limit = _SIGNS[sign], float(value)
         return lambda row: row.get(name) is not None and compare(row[name], limit)
+
+
+def _written(label: str) -> str:
+    """A class as a condition has it."""
+    return label if re.fullmatch(_WORD, label) else f'"{label}"'

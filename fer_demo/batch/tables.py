@@ -4,42 +4,58 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from fer_demo.classes import separator
 from fer_demo.emotions import LABELS
 from fer_demo.files import writing
-from fer_demo.results import CSV_COLUMNS, plain_cell
+from fer_demo.results import csv_columns, plain_cell
 
 __all__ = ["COLUMNS", "ENDINGS", "TableError", "check_table", "rows", "write_table"]
 
-COLUMNS = (*CSV_COLUMNS, "faces", "notes", "error")
-"""`fer_demo.results.CSV_COLUMNS`; then how many faces the picture has, notes about it, joined by semicolons, and for a
-picture that could not be read, whose status is "error", the sentence that says why."""
+
+def columns(labels: Sequence[str] = LABELS) -> tuple[str, ...]:
+    """`fer_demo.results.csv_columns`, and three more.
+
+    They are how many faces the picture has, notes about it, joined by semicolons, and for a picture that could not be
+    read, whose status is "error", the sentence that says why.
+
+    Args:
+        labels: The classes of the model.
+    """
+    return *csv_columns(labels), "faces", "notes", "error"
+
+
+COLUMNS = columns()
+"""`columns` of the seven classes."""
 
 ROW_GROUP = 20_000
 """Rows that are held until they are written to a parquet file together."""
 
 _INTEGERS, _TRUTHS = ("face", "faces"), ("unsure", "readable")
-_PLACES, _SHARES = ("x", "y", "width", "height"), ("score", "confidence", *LABELS)
+_PLACES = ("x", "y", "width", "height")
+_TEXTS = ("file", "label", "candidates", "flags", "status", "notes", "error")
 
 
 class TableError(ValueError):
     """A table cannot be written; the message is one sentence."""
 
 
-def rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+def rows(entry: Mapping[str, Any], labels: Sequence[str] = LABELS) -> list[dict[str, Any]]:
     """The rows of one picture.
 
     Args:
         entry: As `fer_demo.batch.Answer.to_dict` gives it.
+        labels: The classes of the model.
 
     Returns:
         One row a face, the largest first; one with the face number 0 for a picture without a face or with an error.
-        Keys are `COLUMNS`; None where there is nothing.
+        Keys are `columns`; None where there is nothing.
     """
-    common = dict.fromkeys(COLUMNS) | {"file": entry["file"], "face": 0}
+    between = separator(labels)
+    common = dict.fromkeys(columns(labels)) | {"file": entry["file"], "face": 0}
     if "error" in entry:
         return [common | {"status": "error", "error": entry["error"]}]
     common |= {"faces": len(entry["faces"]), "notes": "; ".join(entry["notes"]) or None}
@@ -47,7 +63,7 @@ def rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
     for number, face in enumerate(entry["faces"], 1):
         row = common | face["box"] | face["probabilities"] | {"face": number, "status": "face"}
         row |= {name: face[name] for name in ("score", "label", "confidence", "unsure", "readable")}
-        found.append(row | {name: " ".join(face[name]) for name in ("candidates", "flags")})
+        found.append(row | {"candidates": between.join(face["candidates"]), "flags": " ".join(face["flags"])})
     return found or [common | {"status": "no face"}]
 
 
@@ -74,6 +90,7 @@ def write_table(
     out: str | os.PathLike[str],
     entries: Iterable[Mapping[str, Any]],
     where: Callable[[Mapping[str, Any]], bool] | None = None,
+    labels: Sequence[str] = LABELS,
 ) -> int:
     """Writes a table, which is there once it is whole.
 
@@ -81,6 +98,7 @@ def write_table(
         out: A file for which `check_table` has no error; an older one is replaced.
         entries: Pictures as for `rows`; one of them is held at a time, and `ROW_GROUP` rows for parquet.
         where: Which rows are written, as `fer_demo.batch.select.condition` gives it; rows with an error always are.
+        labels: The classes of the model, which are columns.
 
     Returns:
         How many rows were written.
@@ -93,13 +111,13 @@ def write_table(
     def chosen() -> Iterator[dict[str, Any]]:
         nonlocal count
         for entry in entries:
-            for row in rows(entry):
+            for row in rows(entry, labels):
                 if where is None or row["status"] == "error" or where(row):
                     count += 1
                     yield row
 
     with writing(out) as file:
-        ENDINGS[Path(out).suffix.lower()](file, chosen())
+        ENDINGS[Path(out).suffix.lower()](file, chosen(), columns(labels))
     return count
 
 
@@ -108,9 +126,9 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "backslashreplace").decode()
 
 
-def _csv(file: BinaryIO, found: Iterable[dict[str, Any]]) -> None:
+def _csv(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str] = COLUMNS) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     for row in found:
         writer.writerow({name: _cell(name, value) for name, value in row.items()})
@@ -124,35 +142,37 @@ def _cell(name: str, value: Any) -> Any:
         return ""
     if name in _TRUTHS:
         return "yes" if value else "no"
-    return f"{value:.4f}" if name in _SHARES else plain_cell(_text(value)) if isinstance(value, str) else value
+    if name in (*_INTEGERS, *_PLACES):
+        return value
+    return plain_cell(_text(value)) if name in _TEXTS else f"{value:.4f}"
 
 
-def _json_lines(file: BinaryIO, found: Iterable[dict[str, Any]]) -> None:
+def _json_lines(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str] = COLUMNS) -> None:
     for row in found:
         clean = {name: _text(value) if isinstance(value, str) else value for name, value in row.items()}
         file.write(json.dumps(clean, ensure_ascii=False).encode() + b"\n")
 
 
-def _parquet(file: BinaryIO, found: Iterable[dict[str, Any]]) -> None:
+def _parquet(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str] = COLUMNS) -> None:
     pyarrow, parquet = _pyarrow()
     kinds = dict.fromkeys(_INTEGERS, pyarrow.int32()) | dict.fromkeys(_TRUTHS, pyarrow.bool_())
-    kinds |= dict.fromkeys((*_PLACES, *_SHARES), pyarrow.float64())
-    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.string())) for name in COLUMNS])
+    kinds |= dict.fromkeys(_TEXTS, pyarrow.string())
+    schema = pyarrow.schema([(name, kinds.get(name, pyarrow.float64())) for name in names])
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-        columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+        held: dict[str, list[Any]] = {name: [] for name in names}
 
         def flush() -> None:
-            writer.write_table(pyarrow.table(columns, schema=schema))
-            for column in columns.values():
+            writer.write_table(pyarrow.table(held, schema=schema))
+            for column in held.values():
                 column.clear()
 
         for row in found:
-            for name, column in columns.items():
+            for name, column in held.items():
                 value = row[name]
                 column.append(_text(value) if isinstance(value, str) else value)
-            if len(columns["file"]) >= ROW_GROUP:
+            if len(held["file"]) >= ROW_GROUP:
                 flush()
-        if columns["file"]:
+        if held["file"]:
             flush()
 
 
@@ -167,9 +187,9 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-ENDINGS: dict[str, Callable[[BinaryIO, Iterable[dict[str, Any]]], None]] = {
+ENDINGS: dict[str, Callable[..., None]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _json_lines,
 }
-"""Ending of the output, in lower case, to what writes it."""
+"""Ending of the output, in lower case, to what writes rows to a file; the third argument are the `columns`."""

@@ -64,7 +64,7 @@ class _Reader:
 
         cv2.setNumThreads(1)
         self.there, self.whole_image = there, settings.whole_image
-        options = {"engine": settings.engine, "device": settings.device}
+        options = {"engine": settings.engine, "device": settings.device, "merge": settings.merge}
         self.predictor = Predictor(settings.model, threads=1, **options)  # type: ignore[arg-type]
         if not settings.whole_image:
             _ = self.predictor.detector  # a missing detector is one error, not one for each picture

@@ -6,6 +6,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from fer_demo.cli.merge import add_merge
+
 if TYPE_CHECKING:
     from fer_demo.batch import Answer, Sources, Summary
 
@@ -55,6 +57,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--model", metavar="NAME", help="as for predict")
     parser.add_argument("--engine", choices=["onnx", "torch"], help="as for predict")
     parser.add_argument("--whole-image", action="store_true", help="take each photo as one face, cut out already")
+    add_merge(parser)
     parser.add_argument("--device", default="cpu", help="where the network runs, e.g. cuda (default: %(default)s)")
     parser.add_argument(
         "--ray",
@@ -76,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     from fer_demo.batch import Settings, batch_errors
     from fer_demo.batch import run as read
     from fer_demo.batch.state import journal_path
+    from fer_demo.merging import parse_merges
     from fer_demo.vision.sources import one_line
 
     if args.processes is not None and args.processes < 1:
@@ -87,6 +91,11 @@ def run(args: argparse.Namespace) -> int:
     state = journal_path(args.out)
     if args.resume and not state.exists():
         args.error(f"there is no run to go on with: {one_line(str(state))} does not exist; leave out --resume")
+    reading = (args.model, args.engine, args.device, args.whole_image, args.seconds)
+    try:
+        settings = Settings(*reading, merge=parse_merges(args.merge))
+    except batch_errors() as error:
+        args.error(str(error).removesuffix("."))
     progress = _Progress()
     try:
         summary = read(
@@ -94,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
             args.out,
             lists=args.list,
             stdin=sys.stdin.buffer if "-" in (*args.sources, *args.list) else None,
-            settings=Settings(args.model, args.engine, args.device, args.whole_image, args.seconds),
+            settings=settings,
             processes=args.processes,
             where=args.where,
             copy_to=args.copy_to,

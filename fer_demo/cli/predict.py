@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from fer_demo.cli.merge import add_merge
+
 if TYPE_CHECKING:
     from fer_demo.predictor import Predictor
     from fer_demo.results import FaceResults
@@ -50,6 +52,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--engine", choices=["onnx", "torch"], help="what runs the network (default: onnx where there is a file for it)"
     )
     parser.add_argument("--whole-image", action="store_true", help="take each photo as one face, cut out already")
+    add_merge(parser)
     parser.add_argument("--device", default="cpu", help="where the network runs, e.g. cuda (default: %(default)s)")
     parser.set_defaults(run=run, error=parser.error)
 
@@ -61,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         0; 1 if a photo failed or the results cannot be written. Usage errors leave through ``args.error`` with 2.
     """
     from fer_demo.cli.drawing import drawings
+    from fer_demo.merging import parse_merges
     from fer_demo.predictor import ModelError, Predictor
     from fer_demo.vision.detector import FaceDetectorError
     from fer_demo.vision.folders import find_images, left_out_sentence
@@ -82,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     if not photos:
         args.error(f"there are no pictures in {', '.join(map(one_line, args.photos))}")
     try:
-        predictor = Predictor(args.model, engine=args.engine, device=args.device)
+        predictor = Predictor(args.model, engine=args.engine, device=args.device, merge=parse_merges(args.merge))
         if not args.whole_image:
             _ = predictor.detector  # a missing detector is one error, not one for each photo
     except (ModelError, FaceDetectorError) as error:
@@ -90,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     if left_out:
         print(left_out_sentence(len(left_out)), file=sys.stderr)
     try:
-        with _writer(args) as writer:
+        with _writer(args, predictor.labels) as writer:
             return _predict(predictor, photos, drawn, writer, args.whole_image)
     except BrokenPipeError:
         raise
@@ -151,14 +155,14 @@ def _draw(faces: "FaceResults", file: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def _writer(args: argparse.Namespace) -> "Iterator[_TextWriter]":
+def _writer(args: argparse.Namespace, labels: tuple[str, ...]) -> "Iterator[_TextWriter]":
     """What takes the answers; a CSV file is there once all of them are in it."""
     from fer_demo.files import writing
 
     if args.json:
         yield _JsonWriter(sys.stdout)
     elif args.csv == "-":
-        yield _CsvWriter(sys.stdout)
+        yield _CsvWriter(sys.stdout, labels)
     elif args.csv:
         with contextlib.ExitStack() as stack:
             try:
@@ -166,7 +170,7 @@ def _writer(args: argparse.Namespace) -> "Iterator[_TextWriter]":
             except OSError as error:
                 args.error(f"{args.csv} cannot be written ({error.strerror})")
             text = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", newline="", write_through=True)
-            yield _CsvWriter(text)
+            yield _CsvWriter(text, labels)
             text.detach()
     else:
         yield _TextWriter(sys.stdout)
@@ -219,11 +223,11 @@ class _JsonWriter(_TextWriter):
 class _CsvWriter(_TextWriter):
     """``fer_demo.results.result_rows``, with a last column for errors, whose status is "error"."""
 
-    def __init__(self, out: TextIO) -> None:
-        from fer_demo.results import CSV_COLUMNS
+    def __init__(self, out: TextIO, labels: tuple[str, ...]) -> None:
+        from fer_demo.results import csv_columns
 
         super().__init__(out)
-        self.rows = csv.DictWriter(out, [*CSV_COLUMNS, "error"], restval="", lineterminator="\n")
+        self.rows = csv.DictWriter(out, [*csv_columns(labels), "error"], restval="", lineterminator="\n")
         self.rows.writeheader()
 
     def add(self, faces: "FaceResults") -> None:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from fer_demo.cli.merge import add_merge
+
 if TYPE_CHECKING:
     from fer_demo.video.outputs import Run
 
@@ -47,6 +49,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="NAME", help="as for predict (default: %(default)s)")
     parser.add_argument("--engine", choices=["onnx", "torch"], help="what runs the network")
+    add_merge(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=run, error=parser.error)
 
@@ -81,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         0; 1 if an output cannot be written; 130 if Ctrl-C stopped it. Usage errors and videos that cannot be read leave
         through ``args.error`` with 2.
     """
+    from fer_demo.merging import parse_merges
     from fer_demo.predictor import ModelError, Predictor
     from fer_demo.video import Run, Settings, Targets, VideoError
     from fer_demo.video.extra import need
@@ -96,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
         targets = Targets(video=args.out, **{name: getattr(args, name) for name in names})
         if args.resume and not targets.paths():
             raise VideoError("--resume needs the same outputs as the run that was stopped; name them.")
-        predictor = Predictor(args.model, engine=args.engine)
+        predictor = Predictor(args.model, engine=args.engine, merge=parse_merges(args.merge))
         _ = predictor.detector
         job = Run(args.input, predictor, targets, settings, journal=True, resume=args.resume)
     except (ValueError, ModelError, FaceDetectorError) as error:

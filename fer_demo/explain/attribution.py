@@ -79,12 +79,18 @@ def default_layer(model: nn.Module) -> str:
     return list(layers(model))[-1]
 
 
-def score_function(model: nn.Module, target: torch.Tensor | int, against: torch.Tensor | int | None = None) -> Score:
+Target = torch.Tensor | int | tuple[int, ...]
+"""A class id; one for each picture, int64 (N,); or those of the outputs that a merged class is the sum of."""
+
+
+def score_function(model: nn.Module, target: Target, against: Target | None = None) -> Score:
     """What is explained: a class's logit, or by how much it exceeds another's.
+
+    Of a merged class it is the logarithm of the sum of its exponentials, whose softmax is the sum of the probabilities.
 
     Args:
         model: A classifier.
-        target: Class id, or int64 (N,), one for each picture.
+        target: The class.
         against: The other class, likewise, or None.
 
     Returns:
@@ -94,7 +100,9 @@ def score_function(model: nn.Module, target: torch.Tensor | int, against: torch.
     def score(x: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = model(x)
 
-        def of(which: torch.Tensor | int) -> torch.Tensor:
+        def of(which: Target) -> torch.Tensor:
+            if isinstance(which, tuple):
+                return logits[:, list(which)].logsumexp(1)
             ids = torch.as_tensor(which, device=logits.device).reshape(-1)
             if len(ids) not in (1, len(logits)):  # Captum repeats each picture in place, or the batch as a whole
                 raise ValueError(f"{len(ids)} classes do not fit {len(logits)} pictures.")
@@ -108,11 +116,11 @@ def score_function(model: nn.Module, target: torch.Tensor | int, against: torch.
 def attribute(
     model: nn.Module,
     x: torch.Tensor,
-    target: int,
+    target: int | tuple[int, ...],
     *,
     method: str = "gradcam",
     layer: str | None = None,
-    against: int | None = None,
+    against: int | tuple[int, ...] | None = None,
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> Attribution:
@@ -121,7 +129,7 @@ def attribute(
     Args:
         model: A timm model in evaluation mode.
         x: float (N, 1, H, W) as `fer_demo.vision.preprocess.prepare` gives it.
-        target: Class id.
+        target: Class id, or those of the outputs that a merged class is the sum of.
         method: A key of `METHODS`.
         layer: For Grad-CAM, a key of `layers`; by default the last stage.
         against: Explain what speaks for `target` rather than for this class.
@@ -142,7 +150,8 @@ def attribute(
         raise ValueError(f"Unknown method {method!r}; choose one of {', '.join(METHODS)}.")
     classes = cast(int, model.num_classes)
     for name, value in (("target", target), ("against", against)):
-        if value is not None and not 0 <= value < classes:
+        ids = value if isinstance(value, tuple) else () if value is None else (value,)
+        if not all(0 <= one < classes for one in ids):
             raise ValueError(f"{name} must be a class id from 0 to {classes - 1}, but is {value}.")
     score = score_function(model, target, against)
     with lock(model), torch.enable_grad():

@@ -1,5 +1,7 @@
 """Average faces and maps of each expression, as they come with a checkpoint."""
 
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -58,7 +60,7 @@ def read_averages(model: str) -> Averages | None:
             counts = dict(zip(labels, map(int, held["counts"]), strict=True))
             faces = dict(zip(labels, held["faces"].astype(np.uint8), strict=True))
             return Averages(str(held["source"]), counts, faces, dict(zip(labels, maps, strict=True)))
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"{path} cannot be read ({error}); write it again or delete it.") from None
 
 

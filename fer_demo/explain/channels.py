@@ -91,14 +91,14 @@ def with_channel(model: nn.Module, gate: str, channel: int, value: float) -> Ite
 
 
 def channel_importance(
-    model: nn.Module, x: torch.Tensor, target: int, gate: str, batch_size: int = CPU_BATCH
+    model: nn.Module, x: torch.Tensor, target: int | tuple[int, ...], gate: str, batch_size: int = CPU_BATCH
 ) -> torch.Tensor:
     """By how much a class's logit changes when each channel of a gate is shut, one at a time.
 
     Args:
         model: A timm model in evaluation mode.
         x: float (N, 1, H, W).
-        target: Class id.
+        target: Class id, or those of the outputs that a merged class is the sum of.
         gate: A key of `gates`.
         batch_size: Channels that are shut side by side.
 
@@ -125,15 +125,19 @@ def channel_importance(
         try:
             for picture in x.split(1):
                 shut = []
-                base = model(picture)[0, target]
+                base = _logit(model(picture), target)
                 changes = []
                 for first in range(0, count[0], batch_size):
                     shut = list(range(first, min(first + batch_size, count[0])))
-                    changes.append(model(picture.expand(len(shut), -1, -1, -1))[:, target] - base)
+                    changes.append(_logit(model(picture.expand(len(shut), -1, -1, -1)), target) - base)
                 rows.append(torch.cat(changes))
         finally:
             handle.remove()
     return torch.stack(rows).float()
+
+
+def _logit(logits: torch.Tensor, target: int | tuple[int, ...]) -> torch.Tensor:
+    return logits[:, list(target)].logsumexp(1) if isinstance(target, tuple) else logits[:, target]
 
 
 def _known(model: nn.Module, gate: str) -> str:

@@ -38,7 +38,11 @@ class Explainable(Protocol):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The class names in the order of its outputs."""
+        """The class names."""
+
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The outputs of the network that each class is the sum of."""
 
     @property
     def device(self) -> str | torch.device:
@@ -147,12 +151,13 @@ def answer_rows(predictor: Explainable, x: torch.Tensor) -> torch.Tensor:
         x: float (N, 1, H, W) as `network_input` gives it.
 
     Returns:
-        float32 (N, 7), rows add up to 1; on the CPU.
+        float32 (N, number of classes), rows add up to 1; on the CPU.
     """
     views = [x, x.flip(-1)] if predictor.mirror else [x]
     with lock(predictor.model), torch.no_grad():
         logits = torch.stack([torch.cat([predictor.model(part).float() for part in v.split(CPU_BATCH)]) for v in views])
-        return (logits.mean(0) / predictor.temperature).softmax(1).cpu()
+        rows = (logits.mean(0) / predictor.temperature).softmax(1).cpu()
+    return torch.stack([rows[:, list(group)].sum(1) for group in predictor.groups], 1)
 
 
 def face_channel_importance(
@@ -269,12 +274,13 @@ def network_input(predictor: Explainable, crop: NDArray[np.uint8]) -> torch.Tens
     return prepare([crop], **data_config(predictor.model)).to(predictor.device)
 
 
-def class_id(predictor: Explainable, label: str) -> int:
-    """The number of a class among the network's outputs.
+def class_id(predictor: Explainable, label: str) -> int | tuple[int, ...]:
+    """The number of a class among the network's outputs, or those of the outputs that a merged one is the sum of.
 
     Raises:
         ValueError: If there is no such class.
     """
     if label not in predictor.labels:
         raise ValueError(f"Unknown expression {label!r}; choose one of {', '.join(predictor.labels)}.")
-    return predictor.labels.index(label)
+    group = predictor.groups[predictor.labels.index(label)]
+    return group[0] if len(group) == 1 else group

@@ -9,7 +9,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torchvision.transforms.functional import gaussian_blur
 
-from fer_demo.explain.attribution import score_function
+from fer_demo.explain.attribution import Target, score_function
 from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.runtime.torch_lock import lock
 
@@ -41,7 +41,7 @@ def curves(
     model: nn.Module,
     x: torch.Tensor,
     maps: torch.Tensor,
-    target: torch.Tensor | int,
+    target: Target,
     *,
     steps: int = STEPS,
     temperature: float = 1.0,
@@ -53,7 +53,7 @@ def curves(
         model: A timm model in evaluation mode.
         x: float (N, 1, H, W).
         maps: float (N, H, W), larger is more important.
-        target: Class id, or int64 (N,).
+        target: The class.
         steps: Pixels go in this many equal parts.
         temperature: Divides the logits.
         batch_size: Pictures at once.
@@ -68,7 +68,11 @@ def curves(
     rank = maps.reshape(n, -1).argsort(dim=1, descending=True, stable=True).argsort(dim=1).view(n, 1, h, w)
     counts = torch.linspace(0, h * w, steps + 1).round().long()
     blurred = gaussian_blur(x, odd_kernel(min(h, w)), BLUR_SIGMA)
-    target = torch.as_tensor(target).expand(n)
+    ids = (
+        torch.tensor([target]).expand(n, -1)
+        if isinstance(target, tuple)
+        else torch.as_tensor(target).expand(n)[:, None]
+    )
     results = []
     for first, second in ((blurred, x), (x, blurred)):  # the one that shows where pixels have changed, and the rest
         with lock(model), torch.no_grad():
@@ -76,7 +80,7 @@ def curves(
             parts = stages.view(-1, 1, h, w).split(batch_size)
             probabilities = torch.cat([(model(part).float() / temperature).softmax(1) for part in parts])
         all_classes = probabilities.view(n, steps + 1, -1)
-        results.append(all_classes.gather(2, target.view(n, 1, 1).expand(n, steps + 1, 1))[..., 0])
+        results.append(all_classes.gather(2, ids[:, None].expand(n, steps + 1, ids.shape[1])).sum(2))
     return Curves(counts.float() / (h * w), *results)
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 
 from fer_demo.annotate import UNTOLD_COLOR
 from fer_demo.checkpoints import DEFAULT, bundled_checkpoints
-from fer_demo.emotions import DISCLAIMER, EMOTIONS, text_color
+from fer_demo.classes import class_set
+from fer_demo.emotions import DISCLAIMER, text_color
 from fer_demo.export import export_model
 from fer_demo.export.cam import add_maps
 from fer_demo.files import read_json
@@ -113,8 +114,7 @@ def _write_model(network: nn.Module, info: ModelInfo, folder: Path, file: str) -
     graph = onnx.load(folder / file)
     if add_maps(graph):
         onnx.save(graph, folder / file)
-    shown = {emotion.name: emotion for emotion in EMOTIONS}
-    emotions = [shown[label] for label in info.labels]
+    emotions = class_set(info.labels)
     return {
         "file": file,
         "name": info.name,

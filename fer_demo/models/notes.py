@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fer_demo.runtime.model_info import with_flag, with_set_threshold, with_temperature
+from fer_demo.runtime.cfg_notes import with_flag, with_set_threshold, with_temperature
 
 
 def for_new_classifier(cfg: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_demo.checkpoints import ONNX_FILE, resolve
+from fer_demo.checkpoints import CONFIG_FILE, ONNX_FILE, Checkpoint, resolve
+from fer_demo.emotions import LABELS
+from fer_demo.runtime.checks import check_labels
 from fer_demo.runtime.model_info import ModelError, ModelInfo, finite
 from fer_demo.vision.sources import one_line
 
@@ -48,7 +50,7 @@ class Engine(Protocol):
         ...
 
     def logits(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Runs the network on float32 (N, 1, H, W) as `prepare_array` gives it; float32 (N, 7). Thread-safe."""
+        """Runs the network on float32 (N, 1, H, W) as `prepare_array` gives it; float32 (N, C). Thread-safe."""
         ...
 
 
@@ -179,7 +181,13 @@ def make_engine(
         model = checkpoint.name if checkpoint.bundled else checkpoint.folder
         file = checkpoint.path(ONNX_FILE)
         if engine != "torch" and on_cpu and file and (engine or installed("onnxruntime")):
-            return OnnxEngine(file, threads)
+            made = OnnxEngine(file, threads)
+            if made.info.labels != (stated := _config_labels(checkpoint)) and stated:
+                raise ModelError(
+                    f"{file} has other classes ({one_line(', '.join(made.info.labels))}) than the {CONFIG_FILE} beside "
+                    "it; export it again."
+                )
+            return made
         if engine == "onnx":
             raise ModelError(
                 f"The model {model} has no {ONNX_FILE}; run `python -m fer_demo export {model} --format onnx --out "
@@ -192,6 +200,27 @@ def make_engine(
     from fer_demo.runtime.torch_engine import TorchEngine
 
     return TorchEngine(model, device=device, threads=threads)
+
+
+def stated_labels(model: Any = None) -> tuple[str, ...]:
+    """The classes that a model answers for, without loading its network where its folder says so.
+
+    Args:
+        model: As for `make_engine`, but no object.
+
+    Raises:
+        ModelError: If there is no such model, or it does not say.
+    """
+    if isinstance(model, (str, os.PathLike)) and Path(model).suffix == ".onnx" and Path(model).is_file():
+        return OnnxEngine(model, 1).info.labels
+    return _config_labels(resolve(model)) or LABELS
+
+
+def _config_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The names in a checkpoint's `CONFIG_FILE`; empty where it states none."""
+    config = checkpoint.json(CONFIG_FILE)
+    named = config.get("label_names") or (config.get("pretrained_cfg") or {}).get("label_names")
+    return check_labels(named, len(named), checkpoint.name) if isinstance(named, list) else ()
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,42 +1,53 @@
 """What has to be known about a network to use it, as it stands in exported files too. Needs no PyTorch."""
 
 import json
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fer_demo.emotions import LABELS
+from fer_demo.classes import MAX_CLASSES, check_names
 from fer_demo.files import parse_json
-from fer_demo.vision.sources import one_line
+from fer_demo.runtime.cfg_notes import (
+    flagged,
+    set_threshold,
+    temperature,
+    with_flag,
+    with_set_threshold,
+    with_temperature,
+)
+from fer_demo.runtime.checks import (
+    MAX_INPUT_SIDE,
+    ModelError,
+    Preprocessing,
+    check_labels,
+    check_preprocessing,
+    check_set_threshold,
+    check_temperature,
+    finite,
+    reason,
+)
+
+__all__ = [
+    "MAX_INPUT_SIDE",
+    "ModelError",
+    "ModelInfo",
+    "Preprocessing",
+    "check_preprocessing",
+    "check_set_threshold",
+    "check_temperature",
+    "finite",
+    "flagged",
+    "input_preprocessing",
+    "model_info",
+    "set_threshold",
+    "temperature",
+    "with_flag",
+    "with_set_threshold",
+    "with_temperature",
+]
 
 PREFIX = "fer_demo."
 """Before each key in a file's metadata, where other programs write theirs too."""
-
-
-class ModelError(ValueError):
-    """A model cannot be used; the message is one sentence that a user can act on."""
-
-
-class Preprocessing(TypedDict):
-    """How a network wants its pictures: the keyword arguments of `fer_demo.vision.preprocess.prepare`.
-
-    Attributes:
-        size: Height and width in pixels.
-        mean: Subtracted from pixels that were scaled to [0, 1].
-        std: Divided by after that.
-    """
-
-    size: tuple[int, int]
-    mean: float
-    std: float
-
-
-MAX_INPUT_SIDE = 1024
-"""The largest picture that a network may ask for, in pixels a side: a damaged number must not take all memory."""
 
 OPTIONAL = ("set_threshold", "mirror", "robust")
 """What older files do not state."""
@@ -98,8 +109,9 @@ class ModelInfo:
                 if key not in OPTIONAL or PREFIX + key in metadata
             }
             info = cls(**found | {"labels": tuple(found["labels"]), "size": tuple(found["size"])})
-            if set(info.labels) != set(LABELS) or len(info.labels) != len(LABELS):
-                raise ValueError(f"labels {info.labels}")
+            if not isinstance(found["labels"], list):
+                raise ValueError(f"labels {found['labels']!r}")
+            check_names(info.labels)
             check_preprocessing(info.size, info.mean, info.std)
             check_temperature(info.temperature)
             if info.set_threshold is not None:
@@ -108,7 +120,7 @@ class ModelInfo:
                 raise ValueError(f"mirror {info.mirror!r}, robust {info.robust!r}")
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(
-                f"{file} does not state what its model takes and answers ({_reason(error)}); write it with "
+                f"{file} does not state what its model takes and answers ({reason(error)}); write it with "
                 "`python -m fer_demo export`."
             ) from None
         return info
@@ -126,171 +138,10 @@ def input_preprocessing(cfg: Mapping[str, Any]) -> Preprocessing:
         check_preprocessing((height, width), mean, std)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise ModelError(
-            f"The pretrained_cfg does not say how pictures are prepared ({_reason(error)}); it needs input_size, mean "
+            f"The pretrained_cfg does not say how pictures are prepared ({reason(error)}); it needs input_size, mean "
             "and std, as timm.create_model writes them."
         ) from None
     return {"size": (height, width), "mean": float(mean), "std": float(std)}
-
-
-def check_preprocessing(size: tuple[int, ...], mean: float, std: float) -> None:
-    """Makes sure that pictures can be prepared so.
-
-    Raises:
-        ValueError: If a value is of another kind, out of range or not finite.
-    """
-    fits = len(size) == 2 and all(type(side) is int and 0 < side <= MAX_INPUT_SIDE for side in size)
-    numbers = all(isinstance(v, int | float) and math.isfinite(v) for v in (mean, std))
-    if not (fits and numbers and std > 0):
-        raise ValueError(f"size {size}, mean {mean}, std {std}")
-
-
-def _reason(error: Exception) -> str:
-    """What an error says, as a sentence can hold it in parentheses."""
-    return one_line(" ".join(f"{'no ' if isinstance(error, KeyError) else ''}{error}".split()), 200)
-
-
-def finite(logits: NDArray[np.float32], name: str) -> NDArray[np.float32]:
-    """Returns logits that are numbers.
-
-    Args:
-        logits: float (N, C).
-        name: The model's.
-
-    Raises:
-        ModelError: If one is infinite or no number: no answer can be made of that.
-    """
-    if not np.isfinite(logits).all():
-        raise ModelError(
-            f"The model {name} answered with numbers that are not finite, so its weights are damaged or were never "
-            "trained to an end; take another copy of it."
-        )
-    return logits
-
-
-def check_temperature(temperature: float) -> float:
-    """Returns a temperature that can be divided by.
-
-    Raises:
-        ModelError: If it is not greater than 0 or not finite.
-    """
-    if not 0 < temperature < math.inf:
-        raise ModelError(f"The temperature must be greater than 0, but is {temperature:g}.")
-    return float(temperature)
-
-
-def check_set_threshold(threshold: float) -> float:
-    """Returns a threshold that a probability can be compared with.
-
-    Raises:
-        ModelError: If it is not in [0, 1].
-    """
-    if not 0 <= threshold <= 1:
-        raise ModelError(f"The set_threshold must be from 0 to 1, but is {threshold:g}.")
-    return float(threshold)
-
-
-TEMPERATURE_NOTE = "temperature="
-"""How the temperature stands among the ``notes`` of a ``pretrained_cfg``, since timm has no field for it."""
-
-SET_THRESHOLD_NOTE = "set_threshold="
-"""How the threshold of the conformal sets stands there."""
-
-
-def temperature(cfg: Mapping[str, Any]) -> float:
-    """The number by which a network's logits are divided before the softmax, so that its confidence can be believed.
-
-    Args:
-        cfg: A timm model's ``pretrained_cfg``.
-
-    Returns:
-        Greater than 0; 1 if none is stated.
-
-    Raises:
-        ModelError: If what is stated is no such number.
-    """
-    stated = _noted(cfg, TEMPERATURE_NOTE, check_temperature, "a temperature must be a number greater than 0")
-    return 1.0 if stated is None else stated
-
-
-def set_threshold(cfg: Mapping[str, Any]) -> float | None:
-    """From which probability on, after the temperature, a class is among the candidates of an answer.
-
-    Args:
-        cfg: A timm model's ``pretrained_cfg``.
-
-    Returns:
-        In [0, 1]; None if none is stated.
-
-    Raises:
-        ModelError: If what is stated is no such number.
-    """
-    return _noted(cfg, SET_THRESHOLD_NOTE, check_set_threshold, "a set_threshold must be a number from 0 to 1")
-
-
-def with_temperature(cfg: Mapping[str, Any], value: float | None) -> dict[str, Any]:
-    """A ``pretrained_cfg`` that states another temperature.
-
-    Args:
-        cfg: A timm model's ``pretrained_cfg``.
-        value: Greater than 0; None for weights of which none is known.
-    """
-    return _with_note(cfg, TEMPERATURE_NOTE, None if value is None else check_temperature(value))
-
-
-def with_set_threshold(cfg: Mapping[str, Any], value: float | None) -> dict[str, Any]:
-    """A ``pretrained_cfg`` that states another threshold of the conformal sets.
-
-    Args:
-        cfg: A timm model's ``pretrained_cfg``.
-        value: In [0, 1]; None for weights of which none is known.
-    """
-    return _with_note(cfg, SET_THRESHOLD_NOTE, None if value is None else check_set_threshold(value))
-
-
-def flagged(cfg: Mapping[str, Any], flag: str) -> bool:
-    """Whether something is said to hold of a network.
-
-    Args:
-        cfg: A timm model's ``pretrained_cfg``.
-        flag: ``"mirror"``: its answer is the mean of its logits for a picture and for the mirror image;
-            ``"robust"``: it learned damaged pictures.
-    """
-    return f"{flag}=1" in _notes(cfg)
-
-
-def with_flag(cfg: Mapping[str, Any], flag: str, on: bool) -> dict[str, Any]:
-    """A ``pretrained_cfg`` that says whether something holds of its network.
-
-    Args:
-        cfg: A timm model's ``pretrained_cfg``.
-        flag: See `flagged`.
-        on: Whether it holds.
-    """
-    return _with_note(cfg, f"{flag}=", 1.0 if on else None)
-
-
-def _notes(cfg: Mapping[str, Any]) -> list[str]:
-    notes = cfg.get("notes") or ()
-    if not isinstance(notes, list | tuple):
-        raise ModelError(f"The pretrained_cfg's notes must be a list, but are {one_line(str(notes))!r}.")
-    return [str(note) for note in notes]
-
-
-def _noted(cfg: Mapping[str, Any], key: str, check: Callable[[float], float], rule: str) -> float | None:
-    """A number among the notes; None if it is not there."""
-    notes = [note for note in _notes(cfg) if note.startswith(key)]
-    if not notes:
-        return None
-    try:
-        return check(float(notes[-1].removeprefix(key)))
-    except ValueError:
-        raise ModelError(f"The pretrained_cfg says {one_line(notes[-1])!r}, but {rule}.") from None
-
-
-def _with_note(cfg: Mapping[str, Any], key: str, value: float | None) -> dict[str, Any]:
-    others = [note for note in _notes(cfg) if not note.startswith(key)]
-    notes = (*others, *([] if value is None else [f"{key}{value:g}"]))
-    return {**cfg, "notes": notes} if notes else {key: v for key, v in cfg.items() if key != "notes"}
 
 
 def model_info(model: Any, name: str) -> ModelInfo:
@@ -301,7 +152,7 @@ def model_info(model: Any, name: str) -> ModelInfo:
         name: See `ModelInfo.name`.
 
     Raises:
-        ModelError: If it is no classifier of grey square pictures into the seven classes.
+        ModelError: If it is no classifier of grey square pictures into classes that have names.
     """
     cfg = getattr(model, "pretrained_cfg", None)
     if not cfg or not cfg.get("input_size"):
@@ -311,14 +162,12 @@ def model_info(model: Any, name: str) -> ModelInfo:
     if height != width:
         raise ModelError(f"The model {name} takes {height} x {width} pixels, but must take a grey square.")
     shape = _answer_shape(model, name, (height, width))
-    stated = cfg.get("label_names") or LABELS
-    labels = tuple(map(str, stated if isinstance(stated, list | tuple) else [stated]))
-    if shape != (1, len(LABELS)) or sorted(labels) != sorted(LABELS):
-        shaped = f"an answer of the shape {shape} for one picture"
-        found = one_line(", ".join(labels)) if shape == (1, len(LABELS)) else shaped
+    if len(shape) != 2 or shape[0] != 1 or not 2 <= shape[1] <= MAX_CLASSES:
         raise ModelError(
-            f"The model {name} must have the outputs {', '.join(LABELS)}, but has {found}; choose another one."
+            f"The model {name} must answer with a number for each of 2 to {MAX_CLASSES} classes, but has an answer of "
+            f"the shape {shape} for one picture; choose another one."
         )
+    labels = check_labels(cfg.get("label_names") or None, shape[1], name)
     return ModelInfo(
         name,
         labels,

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_demo.emotions import LABELS
+from fer_demo.classes import column_order
 from fer_demo.video.answers import FrameAnswer, VideoFace
 from fer_demo.video.extra import VideoError
 from fer_demo.video.reading import Frame, Info, Notes, frames, probe
@@ -56,7 +56,7 @@ class Reader(Protocol):
         ...
 
     def classify(self, crops: Any) -> NDArray[np.float32]:
-        """Probabilities (N, 7) of crops."""
+        """Probabilities (N, C) of crops."""
         ...
 
 
@@ -227,7 +227,7 @@ class _Faces:
 
     def _named(self, row: NDArray[np.float32]) -> dict[str, float]:
         named = dict(zip(self.predictor.labels, map(float, row), strict=True))
-        return {label: named[label] for label in LABELS}
+        return {label: named[label] for label in column_order(self.predictor.labels)}
 
 
 def _shifted(box: Box, dx: float, dy: float) -> Box:

@@ -57,7 +57,8 @@ class Journal:
                     break
                 if number == 0 and found != json.loads(json.dumps(self._about)):
                     raise VideoError(
-                        f"{name} is from another video, model or setting; give the same ones as before, or delete it."
+                        f"{name} is from another video, model or setting, or of other classes; give the same as "
+                        "before, or delete it."
                     )
                 end += len(line)
         return end

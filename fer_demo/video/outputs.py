@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from fer_demo.emotions import LABELS
 from fer_demo.files import writing
 from fer_demo.video.analysis import Reader, analyse, timed
 from fer_demo.video.answers import FrameAnswer
@@ -133,8 +134,12 @@ class Run:
             self._journal.close(self.complete)
 
     def _about(self) -> dict[str, Any]:
-        settings = asdict(self._settings)
-        return {"version": 1, "video": self._source.digest(), "model": self._name, "settings": settings}
+        about = {"version": 1, "video": self._source.digest(), "model": self._name, "settings": asdict(self._settings)}
+        if set(labels := self._predictor.labels) != set(LABELS):
+            about["classes"] = list(labels)
+        if merge := getattr(self._predictor, "merge", None):
+            about["merge"] = {name: list(members) for name, members in merge.items()}
+        return about
 
     def __iter__(self) -> Iterator[FrameAnswer]:
         if self._answers is None:
@@ -142,7 +147,7 @@ class Run:
         return self._answers
 
     def _run(self) -> Generator[FrameAnswer, None, None]:
-        total, outputs = Summary(), _Outputs(self)
+        total, outputs = Summary(self._predictor.labels), _Outputs(self)
         known = self._journal.known() if self._journal is not None else None
         about: dict[str, Any] = {"info": self.info, "notes": self.notes, "known": known, "times": self.times}
         answers = analyse(self._source, self._predictor, self._settings, **about)
@@ -173,9 +178,11 @@ class Run:
         if name == "report":
             video = self._paths.get("video") or (Path(self._source.path) if self._source.path else None)
             beside = None if video is None else os.path.relpath(video.resolve(), self._paths["report"].resolve().parent)
-            return Report(file, Path(self._source.name).name, self._name, beside)
-        kinds: dict[str, Any] = {"csv": CsvTable, "parquet": ParquetTable, "json": JsonFile, "jsonl": JsonLines}
-        return kinds[name](file)  # type: ignore[no-any-return]
+            labels = self._predictor.labels
+            return Report(file, Path(self._source.name).name, self._name, beside, labels=labels)
+        if name in ("json", "jsonl"):
+            return JsonFile(file) if name == "json" else JsonLines(file)
+        return (CsvTable if name == "csv" else ParquetTable)(file, self._predictor.labels)
 
 
 class _Outputs:

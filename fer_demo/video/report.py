@@ -3,10 +3,12 @@
 import base64
 import html
 import json
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from fer_demo.emotions import COLORS, DISCLAIMER, LABELS
+from fer_demo.classes import class_set
+from fer_demo.emotions import DISCLAIMER, LABELS
 from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.extra import VideoError
 from fer_demo.video.summary import clock, in_words
@@ -61,13 +63,20 @@ class Report:
         model: The checkpoint's name.
         video: The annotated video, as a path from the report's folder; None for none.
         timeline: Where another one collects what is shown; None collects it here.
+        labels: The classes of the model, where it is collected here.
 
     Raises:
         VideoError: If Plotly is not installed.
     """
 
     def __init__(
-        self, file: BinaryIO, title: str, model: str, video: str | None = None, timeline: Timeline | None = None
+        self,
+        file: BinaryIO,
+        title: str,
+        model: str,
+        video: str | None = None,
+        timeline: Timeline | None = None,
+        labels: Sequence[str] = LABELS,
     ) -> None:
         try:
             from plotly.offline import get_plotlyjs
@@ -75,7 +84,7 @@ class Report:
             raise VideoError("The report needs Plotly; run `pip install 'fer-demo[video]'`.") from None
         self._plotly = get_plotlyjs
         self._file, self._title, self._model, self._video = file, title, model, video
-        self._timeline = timeline or Timeline()
+        self._timeline = timeline or Timeline(labels=labels)
         self._theirs = timeline is not None
 
     def add(self, answer: FrameAnswer) -> None:
@@ -98,8 +107,8 @@ class Report:
         data = {
             "persons": persons,
             "moments": moments,
-            "labels": LABELS,
-            "colors": [COLORS[label] for label in LABELS],
+            "labels": self._timeline.labels,
+            "colors": list(class_set(self._timeline.labels).colors.values()),
             "start": summary["start"],
             "end": summary["end"],
         }

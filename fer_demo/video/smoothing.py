@@ -38,10 +38,10 @@ class Smoother:
         Args:
             person: Whose it is.
             time: Seconds; later than the last one's.
-            probabilities: float32 (7,), adding up to 1.
+            probabilities: float32 (C,), adding up to 1.
 
         Returns:
-            float32 (7,), likewise.
+            float32 (C,), likewise.
         """
         before = self._known.get(person)
         smoothed = probabilities

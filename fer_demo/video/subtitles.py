@@ -5,7 +5,7 @@ from typing import Any, BinaryIO
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.video.answers import FrameAnswer
 from fer_demo.video.summary import LONGEST_GAP, UNREADABLE, UNSURE, state_of
-from fer_demo.wording import ADJECTIVES
+from fer_demo.wording import adjective
 
 SHORTEST = 0.4
 """Seconds for which a cue stays at least, so that it can be read."""
@@ -43,7 +43,7 @@ class Subtitles:
 
 
 def _word(state: str) -> str:
-    return {UNREADABLE: "can't tell", UNSURE: "unsure"}.get(state) or f"looks {ADJECTIVES[state]}"
+    return {UNREADABLE: "can't tell", UNSURE: "unsure"}.get(state) or f"looks {adjective(state)}"
 
 
 def _stamp(seconds: float) -> str:

@@ -1,26 +1,28 @@
 """What a video says of each person in total: shares of time, longest episodes, changes. Its memory does not grow."""
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fer_demo.classes import column_order
 from fer_demo.emotions import DISCLAIMER, LABELS
 from fer_demo.video.answers import FrameAnswer, VideoFace
-from fer_demo.wording import ADJECTIVES
+from fer_demo.wording import adjective
 
 LONGEST_GAP = 0.5
 """Seconds: a person who was away for longer was not there in between."""
 
 UNREADABLE, UNSURE = "unreadable", "unsure"
-STATES = (*LABELS, UNSURE, UNREADABLE)
-"""What a moment counts as: a class, an unsure answer, or a face that cannot be read and is left out of the shares."""
+"""What a moment counts as that is no class: a face that cannot be read, which is left out of the shares, or an unsure
+answer."""
 
 EPISODES = 5
 """So many of the longest episodes are kept of each person."""
 
 
 def state_of(face: VideoFace) -> str:
-    """What a face counts as, one of `STATES`."""
+    """What a face counts as: its class, `UNSURE` or `UNREADABLE`."""
     if not face.readable:
         return UNREADABLE
     found = face.prediction
@@ -33,22 +35,27 @@ class _Person:
     last: float
     state: str
     since: float
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STATES, 0.0))
+    seconds: dict[str, float]
     changes: dict[tuple[str, str], int] = field(default_factory=dict)
     episodes: list[tuple[float, float, str]] = field(default_factory=list)
     frames: int = 0
     told: str | None = None
 
     def end_episode(self) -> None:
-        if self.state in LABELS and self.last > self.since:
+        if self.state not in (UNSURE, UNREADABLE) and self.last > self.since:
             item = (self.last - self.since, self.since, self.state)
             (heapq.heappush if len(self.episodes) < EPISODES else heapq.heappushpop)(self.episodes, item)
 
 
 class Summary:
-    """Adds up a video's answers; see `to_dict`."""
+    """Adds up a video's answers; see `to_dict`.
 
-    def __init__(self) -> None:
+    Args:
+        labels: The classes of the model.
+    """
+
+    def __init__(self, labels: Sequence[str] = LABELS) -> None:
+        self._labels = column_order(labels)
         self._persons: dict[int, _Person] = {}
         self.frames, self.first, self.last = 0, 0.0, 0.0
 
@@ -63,7 +70,9 @@ class Summary:
         state = state_of(face)
         person = self._persons.get(face.person)
         if person is None:
-            person = self._persons[face.person] = _Person(time, time, state, time)
+            person = self._persons[face.person] = _Person(
+                time, time, state, time, dict.fromkeys((*self._labels, UNSURE, UNREADABLE), 0.0)
+            )
         elif time - person.last > LONGEST_GAP:
             person.end_episode()
             person.state, person.since = state, time
@@ -73,7 +82,7 @@ class Summary:
                 person.last = time
                 person.end_episode()
                 person.state, person.since = state, time
-        if state in LABELS:
+        if state not in (UNSURE, UNREADABLE):
             if person.told not in (None, state):
                 change = (str(person.told), state)
                 person.changes[change] = person.changes.get(change, 0) + 1
@@ -93,9 +102,9 @@ class Summary:
         return {"frames": self.frames} | times | {"persons": persons, "disclaimer": DISCLAIMER}
 
     def _person(self, number: int, p: _Person) -> dict[str, Any]:
-        readable = sum(p.seconds[state] for state in STATES if state != UNREADABLE)
+        readable = sum(p.seconds[state] for state in (*self._labels, UNSURE))
         episodes = list(p.episodes)
-        if p.state in LABELS and p.last > p.since:
+        if p.state not in (UNSURE, UNREADABLE) and p.last > p.since:
             episodes.append((p.last - p.since, p.since, p.state))
         changes = sorted(p.changes.items(), key=lambda item: -item[1])
         return {
@@ -105,7 +114,7 @@ class Summary:
             "frames": p.frames,
             "seconds": round(sum(p.seconds.values()), 3),
             "unreadable_seconds": round(p.seconds[UNREADABLE], 3),
-            "share": {s: round(p.seconds[s] / readable, 4) if readable else 0.0 for s in (*LABELS, UNSURE)},
+            "share": {s: round(p.seconds[s] / readable, 4) if readable else 0.0 for s in (*self._labels, UNSURE)},
             "episodes": [
                 {"label": label, "start": round(start, 3), "seconds": round(length, 3)}
                 for length, start, label in sorted(episodes, reverse=True)[:EPISODES]
@@ -119,11 +128,13 @@ def in_words(summary: dict[str, Any]) -> list[str]:
     lines = []
     for p in summary["persons"]:
         shares = sorted(p["share"].items(), key=lambda item: -item[1])
-        told = ", ".join(f"{ADJECTIVES.get(name, name)} {round(100 * v)} %" for name, v in shares if v >= 0.005)
+        told = ", ".join(
+            f"{name if name == UNSURE else adjective(name)} {round(100 * v)} %" for name, v in shares if v >= 0.005
+        )
         away = f"; {p['unreadable_seconds']:.1f} s could not be read" if p["unreadable_seconds"] >= 0.05 else ""
         longest = p["episodes"][0] if p["episodes"] else None
         most = (
-            f"; longest {ADJECTIVES[longest['label']]}, {longest['seconds']:.1f} s from {clock(longest['start'])}"
+            f"; longest {adjective(longest['label'])}, {longest['seconds']:.1f} s from {clock(longest['start'])}"
             if longest
             else ""
         )

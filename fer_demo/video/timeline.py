@@ -4,6 +4,7 @@ What is kept does not grow with the video's length: neighbours are averaged, and
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fer_demo.annotate import draw_faces
+from fer_demo.classes import column_order
 from fer_demo.emotions import LABELS
 from fer_demo.video.answers import FrameAnswer, VideoFace
 from fer_demo.video.summary import UNREADABLE, state_of
@@ -89,9 +91,16 @@ class Timeline:
         side: Pixels of the longer side of the frames that are kept.
         boxes: Draw the faces' boxes on them.
         portraits: Keep a picture of each person's expressions.
+        labels: The classes of the model.
+
+    Attributes:
+        labels: Likewise, in the order of the lines.
     """
 
-    def __init__(self, side: int = 320, *, boxes: bool = False, portraits: bool = False) -> None:
+    def __init__(
+        self, side: int = 320, *, boxes: bool = False, portraits: bool = False, labels: Sequence[str] = LABELS
+    ) -> None:
+        self.labels = column_order(labels)
         self._side, self._boxes, self._with_portraits = side, boxes, portraits
         self._lines: dict[int, _Line] = {}
         self._portraits: dict[int, dict[str, Portrait]] = {}
@@ -102,7 +111,9 @@ class Timeline:
         """Takes the answer for one frame."""
         for face in answer.faces:
             if face.readable:
-                self._add_point(face.person, answer.time, np.array([face.probabilities[label] for label in LABELS]))
+                self._add_point(
+                    face.person, answer.time, np.array([face.probabilities[label] for label in self.labels])
+                )
                 if self._with_portraits and answer.pixels is not None and face.person in self._lines:
                     self._add_portrait(face, answer.time, answer.pixels)
         if answer.time >= self._due and answer.pixels is not None:
@@ -121,7 +132,7 @@ class Timeline:
         if len(line.times) > POINTS:
             pairs = range(0, len(line.times), 2)
             line.times = line.times[::2]
-            line.sums = [sum(line.sums[i : i + 2], np.zeros(len(LABELS))) for i in pairs]
+            line.sums = [sum(line.sums[i : i + 2], np.zeros(len(self.labels))) for i in pairs]
             line.counts = [sum(line.counts[i : i + 2]) for i in pairs]
             line.seconds *= 2
         if len(self._lines) > 4 * PERSONS:  # those who were there for shortest make room
@@ -156,7 +167,7 @@ class Timeline:
     def persons(self) -> list[dict[str, Any]]:
         """The lines of those who were seen for longest, by number: ``{"person", "t", "values"}``.
 
-        ``values`` has a list for each of `fer_demo.emotions.LABELS`, as long as ``t``. Where nobody was there stands
+        ``values`` has a list for each of `labels`, as long as ``t``. Where nobody was there stands
         None.
         """
         longest = sorted(self._lines, key=lambda k: -self._lines[k].frames)[:PERSONS]
@@ -174,7 +185,7 @@ class Timeline:
             if i and time - line.times[i - 1] > max(0.5, 3 * line.seconds):  # a gap where nobody was
                 # At both ends, since Plotly takes nothing for zero where it stacks, and draws a line to it.
                 times += [round(line.times[i - 1] + 0.01, 2), round(time - 0.01, 2)]
-                rows += [[None] * len(LABELS)] * 2
+                rows += [[None] * len(self.labels)] * 2
             times.append(round(time, 2))
             rows.append([round(float(v), 3) for v in total / count])
         return {"person": number, "t": times, "values": [list(column) for column in zip(*rows, strict=True)]}

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
+from fer_demo.merging import Merge
 from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import Predictor
 from fer_demo.results import FaceResults
 from fer_demo.vision.images import OpenedImage, reading_cost
 from fer_demo.web.decoder import Decoder
@@ -70,6 +72,7 @@ class Desk:
         *,
         whole_image: bool = False,
         model: str | None = None,
+        merge: Merge | None = None,
         on_wait: OnWait | None = None,
     ) -> Answer:
         """Opens a picture and reads the faces on it.
@@ -80,6 +83,7 @@ class Desk:
             visitor: Who asks, such as an address.
             whole_image: Take the picture itself as one face.
             model: Name of a bundled checkpoint; None is the default.
+            merge: As for `fer_demo.Predictor`.
             on_wait: Told how many requests come first, as long as there are any.
 
         Raises:
@@ -89,7 +93,8 @@ class Desk:
             FaceDetectorError: If the detector is missing.
         """
         picture = await self.open(data, name, visitor, on_wait=on_wait)
-        return await self.read(picture, name, visitor, whole_image=whole_image, model=model, on_wait=on_wait)
+        how: dict[str, Any] = {"whole_image": whole_image, "model": model, "merge": merge}
+        return await self.read(picture, name, visitor, on_wait=on_wait, **how)
 
     async def read(
         self,
@@ -100,6 +105,7 @@ class Desk:
         whole_image: bool = False,
         faces: Sequence[FacePrediction] | None = None,
         model: str | None = None,
+        merge: Merge | None = None,
         on_wait: OnWait | None = None,
     ) -> Answer:
         """Reads the faces on a picture that is open already; arguments and errors as for `answer`.
@@ -111,11 +117,12 @@ class Desk:
             whole_image: Take the picture itself as one face.
             faces: Faces that were found before, in pixels of the picture; None has them looked for.
             model: Name of a bundled checkpoint.
+            merge: As for `fer_demo.Predictor`.
             on_wait: Told how many requests come first.
         """
         with self.readers.enter(visitor) as place:
             await _turn(place, on_wait)
-            predictor = await asyncio.to_thread(shared_predictor, model)
+            predictor = await asyncio.to_thread(_predictor, model, merge)
             found = await asyncio.to_thread(predictor.predict, picture, whole_image=whole_image, faces=faces)
         found.file = name
         return Answer(picture, found, model)
@@ -135,6 +142,14 @@ class Desk:
         """Ends the processes that decode."""
         self.decoder.close()
         self.slow_decoder.close()
+
+
+def _predictor(model: str | None, merge: Merge | None) -> Predictor:
+    predictor = shared_predictor(model)
+    if not merge:
+        return predictor
+    _ = predictor.detector  # which both then share
+    return predictor.merged(merge)
 
 
 async def _turn(place: Place, on_wait: OnWait | None) -> None:

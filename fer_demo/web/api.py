@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 
 from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.emotions import DISCLAIMER
+from fer_demo.merging import merge_classes, parse_merges
+from fer_demo.runtime.engines import stated_labels
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.detector import FaceDetectorError
 from fer_demo.vision.images import ImageError
@@ -69,17 +71,27 @@ def build_api(uploads: UploadStore = UPLOADS) -> FastAPI:
         request: Request,
         whole_image: Annotated[bool, Query(description="Take the picture itself as one face.")] = False,
         model: Annotated[str | None, Query(description="A bundled checkpoint; left out, the default answers.")] = None,
+        merge: Annotated[
+            list[str] | None, Query(description="Classes to take for one, as negative=angry,sad; may be repeated.")
+        ] = None,
     ) -> FacesFound:
         """Finds the faces on a picture, which is not kept, and says what their expressions look like."""
         if model is not None and model not in bundled_checkpoints():
             known = ", ".join(bundled_checkpoints())
             raise HTTPException(422, f"There is no model {model[:80]!r}; choose one of {known}.")
+        try:
+            merged = parse_merges(merge or ())
+            if merged:
+                merge_classes(stated_labels(model), merged)
+        except ModelError as error:
+            raise HTTPException(422, str(error)) from None
         received = await uploads.receive(request, FIELD)
         if len(received) > 1:
             raise HTTPException(422, f"{len(received)} pictures were sent; send one a request.")
         visitor = visitor_of(request.client.host if request.client else None)
         (upload,) = received
-        answer = await desk().answer(upload.data, upload.name or None, visitor, whole_image=whole_image, model=model)
+        how: dict[str, Any] = {"whole_image": whole_image, "model": model, "merge": merged}
+        answer = await desk().answer(upload.data, upload.name or None, visitor, **how)
         return FacesFound.model_validate(answer.faces.to_dict())
 
     @api.get("/health", summary="Is the server there?", responses={})

@@ -17,7 +17,7 @@ import gradio as gr
 from PIL import Image
 
 from fer_demo.annotate import draw_faces
-from fer_demo.emotions import EMOTIONS
+from fer_demo.classes import class_set
 from fer_demo.prediction import FacePrediction
 from fer_demo.web.answering import Answer, desk
 from fer_demo.web.camera_gate import CameraGate
@@ -105,7 +105,7 @@ def show(answer: Answer) -> str:
 
 
 def _bars(face: FacePrediction) -> str:
-    colors = {emotion.name: emotion.color for emotion in EMOTIONS}
+    colors = class_set(face.probabilities).colors
     rows = (
         f'<dt>{label}</dt><dd><div class="bar"><i style="width:{100 * p:.1f}%;background:{colors[label]}"></i></div>'
         f"</dd><dd>{100 * p:.0f} %</dd>"

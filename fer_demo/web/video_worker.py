@@ -81,14 +81,15 @@ class _Reading:
         file = io.BytesIO(data)
         file.name = options["name"]  # for sentences
         self.source = Source(file)
-        self.notes, self.total = Notes(), Summary()
-        self.timeline = Timeline(SIDE, boxes=True, portraits=True)
+        self.notes = Notes()
         self.title = PurePath(options["name"]).name
 
     def run(self) -> None:
         """Reads it and tells what was found."""
         options = self.options
         predictor = Predictor(options["model"], threads=1)
+        self.labels = predictor.labels
+        self.total, self.timeline = Summary(self.labels), Timeline(SIDE, boxes=True, portraits=True, labels=self.labels)
         limit_memory(options["memory_mb"])  # after what is the same for every video
         self.info = probe(self.source)
         most = 60 * options["minutes"]
@@ -121,7 +122,7 @@ class _Reading:
     def _files(self, start: float, model: str) -> list[File]:
         most = self.options["out_mb"]
         makers: dict[str, Callable[[BinaryIO], Any]] = {
-            "csv": CsvTable,
+            "csv": lambda to: CsvTable(to, self.labels),
             "json": JsonFile,
             "vtt": lambda to: Subtitles(to, start),
             "html": lambda to: Report(to, self.title, model, self._beside(), self.timeline),

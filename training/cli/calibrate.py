@@ -1,4 +1,4 @@
-"""``python -m training calibrate``: new statistics of batch normalisation for a checkpoint."""
+"""``python -m training calibrate``: new statistics of batch normalisation for a checkpoint, or what to fit it on."""
 
 import argparse
 from pathlib import Path
@@ -17,6 +17,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--bn-pictures", type=int, default=8192, metavar="N", help="from so many (default: %(default)s)"
     )
+    parser.add_argument(
+        "--validation",
+        action="store_true",
+        help="leave the checkpoint as it is and add validation.npz, its answers to PublicTest, to which confidence is "
+        "fitted anew where classes are merged",
+    )
     add_threads(parser)
     parser.set_defaults(run=run)
 
@@ -27,6 +33,12 @@ def run(args: argparse.Namespace) -> None:
     from training.report.release import calibrate
 
     prepare_cpu(args.threads)
+    if args.validation:
+        from training.report.validation import add_validation
+
+        file = add_validation(args.checkpoint, load(args))
+        print(f"{file}: {file.stat().st_size:,} bytes")
+        return
     out = args.out or args.checkpoint
     side = checkpoint_metrics(str(args.checkpoint)).get("size", [0])[0]
     metrics = calibrate(args.checkpoint, out, load(args, side=side), args.bn_pictures)

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from scipy.optimize import minimize_scalar
 from torchmetrics.functional.classification import (
     multiclass_accuracy,
     multiclass_calibration_error,
@@ -12,6 +11,7 @@ from torchmetrics.functional.classification import (
     multiclass_f1_score,
 )
 
+from fer_demo import calibration
 from fer_demo.emotions import LABELS, NUM_CLASSES
 from fer_demo.stats import wilson
 
@@ -100,8 +100,5 @@ def fit_temperature(logits: torch.Tensor, truth: torch.Tensor) -> float:
     Returns:
         The temperature, between 0.1 and 10; above 1 means that the network is too sure of itself.
     """
-    truth = truth.double() if truth.is_floating_point() else truth
-    result = minimize_scalar(
-        lambda log_t: float(F.cross_entropy(logits.double() / 10**log_t, truth)), bounds=(-1, 1), method="bounded"
-    )
-    return round(float(10**result.x), 4)
+    shares = truth if truth.is_floating_point() else F.one_hot(truth, logits.shape[1])
+    return calibration.fit_temperature(logits.numpy(), shares.numpy())

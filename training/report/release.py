@@ -31,6 +31,7 @@ from training.data import Faces
 from training.eval.evaluate import evaluate, view_and_truth
 from training.eval.tta import TTA
 from training.report.card import data_set, model_card
+from training.report.validation import write_answers
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig, from_dict
 from training.run.devices import pick_device
@@ -243,6 +244,7 @@ def _write(
             save_file(heads, made / HEADS_FILE)
             (made / HEADS_FILE).chmod(0o644)
         _extras(model, made, faces)
+        write_answers(model, made, faces, training)
         if photos:
             from fer_demo.predictor import Predictor  # needs OpenCV, which training does without
             from training.eval.photos import photo_metrics, read_photos

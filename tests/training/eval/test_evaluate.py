@@ -84,6 +84,7 @@ def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
     assert {p.name for p in folder.iterdir()} == {
         "README.md",
         "channels.json",
+        "validation.npz",
         "config.json",
         "metrics.json",
         "model.onnx",

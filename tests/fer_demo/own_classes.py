@@ -1,0 +1,46 @@
+"""Checkpoints of any classes with random weights, as timm writes them, for tests."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import timm
+import torch
+
+from fer_demo.checkpoints import ONNX_FILE
+from fer_demo.export import export_model
+from fer_demo.runtime.torch_engine import load_model
+from fer_demo.validation import write_validation
+
+NAMES = ("smiling", "not smiling", "contempt", "neutral")
+
+
+def checkpoint(folder: Path, names: tuple[str, ...] | None = NAMES, count: int = 4, *, onnx: bool = False) -> Path:
+    """A nano with random weights in a ``local-dir`` folder.
+
+    Args:
+        folder: Where to.
+        names: Its ``label_names``; None states none.
+        count: Of classes, where there are no names.
+        onnx: Write the ONNX file too.
+    """
+    torch.manual_seed(1)
+    model = timm.create_model("fer_sedense_nano", num_classes=len(names) if names else count).eval()
+    with torch.no_grad():
+        model.get_classifier().weight.mul_(20)  # so that answers differ from face to face
+    config = {"label_names": list(names)} if names else None
+    timm.models.save_for_hf(model, folder, model_config=config, safe_serialization=True)
+    if names:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config["pretrained_cfg"]["label_names"] = list(names)
+        (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    if onnx:
+        export_model(*load_model(folder), folder / ONNX_FILE)
+    return folder
+
+
+def add_validation(folder: Path, classes: int = 4, pictures: int = 400) -> None:
+    """Validation logits of a network that is too sure of itself."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, classes, pictures)
+    write_validation(folder, 6 * (np.eye(classes)[labels] + rng.normal(size=(pictures, classes))), labels)
