@@ -139,10 +139,11 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
     )
     if not pretrained:
         stated = for_new_weights(model.pretrained_cfg)
-        if model.num_classes != len(LABELS) and stated.get("label_names") == LABELS:  # those of `cfg`, of another head
-            stated["label_names"] = None
+        # features_only makes another class, without a classifier.
+        if isinstance(model, cls) and model.num_classes != len(LABELS) and stated.get("label_names") == LABELS:
+            stated["label_names"] = None  # those of `cfg`, of another classifier
         model.pretrained_cfg = model.default_cfg = stated
-    elif isinstance(model, cls):  # features_only makes another class, without a classifier
+    elif isinstance(model, cls):
         model.trained_size = tuple(model.pretrained_cfg["input_size"][-2:])
         if model.num_classes not in (0, model.pretrained_cfg["num_classes"]):
             model.pretrained_cfg = model.default_cfg = for_new_classifier(model.pretrained_cfg)

@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="instead: accuracy on PublicTest where the network is given squares of these sides in pixels",
     )
     parser.add_argument(
-        "--faces", type=int, default=0, metavar="N", help="with --sizes: so many faces, drawn at random (default: all)"
+        "--sample", type=int, default=0, metavar="N", help="with --sizes: so many faces, drawn at random (default: all)"
     )
     parser.add_argument("--out", type=Path, help="write metrics.json here")
     add_threads(parser)
@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> None:
     from training.eval.reproduce import by_tta
     from training.eval.tta import TTA_TITLES
 
-    if args.faces and not args.sizes:
-        raise ValueError("--faces goes with --sizes: published figures are of all faces.")
+    if args.sample and not args.sizes:
+        raise ValueError("--sample goes with --sizes: published figures are of all faces.")
     prepare_cpu(args.threads)
     model = _model(args)
     faces = load(args, side=_side(model))
@@ -70,7 +70,7 @@ def _print_sizes(args: argparse.Namespace, model: Any, faces: Any) -> None:
 
     if isinstance(model, OnnxEngine):
         raise ValueError("An ONNX file takes one size alone: give --sizes with a checkpoint.")
-    result = by_size(model, sample(faces.split("PublicTest"), args.faces), args.sizes, progress=True)
+    result = by_size(model, sample(faces.split("PublicTest"), args.sample), args.sizes, progress=True)
     write_json(args.out, result, indent=2)
     print(f"{size_table({args.model: result})}\n\nRight answers for {result['n']:,} faces of PublicTest.")
 

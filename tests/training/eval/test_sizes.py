@@ -31,7 +31,7 @@ def test_each_size_is_what_the_network_is_given(faces):
 def test_on_the_command_line(data, tmp_path, capsys):
     out = tmp_path / "sizes.json"
     command = ["evaluate", NAME, "--data", str(data), "--threads", "1"]
-    main([*command, "--sizes", "48", "64", "--faces", "20", "--out", str(out)])
+    main([*command, "--sizes", "48", "64", "--sample", "20", "--out", str(out)])
     assert "Right answers for 20 faces of PublicTest." in capsys.readouterr().out
     assert json.loads(out.read_text())["n"] == 20
-    assert main([*command, "--faces", "20"]) != 0 and "--faces goes with --sizes" in capsys.readouterr().err
+    assert main([*command, "--sample", "20"]) != 0 and "--sample goes with --sizes" in capsys.readouterr().err
