@@ -2,10 +2,11 @@
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from training import UNFINISHED
-from training.cli.options import add_data_path, add_minutes, add_set, data_path, prepare_cpu
+from training.cli.options import add_classes, add_data_path, add_minutes, add_set, data_path, load, prepare_cpu
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -23,7 +24,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="as for train; the checkpoint gets its name (default: %(default)s)",
     )
     add_data_path(parser)
+    add_classes(parser, "the recipe's")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
+    parser.add_argument(
+        "--name", metavar="NAME", help="the checkpoint's, <architecture>.<tag> (default: that of the recipe)"
+    )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each kind (default: %(default)s)")
     add_minutes(parser, "stop training after so long; evaluation and export come on top")
     add_set(parser)
@@ -38,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         0, or `UNFINISHED` if its time was up.
     """
     deadline = time.monotonic() + 60 * args.minutes
-    from training.report.card import data_set
+    from training.report.release import checkpoint_name, check_new
     from training.run.full import RESULTS, full
     from training.run.recipes import load_config
 
@@ -47,15 +52,18 @@ def run(args: argparse.Namespace) -> int:
     prepare_cpu()
     options = ["--no-record"] if args.no_record else []
     config = load_config(args.recipe, args.set)
-    name = Path(args.recipe).name.removesuffix(".yaml")
-    data_set(name)  # before hours of training
-    results = full(config, name, data_path(args), args.out, seeds=args.seeds, deadline=deadline, options=options)
+    faces = load(args, config.classes)
+    config = replace(config, classes=dict(faces.class_map))
+    name = checkpoint_name(args.name or Path(args.recipe).name.removesuffix(".yaml"), config.model)
+    check_new(name, "")  # before hours of training
+    results = full(config, name, data_path(args), args.out, faces=faces, seeds=args.seeds, deadline=deadline, options=options)
     if results is None:
         print(f"time is up; the same command goes on with {args.out}")
         return UNFINISHED
     for generation in ("teachers", "students"):
-        part = results[generation]["PrivateTest"]
+        split = "PrivateTest" if "PrivateTest" in results[generation] else "PublicTest"
+        part = results[generation][split]
         spread = f" ± {part['standard_deviation']:.2%}" if part["standard_deviation"] is not None else ""
-        print(f"{generation}: PrivateTest {part['mean']:.2%}{spread} over {args.seeds} seeds")
+        print(f"{generation}: {split} {part['mean']:.2%}{spread} over {args.seeds} seeds")
     print(f"exported {results['exported']}, best on PublicTest; all figures: {args.out / RESULTS}")
     return 0

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,18 @@ def add_data_path(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("FER2013_DIR"),
         help="fer2013.csv, or the folder that holds it or train/ and test/ (default: $FER2013_DIR)",
     )
+
+
+def add_classes(parser: argparse.ArgumentParser, default: str = "the seven") -> None:
+    """Adds which classes the data have.
+
+    Args:
+        parser: Gets the option.
+        default: What is taken without it.
+    """
+    from training.data.classes import HELP
+
+    parser.add_argument("--classes", metavar="auto|NAMES|MAP.yaml", help=f"{HELP} (default: {default})")
 
 
 def add_skip_bad(parser: argparse.ArgumentParser) -> None:
@@ -90,13 +103,22 @@ def data_path(args: argparse.Namespace) -> str:
     return args.data
 
 
-def load(args: argparse.Namespace) -> "Faces":
-    """Reads the data, and says what was left out and chosen, and which classes have hardly any pictures."""
+def load(args: argparse.Namespace, classes: Mapping[str, Any] | None = None) -> "Faces":
+    """Reads the data, and says what was left out and chosen, and which classes have hardly any pictures.
+
+    Args:
+        args: With ``data``, and perhaps ``skip_bad`` and ``classes``.
+        classes: The setting of that name of a run, for commands without ``--classes`` or where it is not given.
+    """
     from training.data import BadRows, load_faces
     from training.data.audit import thin_classes
+    from training.data.classes import map_choice, parse_choice
 
-    bad = BadRows(skip=args.skip_bad)
-    faces = load_faces(data_path(args), bad=bad)
+    asked = getattr(args, "classes", None)
+    choice = map_choice(classes, "classes") if classes and asked is None else parse_choice(asked)
+
+    bad = BadRows(skip=getattr(args, "skip_bad", False))
+    faces = load_faces(data_path(args), bad=bad, choice=choice)
     for sentence in bad.report():
         print(sentence, file=sys.stderr)
     for sentence in thin_classes(faces):

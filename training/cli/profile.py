@@ -2,8 +2,9 @@
 
 import argparse
 import json
+from dataclasses import replace
 
-from training.cli.options import add_data, add_recipe, load
+from training.cli.options import add_classes, add_data, add_recipe, load
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -11,6 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("profile", help="measure where the time of a recipe's training steps goes")
     add_recipe(parser)
     add_data(parser)
+    add_classes(parser, "the recipe's")
     parser.add_argument("--steps", type=int, default=50, metavar="N", help="steps measured (default: %(default)s)")
     parser.add_argument("--epoch", type=int, default=1, metavar="N", help="whose picture size to use, from 1")
     parser.set_defaults(run=run)
@@ -21,6 +23,9 @@ def run(args: argparse.Namespace) -> None:
     from training.run.profile import profile_steps
     from training.run.recipes import load_config
 
-    result = profile_steps(load_config(args.recipe, args.set), load(args), args.steps, args.epoch - 1)
+    config = load_config(args.recipe, args.set)
+    faces = load(args, config.classes)
+    config = replace(config, classes=dict(faces.class_map))
+    result = profile_steps(config, faces, args.steps, args.epoch - 1)
     print(result.pop("operators"))
     print(json.dumps(result, indent=2))

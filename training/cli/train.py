@@ -5,11 +5,12 @@ import json
 import shutil
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import UNFINISHED
-from training.cli.options import add_data, add_minutes, add_recipe, load
+from training.cli.options import add_classes, add_data, add_minutes, add_recipe, load
 
 if TYPE_CHECKING:
     from training.run.config import TrainConfig
@@ -25,6 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     add_recipe(parser)
     add_data(parser)
+    add_classes(parser, "those of the recipe, or of the run with --resume, or the seven")
     parser.add_argument("--run-dir", type=Path, required=True, help="where checkpoints and logs go")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
     add_minutes(parser, "stop after so long, with the state saved for --resume")
@@ -55,10 +57,18 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"{args.run_dir} holds a run already: add --resume, or choose another --run-dir.")
     else:
         config = load_config(args.recipe, args.set)
+    faces = load(args, config.classes)
+    if args.resume and faces.classes != config.labels:
+        raise ValueError(
+            f"{args.run_dir} was started with the classes {', '.join(config.labels)}, but these data have "
+            f"{', '.join(faces.classes)}: leave --classes out, which takes those of the run."
+        )
+    if not args.resume:
+        config = replace(config, classes=dict(faces.class_map))
     record = None if args.no_record else RUNS / args.run_dir.resolve().name
     if record is not None and (record / CONFIG).is_file():
         _check_record(record, config, args.resume)
-    trainer = Trainer(config, load(args), args.run_dir, record_dir=record, quiet=args.quiet)
+    trainer = Trainer(config, faces, args.run_dir, record_dir=record, quiet=args.quiet)
     if args.resume:
         trainer.load(args.run_dir / LAST)
     try:

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+from training.data.classes import Choice
 from training.data.faces import SPLITS, BadRows, DataError, Faces
 from training.data.fer2013 import read_csv, read_npz
 from training.data.folders import is_known_folder, read_class_folders, read_rafdb
 from training.data.parquet import read_parquet
 
-__all__ = ["SPLITS", "BadRows", "DataError", "Faces", "load_faces"]
+__all__ = ["SPLITS", "BadRows", "Choice", "DataError", "Faces", "load_faces"]
 
 
-def load_faces(path: str | Path, *, bad: BadRows | None = None) -> Faces:
+def load_faces(path: str | Path, *, bad: BadRows | None = None, choice: Choice | None = None) -> Faces:
     """Finds out which layout a path holds, and reads it.
 
     Args:
@@ -18,6 +19,7 @@ def load_faces(path: str | Path, *, bad: BadRows | None = None) -> Faces:
             root; a folder of ``<split>/<class>/`` or ``<class>/`` folders; a folder that holds one of FER2013's files;
             or a folder around one of these.
         bad: What to do with rows that cannot be used; by default the first one stops.
+        choice: Which classes the names there mean; by default the seven, and other names are errors.
 
     Raises:
         DataError: One sentence naming the file, and the row where there is one.
@@ -28,26 +30,26 @@ def load_faces(path: str | Path, *, bad: BadRows | None = None) -> Faces:
     if path.is_file():
         match path.suffix.lower():
             case ".csv" | ".tsv":
-                return read_csv(path, bad)
+                return read_csv(path, bad, choice)
             case ".npz":
-                return read_npz(path)
+                return read_npz(path, bad, choice)
             case ".parquet":
-                return read_parquet(path, bad)
+                return read_parquet(path, bad, choice=choice)
         raise DataError(f"{path} is no .csv, .tsv, .npz or .parquet file and no folder; give the path of fer2013.csv.")
     if not path.is_dir():  # reading from a pipe may never end
         raise DataError(f"{path} is neither a regular file nor a folder; save the data to one and give its path.")
     if (path / "EmoLabel" / "list_patition_label.txt").is_file():
-        return read_rafdb(path, bad)
+        return read_rafdb(path, bad, choice=choice)
     for name in ("fer2013.csv", "icml_face_data.csv", "fer2013.npz"):
         if (path / name).is_file():
-            return load_faces(path / name, bad=bad)
+            return load_faces(path / name, bad=bad, choice=choice)
     if any(path.rglob("*.parquet")):
-        return read_parquet(path, bad)
+        return read_parquet(path, bad, choice=choice)
     inner = [p for p in path.iterdir() if p.is_dir() and not p.name.startswith(".")]
     # RAF-DB comes with basic/ and compound/, of which the first has the seven classes; archives have a folder around.
     around = [p for p in inner if p.name == "basic"] or (inner if len(inner) == 1 else [])
     if around and not is_known_folder(around[0]):
-        return load_faces(around[0], bad=bad)
+        return load_faces(around[0], bad=bad, choice=choice)
     if inner:
-        return read_class_folders(path, bad)
+        return read_class_folders(path, bad, choice=choice)
     raise DataError(f"The folder {path} holds no fer2013.csv, no .npz or .parquet file and no folders of pictures.")
