@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
         0, or `UNFINISHED` if its time was up.
     """
     deadline = time.monotonic() + 60 * args.minutes
-    from training.report.release import checkpoint_name, check_new
+    from training.report.release import check_new, checkpoint_name
     from training.run.full import RESULTS, full
     from training.run.recipes import load_config
 
@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
     config = replace(config, classes=dict(faces.class_map))
     name = checkpoint_name(args.name or Path(args.recipe).name.removesuffix(".yaml"), config.model)
     check_new(name, "")  # before hours of training
-    results = full(config, name, data_path(args), args.out, faces=faces, seeds=args.seeds, deadline=deadline, options=options)
+    results = full(
+        config, name, data_path(args), args.out, faces=faces, seeds=args.seeds, deadline=deadline, options=options
+    )
     if results is None:
         print(f"time is up; the same command goes on with {args.out}")
         return UNFINISHED

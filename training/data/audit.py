@@ -54,10 +54,7 @@ def audit(faces: Faces) -> dict[str, Any]:
     result: dict[str, Any] = {
         "pictures": len(faces),
         "distinct": len(labels),
-        "splits": {
-            s: class_counts(faces.split(s))
-            for s in present
-        },
+        "splits": {s: class_counts(faces.split(s)) for s in present},
         "repeated": {s: len(by_split[s]) - len(set(by_split[s])) for s in present},
         "also_in_training": {s: sum(m in training for m in by_split[s]) for s in present if s != "Training"},
         "conflicting_groups": len(conflicting),

@@ -34,9 +34,9 @@ where a list of names has this and not the word itself."""
 HELP = (
     "which classes the data have. auto: those that they name. NAMES, such as happy,sad,contempt: these and no others; "
     "pictures of other classes are left out and counted, and smiling counts as happy unless it is listed itself. "
-    "MAP.yaml: lines such as 'positive: [happy, smiling]' merge, rename and leave out. Everywhere Happiness and joy are "
-    "happy, and so on; numbers mean FER2013's classes 0 to 6 in tables and RAF-DB's 1 to 7 in folders, except under "
-    "auto where not all seven occur and in a MAP.yaml that lists numbers: there they are names. Outputs come in the "
+    "MAP.yaml: lines such as 'positive: [happy, smiling]' merge, rename and leave out. Everywhere Happiness and joy "
+    "are happy, and so on; numbers mean FER2013's classes 0 to 6 in tables and RAF-DB's 1 to 7 in folders, except "
+    "under auto where not all seven occur and in a MAP.yaml that lists numbers: there they are names. Outputs come in the "
     "order angry, disgust, fear, happy, sad, surprise, neutral, contempt, then by name"
 )
 
@@ -94,7 +94,8 @@ class Labelling:
             raise DataError(f"{where}: unknown {self.noun} ''; it is empty.")
         found = self.ids.get(spelled(self.meaning.get(name.strip(), name)))
         if found is None and self.strict:
-            known = ", ".join(f"{number} {name}" for number, name in self.meaning.items()) or ", ".join(LABELS)
+            numbered = [f"{number} {name}" for number, name in self.meaning.items()]
+            known = ", ".join(numbered if self.noun == "label" else LABELS)
             raise DataError(
                 f"{where}: unknown {self.noun} {one_line(name.strip(), 40)!r}; expected one of {known}. The data name "
                 f"{_listed(self.found)}: add --classes auto to take them as they are."
@@ -176,7 +177,7 @@ def parse_choice(text: str | None) -> Choice:
         return Choice("auto")
     if Path(text).suffix.lower() in {".yaml", ".yml"}:
         if not Path(text).is_file():
-            raise DataError(f"--classes: there is no file {one_line(text)}; give auto, names with commas, or a YAML file.")
+            raise DataError(f"--classes: there is no file {one_line(text)}; give auto, names with commas, or a file.")
         try:
             return map_choice(parse_yaml(read_text(Path(text)), text), text)
         except DataError:
@@ -220,7 +221,7 @@ def map_choice(value: Any, source: str) -> Choice:
         wanted[shown] = [str(n).strip() for n in listed]
         for key in map(spelled, wanted[shown]):
             if owner.setdefault(key, shown) != shown:
-                raise DataError(f"{source}: {one_line(key)!r} belongs to both {owner[key]} and {shown}; keep it in one.")
+                raise DataError(f"{source}: {one_line(key)!r} belongs to {owner[key]} and to {shown}; keep one.")
     _checked(wanted, source)
     return Choice("map", wanted)
 

@@ -92,8 +92,8 @@ def read_csv(path: str | Path, bad: BadRows | None = None, choice: Choice | None
     if not stated:
         if "file" not in columns:
             raise DataError(
-                f"{path} has neither a column Usage nor one of file names by which its rows could be told to be those of "
-                f"{file}; take the CSV as it was published, or move the votes away."
+                f"{path} has neither a column Usage nor one of file names by which its rows could be told to be "
+                f"those of {file}; take the CSV as it was published, or move the votes away."
             )
         return replace(faces, votes=_votes_by_name(path, file, files))
     votes, usage = read_ferplus(file)
@@ -115,8 +115,8 @@ def _votes_by_name(path: Path, file: Path, names: Sequence[str]) -> torch.Tensor
     index = {name: i for i, name in enumerate(stated) if name}
     if missing := [name for name in names if name not in index]:
         raise DataError(
-            f"{file} has no votes on {one_line(missing[0])!r} of {path.name} ({len(missing):,} such pictures): both must "
-            "name their pictures alike; move the votes away to read the table without them."
+            f"{file} has no votes on {one_line(missing[0])!r} of {path.name} ({len(missing):,} such pictures): both "
+            "must name their pictures alike; move the votes away to read the table without them."
         )
     return read_ferplus(file)[0][[index[name] for name in names]]
 
@@ -203,13 +203,15 @@ def read_npz(path: str | Path, bad: BadRows | None = None, choice: Choice | None
     names = arrays["label_names"].astype(str).ravel().tolist() if "label_names" in arrays else list(LABELS)
     if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(names):
         raise DataError(
-            f"{path}: labels must be whole numbers from 0 to {len(names) - 1}; an array label_names names other classes."
+            f"{path}: labels must be whole numbers from 0 to {len(names) - 1}; an array label_names names others."
         )
     if unknown := set(usage.tolist()) - set(SPLITS):
         raise DataError(f"{path}: unknown usage {one_line(min(unknown))!r}; expected one of {', '.join(SPLITS)}.")
     votes = _votes(path, arrays["votes"], count) if "votes" in arrays else None
     labelling, bad = (choice or Choice()).settle(names, path), bad or BadRows()
-    ids = np.array([-1 if i is None else i for i in label_rows([names[i] for i in labels], [str(path)] * count, labelling, bad)])
+    ids = np.array(
+        [-1 if i is None else i for i in label_rows([names[i] for i in labels], [str(path)] * count, labelling, bad)]
+    )
     keep = ids >= 0
     if not keep.any():
         raise DataError(f"{path} holds no pictures that can be used.")

@@ -28,7 +28,7 @@ def evaluate(
     votes_share: float = 0.0,
     mirror: bool = False,
 ) -> dict[str, Any]:
-    """Evaluates on PublicTest and, where the data have it, PrivateTest, against the labels and, where the data have them, FER+'s votes.
+    """Evaluates on PublicTest and, where there is one, PrivateTest, against the labels and any votes of FER+.
 
     Temperature and threshold of the conformal sets are fitted on PublicTest, for the view with which the network
     answers, and applied to PrivateTest as they are.
@@ -78,8 +78,8 @@ def evaluate(
             answers[kind, split] = predict_logits(model, part.images, tta=kind, progress=title if progress else "")
             if answers[kind, split].shape[1] != len(faces.classes):
                 raise ValueError(
-                    f"The network has {answers[kind, split].shape[1]} outputs instead of {len(faces.classes)}; a run with two "
-                    "heads becomes a network with one by `python -m training export RUN --votes-share S`."
+                    f"The network has {answers[kind, split].shape[1]} outputs instead of {len(faces.classes)}; a run "
+                    "with two heads becomes a network with one by `python -m training export RUN --votes-share S`."
                 )
     kind_of_truth = "mixture" if votes_share else "labels"
     truths = {split: part.targets(kind_of_truth, votes_share) for split, (part, _) in parts.items()}

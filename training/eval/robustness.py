@@ -96,7 +96,11 @@ def _crops(faces: Faces) -> list[np.ndarray]:
 
 
 def _measure(
-    classifier: FaceClassifier, crops: list[np.ndarray], labels: torch.Tensor, truth: torch.Tensor, classes: Sequence[str]
+    classifier: FaceClassifier,
+    crops: list[np.ndarray],
+    labels: torch.Tensor,
+    truth: torch.Tensor,
+    classes: Sequence[str],
 ) -> dict[str, float]:
     answers = classifier.read(crops)  # a face's own word on whether it can be read, and is sure
     known = torch.tensor([[face.probabilities[name] for name in classes] for face in answers])

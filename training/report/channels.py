@@ -32,7 +32,8 @@ def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = CPU_BA
             total.index_add_(0, labels, weights)
     means = {
         name: {
-            label: [round(v, 3) for v in (total[i] / counts[i].clamp(min=1)).tolist()] for i, label in enumerate(classes)
+            label: [round(v, 3) for v in (total[i] / counts[i].clamp(min=1)).tolist()]
+            for i, label in enumerate(faces.classes)
         }
         for name, total in sums.items()
     }

@@ -182,7 +182,7 @@ class TrainConfig:
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {shown(getattr(self, name))}.")
         if self.classes and map_choice(self.classes, "classes").names != LABELS and self.targets != "labels":
-            raise ValueError(f"FER+'s votes are for {', '.join(LABELS)} alone: train other classes with targets=labels.")
+            raise ValueError(f"FER+'s votes are for {', '.join(LABELS)} alone: set targets=labels for others.")
         if self.min_lr > self.lr:
             raise ValueError(f"min_lr must not be above lr, but {self.min_lr:g} is above {self.lr:g}: set both.")
         if self.needs_features and (self.mixup or self.cutmix):

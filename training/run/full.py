@@ -134,7 +134,9 @@ def _figures(runs: Mapping[Path, TrainConfig], faces: Faces) -> dict[str, Any]:
     for run, config in runs.items():
         model = build_model(config, checkpoint_path=str(run / BEST)).to(pick_device(config.device))
         metrics = evaluate(model, faces)
-        found.append({"run": run.name} | {split: metrics[split]["accuracy"] for split in TEST_SPLITS if split in metrics})
+        found.append(
+            {"run": run.name} | {split: metrics[split]["accuracy"] for split in TEST_SPLITS if split in metrics}
+        )
     figures: dict[str, Any] = {"runs": found}
     for split in TEST_SPLITS:
         if split not in found[0]:

@@ -21,8 +21,8 @@ class Objective:
         bf16: Whether the teachers answer in bfloat16.
 
     Attributes:
-        targets: float32 (N, classes), class probabilities for each picture; rows add up to 1. With two heads (N, 15), the
-            second head's behind the first's.
+        targets: float32 (N, classes), class probabilities for each picture; rows add up to 1. With two heads (N, 15),
+            the second head's behind the first's.
 
     Raises:
         DataError: If votes are asked for and there are none.

@@ -11,6 +11,7 @@ from training.run.config import EXECUTION, GROUPS, TrainConfig, from_dict, shown
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
+
 def load_config(recipe: str | Path | None, overrides: Sequence[str] = ()) -> TrainConfig:
     """Reads a recipe and applies overrides.
 
