@@ -81,7 +81,7 @@ def _model(args: argparse.Namespace) -> Any:
     """A timm model, or what runs an exported file."""
     from fer_demo.runtime.engines import OnnxEngine
     from fer_demo.runtime.torch_engine import create_trained
-    from training.run.run_folder import run_options
+    from training.run.run_folder import run_options, state_classes, weights_classes
 
     if Path(args.model).suffix == ".onnx":
         if args.weights or args.aligned:
@@ -90,5 +90,6 @@ def _model(args: argparse.Namespace) -> Any:
             )
         return OnnxEngine(args.model, args.threads or None)
     if args.weights:
-        return create_trained(args.model, args.weights, **run_options(args.weights))
+        made = create_trained(args.model, args.weights, **run_options(args.weights))
+        return state_classes(made, weights_classes(args.weights))
     return create_trained(args.model)

@@ -36,8 +36,8 @@ HELP = (
     "pictures of other classes are left out and counted, and smiling counts as happy unless it is listed itself. "
     "MAP.yaml: lines such as 'positive: [happy, smiling]' merge, rename and leave out. Everywhere Happiness and joy "
     "are happy, and so on; numbers mean FER2013's classes 0 to 6 in tables and RAF-DB's 1 to 7 in folders, except "
-    "under auto where not all seven occur and in a MAP.yaml that lists numbers: there they are names. Outputs come in the "
-    "order angry, disgust, fear, happy, sad, surprise, neutral, contempt, then by name"
+    "under auto where not all seven occur and in a MAP.yaml that lists numbers: there they are names. Outputs come in "
+    "the order angry, disgust, fear, happy, sad, surprise, neutral, contempt, then by name"
 )
 
 _SPELLINGS = {alias: name for name, aliases in ALIASES.items() for alias in aliases}

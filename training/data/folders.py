@@ -39,8 +39,9 @@ def read_class_folders(
     """Reads ``<split>/<class>/*``, or ``<class>/*`` without splits, and what is in sub-folders of the classes.
 
     Classes are named as usual ("happy", "Happiness"), numbered 1 to 7 in RAF-DB's order, or what `choice`
-    says. Where file names start with ``PublicTest_`` or ``PrivateTest_``, as in Kaggle's FER2013 folders, they decide the split of
-    ``test/``. Where there is no validation split, every tenth Training picture of a class, in the order of the names, becomes one.
+    says. Where file names start with ``PublicTest_`` or ``PrivateTest_``, as in Kaggle's FER2013
+    folders, they decide the split of ``test/``. Where there is no validation split, every tenth Training picture of a
+    class, in the order of the names, becomes one.
 
     Args:
         root: The folder.

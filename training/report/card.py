@@ -114,7 +114,8 @@ def model_card(name: str, metrics: dict[str, Any], recipe: dict[str, Any], best:
     photos = photographs(metrics, key, released)
     here, known = "here, " if released else "", training | {"recipe": recipe}
     stands = "The temperature stands in `config.json` (`pretrained_cfg`, `notes`), and the predictor applies it."
-    errors = f"{private['ece']:.3f} as trained,\n{private['ece_calibrated']:.3f} after dividing the logits by"
+    errors = f"{private['ece']:.3f} as trained,\n{private['ece_calibrated']:.3f} after dividing the logits by the "
+    errors += f"temperature {metrics['temperature']},"
     compared = f" {_published(recipe['model'], key)}. {data.compare}" if key else ""
     return f"""---
 library_name: timm
@@ -153,7 +154,7 @@ Macro-F1 on {test}: {private["macro_f1"]:.4f}.{compared}
 |---|---|---|
 {recall}
 
-{photos}**Confidence.** Expected calibration error on {test}: {errors} the temperature {metrics["temperature"]}, {fitted}. {stands}
+{photos}**Confidence.** Expected calibration error on {test}: {errors} {fitted}. {stands}
 
 `python -m training {again}.
 
@@ -162,7 +163,7 @@ Macro-F1 on {test}: {private["macro_f1"]:.4f}.{compared}
 The whole recipe stands in `metrics.json`: {recipe["epochs"]} epochs, batch {recipe["batch_size"]}, {recipe["opt"]} with
 peak learning rate {recipe["lr"]:g} and a cosine to {recipe["min_lr"]:g}, weight decay {recipe["weight_decay"]:g}, label
 smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: {augmentation(recipe)}.
-{levers(recipe, released)}Weights of epoch {best["epoch"]}.{stopped} {seeds(training)}
+{levers(recipe, released, training)}Weights of epoch {best["epoch"]}.{stopped} {seeds(training)}
 {sources(training)}
 ## Limits
 

@@ -6,13 +6,17 @@ from training.run.config import TrainConfig
 from training.run.corruptions import KINDS
 
 
-def levers(recipe: dict[str, Any], released: bool) -> str:
+def levers(recipe: dict[str, Any], released: bool, training: dict[str, Any]) -> str:
     """The further switches that were on, as a sentence; empty if none was.
 
     Args:
         recipe: With every switch.
+        training: As ``metrics.json`` has it.
         released: The teachers are known to have been trained on the same split.
     """
+    facts = training.get("facts", {}).get("data", {})
+    most = sum(facts.get("splits", {}).get("Training", {}).values()) or recipe["bn_pictures"]
+    used = min(recipe["bn_pictures"], most)
     words = {
         "loss": "the squared hinge loss of an L2-SVM" if recipe["loss"] == "l2_svm" else None,
         "triplet": f"triplet loss of weight {recipe['triplet_weight']:g}" if recipe["triplet_weight"] else None,
@@ -40,7 +44,7 @@ def levers(recipe: dict[str, Any], released: bool) -> str:
         + (", trained on the same split" if released else "")
         if recipe["teachers"]
         else None,
-        "statistics": f"statistics of batch normalisation from {recipe['bn_pictures']:,} Training pictures as they are"
+        "statistics": f"statistics of batch normalisation from {used:,} Training pictures as they are"
         if recipe["bn_pictures"]
         else None,
         "ema": f"averaged weights with decay {recipe['ema_decay']:g}" if recipe["ema_decay"] else None,

@@ -41,7 +41,7 @@ from training.data import Faces
 from training.data.classes import map_choice
 from training.eval.evaluate import evaluate, view_and_truth
 from training.eval.tta import TTA
-from training.report.card import model_card
+from training.report.card import data_key, model_card
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig, from_dict
 from training.run.devices import pick_device
@@ -291,6 +291,8 @@ def _write(
     robust = training["recipe"].get("corruption", {}).get("share", 0) > 0
     model.pretrained_cfg = with_flag(stated, "robust", robust)
     model.pretrained_cfg["tag"] = name.partition(".")[2]
+    if not data_key(name, training):  # the network states what holds for FER2013
+        model.pretrained_cfg["license"] = "not-stated"
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
     # A network that takes twins is evaluated on single pictures here, as the app and `reproduce` use it.
