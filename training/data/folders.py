@@ -25,6 +25,7 @@ RAF_ORDER = ("surprise", "fear", "disgust", "happy", "sad", "angry", "neutral")
 """RAF-DB's labels 1 to 7 (Li, Deng and Du, CVPR 2017)."""
 
 RAF_NUMBERS = {str(number): name for number, name in enumerate(RAF_ORDER, 1)}
+RAF_LAYOUT = "the folders of RAF-DB"
 RAF_SIDE = 100
 _FER_NAME = re.compile("(PublicTest|PrivateTest)_")
 
@@ -111,7 +112,7 @@ def read_rafdb(
     if not rows:
         raise DataError(f"{root} holds no pictures that can be used.")
     labelling = (choice or Choice()).settle((name for _, name, _ in rows), root)
-    return _read_rows(rows, labelling, bad, side, root, crop, "the folders of RAF-DB")
+    return _read_rows(rows, labelling, bad, side, root, crop, RAF_LAYOUT)
 
 
 def is_known_folder(folder: Path) -> bool:

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fer_demo.emotions import LABELS
 from fer_demo.files import read_json
 from training.data import Faces
 from training.data.audit import class_counts
 from training.data.faces import SPLITS
+from training.data.folders import RAF_LAYOUT
 from training.run.storage import atomic_write_text, read_back
 
 FACTS = "data.json"
@@ -24,13 +26,15 @@ def data_facts(faces: Faces) -> dict[str, Any]:
     """What can be said of a data set.
 
     Returns:
-        ``set``: ``"fer2013"``, ``"raf_single"`` or ``""``, by the number of pictures in each class of each split;
+        ``set``: ``"fer2013"``, ``"raf_single"`` or ``""``, by the number of pictures in each class of each split, or RAF-DB's
+            own list of labels;
         ``layout`` and ``split_words`` as `Faces` has them; ``splits``: split to class name to count; ``side``: of the
         pictures, in pixels; ``votes``: whether FER+'s are with them.
     """
     splits = {s: class_counts(faces.take(faces.splits == s)) for s in SPLITS if (faces.splits == s).any()}
+    raf = faces.layout == RAF_LAYOUT and faces.classes == LABELS  # its list of labels is its alone
     return {
-        "set": known_set(splits),
+        "set": "raf_single" if raf else known_set(splits),
         "layout": faces.layout,
         "split_words": faces.split_words,
         "splits": splits,
