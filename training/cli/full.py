@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_classes(parser, "the recipe's")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
     parser.add_argument(
-        "--name", metavar="NAME", help="the checkpoint's, <architecture>.<tag> (default: that of the recipe)"
+        "--name", metavar="NAME", help="the checkpoint's, <architecture>.<tag> (default: the network and the recipe's tag)"
     )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each kind (default: %(default)s)")
     add_minutes(parser, "stop training after so long; evaluation and export come on top")
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.recipe, args.set)
     faces = load(args, config.classes)
     config = replace(config, classes=dict(faces.class_map))
-    name = checkpoint_name(args.name or Path(args.recipe).name.removesuffix(".yaml"), config.model)
+    name = checkpoint_name(args.name or _tag(args.recipe), config.model)
     check_new(name, "")  # before hours of training
     results = full(
         config, name, data_path(args), args.out, faces=faces, seeds=args.seeds, deadline=deadline, options=options
@@ -69,3 +69,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{generation}: {split} {part['mean']:.2%}{spread} over {args.seeds} seeds")
     print(f"exported {results['exported']}, best on PublicTest; all figures: {args.out / RESULTS}")
     return 0
+
+
+def _tag(recipe: str) -> str:
+    """What a recipe is called behind its architecture, which --set may have changed."""
+    return Path(recipe).name.removesuffix(".yaml").partition(".")[2] or Path(recipe).stem

@@ -26,8 +26,8 @@ def data_facts(faces: Faces) -> dict[str, Any]:
     """What can be said of a data set.
 
     Returns:
-        ``set``: ``"fer2013"``, ``"raf_single"`` or ``""``, by the number of pictures in each class of each split, or RAF-DB's
-            own list of labels;
+        ``set``: ``"fer2013"``, ``"raf_single"`` or ``""``, by the number of pictures in each class of each split,
+            or RAF-DB's own list of labels;
         ``layout`` and ``split_words`` as `Faces` has them; ``splits``: split to class name to count; ``side``: of the
         pictures, in pixels; ``votes``: whether FER+'s are with them.
     """
