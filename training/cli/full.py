@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_classes(parser, "the recipe's")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
     parser.add_argument(
-        "--name", metavar="NAME", help="the checkpoint's, <architecture>.<tag> (default: the network and the recipe's tag)"
+        "--name", metavar="NAME", help="the checkpoint's, <architecture>.<tag> (default: network, recipe's tag)"
     )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each kind (default: %(default)s)")
     add_minutes(parser, "stop training after so long; evaluation and export come on top")
