@@ -117,7 +117,7 @@ def worth(answers: dict[str, dict]) -> None:
                 f"**{title}**: {part['accuracy']:.2%} of {part['n']:,} right "
                 f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %), macro-F1 {part['macro_f1']:.3f}"
             )
-            look.chart(figures.confusion(part["confusion"]), f"Confusion matrix: {title}")
+            look.chart(figures.confusion(part["confusion"], classes=list(part["recall"])), f"Confusion matrix: {title}")
     both = " and ".join(shown)
     bins = {title: answers[title]["reliability_calibrated"] for title in shown}
     recall = {title: answers[title]["recall"] for title in shown}

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from training.cli.options import add_faces, add_skip_bad, load
+from training.cli.options import add_classes, add_faces, add_skip_bad, load
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -12,6 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "audit", help="count duplicates, conflicting labels and blank pictures of a data set"
     )
     parser.add_argument("data", metavar="DATA", help="as --data elsewhere")
+    add_classes(parser)
     add_skip_bad(parser)
     add_faces(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")

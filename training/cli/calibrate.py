@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.cli.options import add_data, add_threads, load, prepare_cpu
+from training.cli.options import add_classes, add_data, add_threads, load, prepare_cpu
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -14,6 +14,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("checkpoint", type=Path, help="a folder that export wrote")
     parser.add_argument("--out", type=Path, help="the new folder (default: the same)")
     add_data(parser, photographs=True)
+    add_classes(parser, "the checkpoint's")
     parser.add_argument(
         "--bn-pictures", type=int, default=8192, metavar="N", help="from so many (default: %(default)s)"
     )
@@ -30,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> None:
     """Writes the folder and prints the figure of the single view, and what the conformal sets are worth."""
     from fer_demo.checkpoints import checkpoint_metrics
+    from training.cli.evaluate import model_classes
     from training.report.release import calibrate
 
     prepare_cpu(args.threads)
@@ -41,11 +43,13 @@ def run(args: argparse.Namespace) -> None:
         return
     out = args.out or args.checkpoint
     side = checkpoint_metrics(str(args.checkpoint)).get("size", [0])[0]
-    metrics = calibrate(args.checkpoint, out, load(args, side=side), args.bn_pictures)
-    print(f"{out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
-    sets = metrics["sets"]["PrivateTest"]
+    faces = load(args, classes=model_classes(args.checkpoint), side=side)
+    metrics = calibrate(args.checkpoint, out, faces, args.bn_pictures)
+    split = "PrivateTest" if "PrivateTest" in metrics else "PublicTest"
+    print(f"{out}: {split} {metrics[split]['accuracy']:.4%}, single view")
+    sets = metrics["sets"][split]
     print(
         f"From PublicTest: temperature {metrics['temperature']:g}, threshold of the sets {metrics['set_threshold']:g}. "
-        f"On PrivateTest {sets['coverage']:.1%} of the sets hold the label; they have {sets['size']:.2f} classes on "
+        f"On {split} {sets['coverage']:.1%} of the sets hold the label; they have {sets['size']:.2f} classes on "
         f"average, {sets['single']:.1%} just one. Accuracy of the most confident 80 %: {sets['accuracy_at_80']:.1%}."
     )

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from training.cli.options import add_data, add_threads, add_tta, load, prepare_cpu, tta_kinds, write_json
+from training.cli.options import add_classes, add_data, add_threads, add_tta, load, prepare_cpu, tta_kinds, write_json
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -17,6 +17,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--weights", type=Path, help="a .safetensors file instead of the bundled weights")
     add_data(parser, photographs=True)
+    add_classes(parser, "the model's")
     add_tta(parser, "none")
     parser.add_argument("--aligned", action="store_true", help="add each picture's aligned twin, for fer_kim_fusion")
     parser.add_argument(
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--sample goes with --sizes: published figures are of all faces.")
     prepare_cpu(args.threads)
     model = _model(args)
-    faces = load(args, side=_side(model))
+    faces = load(args, classes=model_classes(args.weights or args.model), side=_side(model))
     if args.aligned:
         from training.data.aligned import with_aligned
 
@@ -75,11 +76,40 @@ def _print_sizes(args: argparse.Namespace, model: Any, faces: Any) -> None:
     print(f"{size_table({args.model: result})}\n\nRight answers for {result['n']:,} faces of PublicTest.")
 
 
+def model_classes(model: str | Path) -> dict[str, Any]:
+    """The setting `classes` of the run that a model comes from; empty for the seven, or where nobody says.
+
+    Args:
+        model: A checkpoint's folder, with or without ``local-dir:``, a file in a folder of a run or checkpoint, or a
+            name.
+    """
+    from fer_demo.checkpoints import METRICS_FILE
+    from fer_demo.emotions import LABELS
+    from fer_demo.files import read_json
+    from training.run.run_folder import read_config, weights_classes
+    from training.run.storage import read_back
+
+    path = Path(str(model).removeprefix("local-dir:"))
+    folder = path if path.is_dir() else path.parent
+    if not path.exists() or not (folder / "config.json").is_file():
+        return {}
+    metrics = folder / METRICS_FILE
+    if metrics.is_file():
+        with read_back(metrics, "restore it"):
+            return read_json(metrics).get("training", {}).get("recipe", {}).get("classes", {})
+    names = weights_classes(folder / "config.json")
+    if names == LABELS:
+        return {}
+    if (folder / "last.pt").is_file() or (folder / "data.json").is_file():
+        return read_config(folder / "config.json").classes
+    return {name: [name] for name in names}
+
+
 def _model(args: argparse.Namespace) -> Any:
     """A timm model, or what runs an exported file."""
     from fer_demo.runtime.engines import OnnxEngine
     from fer_demo.runtime.torch_engine import create_trained
-    from training.run.run_folder import run_options
+    from training.run.run_folder import run_options, state_classes, weights_classes
 
     if Path(args.model).suffix == ".onnx":
         if args.weights or args.aligned:
@@ -88,7 +118,8 @@ def _model(args: argparse.Namespace) -> Any:
             )
         return OnnxEngine(args.model, args.threads or None)
     if args.weights:
-        return create_trained(args.model, args.weights, **run_options(args.weights))
+        made = create_trained(args.model, args.weights, **run_options(args.weights))
+        return state_classes(made, weights_classes(args.weights))
     return create_trained(args.model)
 
 

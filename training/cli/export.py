@@ -11,7 +11,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Adds the subcommand ``export``."""
     parser = subparsers.add_parser("export", help="turn a run into a checkpoint folder with metrics and model card")
     parser.add_argument("run_dir", type=Path, help="the --run-dir of a run")
-    parser.add_argument("--out", type=Path, required=True, help="folder, named <architecture>.<tag>")
+    parser.add_argument("--out", type=Path, required=True, help="the checkpoint's folder")
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="what the checkpoint is called, <architecture>.<tag>, such as fer_sedense_nano.my_smiles (default: the "
+        "folder's name, with the architecture before it if it has no dot)",
+    )
     add_data(parser, photographs=True)
     add_tta(parser, "all")
     add_threads(parser)
@@ -60,8 +66,10 @@ def run(args: argparse.Namespace) -> None:
         mirror=args.mirror,
         prior_correction=_numbers(args.prior_correction),
         trained_on=args.trained_on,
+        name=args.name,
     )
-    print(f"{args.out}: PrivateTest {metrics['PrivateTest']['accuracy']:.4%}, single view")
+    split = "PrivateTest" if "PrivateTest" in metrics else "PublicTest"
+    print(f"{args.out}: {split} {metrics[split]['accuracy']:.4%}, single view")
 
 
 def _numbers(pairs: list[str]) -> dict[str, float]:

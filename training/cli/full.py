@@ -2,10 +2,21 @@
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from training import UNFINISHED
-from training.cli.options import add_data_path, add_faces, add_minutes, add_set, data_path, prepare_cpu, with_faces
+from training.cli.options import (
+    add_classes,
+    add_data_path,
+    add_faces,
+    add_minutes,
+    add_set,
+    data_path,
+    load,
+    prepare_cpu,
+    with_faces,
+)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -24,7 +35,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     add_data_path(parser)
     add_faces(parser)
+    add_classes(parser, "the recipe's")
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs and the checkpoint")
+    parser.add_argument(
+        "--name", metavar="NAME", help="the checkpoint's, <architecture>.<tag> (default: network, recipe's tag)"
+    )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each kind (default: %(default)s)")
     add_minutes(parser, "stop training after so long; evaluation and export come on top")
     add_set(parser)
@@ -39,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         0, or `UNFINISHED` if its time was up.
     """
     deadline = time.monotonic() + 60 * args.minutes
-    from training.report.card import data_set
+    from training.report.release import check_new, checkpoint_name
     from training.run.full import RESULTS, full
     from training.run.recipes import load_config
     from training.run.run_folder import check_networks
@@ -50,15 +65,25 @@ def run(args: argparse.Namespace) -> int:
     options = ["--no-record"] if args.no_record else []
     config = with_faces(load_config(args.recipe, args.set), args)
     check_networks(config)
-    name = Path(args.recipe).name.removesuffix(".yaml")
-    data_set(name)  # before hours of training
-    results = full(config, name, data_path(args), args.out, seeds=args.seeds, deadline=deadline, options=options)
+    name = checkpoint_name(args.name or _tag(args.recipe), config.model)
+    check_new(name, "")  # before hours of training
+    faces = load(args, config)
+    config = replace(config, classes=dict(faces.class_map))
+    results = full(
+        config, name, data_path(args), args.out, faces=faces, seeds=args.seeds, deadline=deadline, options=options
+    )
     if results is None:
         print(f"time is up; the same command goes on with {args.out}")
         return UNFINISHED
     for generation in ("teachers", "students"):
-        part = results[generation]["PrivateTest"]
+        split = "PrivateTest" if "PrivateTest" in results[generation] else "PublicTest"
+        part = results[generation][split]
         spread = f" ± {part['standard_deviation']:.2%}" if part["standard_deviation"] is not None else ""
-        print(f"{generation}: PrivateTest {part['mean']:.2%}{spread} over {args.seeds} seeds")
+        print(f"{generation}: {split} {part['mean']:.2%}{spread} over {args.seeds} seeds")
     print(f"exported {results['exported']}, best on PublicTest; all figures: {args.out / RESULTS}")
     return 0
+
+
+def _tag(recipe: str) -> str:
+    """What a recipe is called behind its architecture, which --set may have changed."""
+    return Path(recipe).name.removesuffix(".yaml").partition(".")[2] or Path(recipe).stem

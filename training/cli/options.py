@@ -5,6 +5,7 @@ import json
 import math
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,18 @@ def add_data_path(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("FER2013_DIR"),
         help="fer2013.csv, or the folder that holds it or train/ and test/ (default: $FER2013_DIR)",
     )
+
+
+def add_classes(parser: argparse.ArgumentParser, default: str = "the seven") -> None:
+    """Adds which classes the data have.
+
+    Args:
+        parser: Gets the option.
+        default: What is taken without it.
+    """
+    from training.data.classes import HELP
+
+    parser.add_argument("--classes", metavar="auto|NAMES|MAP.yaml", help=f"{HELP} (default: {default})")
 
 
 def add_skip_bad(parser: argparse.ArgumentParser) -> None:
@@ -143,6 +156,7 @@ def load(
     args: argparse.Namespace,
     config: "TrainConfig | None" = None,
     *,
+    classes: Mapping[str, Any] | None = None,
     side: int = 0,
     bad: "BadRows | None" = None,
     quiet: bool = False,
@@ -150,20 +164,24 @@ def load(
     """Reads the data, and says what was left out and chosen, and which classes have hardly any pictures.
 
     Args:
-        args: With the options of `add_data`.
-        config: The settings of a run, which say what its pictures are where the options do not.
+        args: With ``data``, and perhaps what `add_data` and `add_classes` add besides.
+        config: The settings of a run, which say what its pictures and classes are where the options do not.
+        classes: The setting of that name, where there is no run.
         side: Of faces that have to be found, in pixels; 0 is the run's, or else FER2013's.
         bad: Collects what was left out; afterwards it can be looked at.
         quiet: No progress bar.
     """
     from training.data import BadRows
+    from training.data.classes import map_choice, parse_choice
     from training.data.detection import SIDE, read_faces
 
+    asked, classes = getattr(args, "classes", None), config.classes if config else classes
     bad = BadRows() if bad is None else bad
-    bad.skip = args.skip_bad
+    bad.skip = getattr(args, "skip_bad", False)
     faces = read_faces(
         data_path(args),
         bad=bad,
+        choice=map_choice(classes, "classes") if classes and asked is None else parse_choice(asked),
         faces=getattr(args, "face_crops", None) or (config.faces if config else FACES[0]),
         no_face=getattr(args, "no_face", None) or (config.no_face if config else NO_FACE[0]),
         side=side or (config.sizes[-1][1] if config else SIDE),

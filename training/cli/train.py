@@ -3,11 +3,12 @@
 import argparse
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training import UNFINISHED
-from training.cli.options import add_data, add_minutes, add_recipe, load, with_faces
+from training.cli.options import add_classes, add_data, add_minutes, add_recipe, load, with_faces
 
 if TYPE_CHECKING:
     from training.data import Faces
@@ -26,6 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("-h", "--help", action=_Explain, help="show this help with all settings, and exit")
     add_recipe(parser)
     add_data(parser, photographs=True)
+    add_classes(parser, "those of the recipe, or of the run with --resume, or the seven")
     parser.add_argument("--run-dir", type=Path, required=True, help="where checkpoints and logs go")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
     add_minutes(parser, "stop after so long, with the state saved for --resume")
@@ -56,7 +58,15 @@ def run(args: argparse.Namespace) -> int:
     config = with_faces(config, args, args.run_dir if args.resume else None)
     check_networks(config)
     _check_own_record(config, args, args.run_dir, args.resume)
-    return train_or_go_on(config, load(args, config, quiet=args.quiet), args, args.run_dir, args.resume, deadline)
+    faces = load(args, config, quiet=args.quiet)
+    if not args.resume:
+        config = replace(config, classes=dict(faces.class_map))
+    elif faces.classes != config.labels:
+        raise ValueError(
+            f"{args.run_dir} was started with the classes {', '.join(config.labels)}, but these data have "
+            f"{', '.join(faces.classes)}: leave --classes out, which takes those of the run."
+        )
+    return train_or_go_on(config, faces, args, args.run_dir, args.resume, deadline)
 
 
 def train_or_go_on(

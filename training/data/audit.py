@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from fer_demo.emotions import LABELS, NUM_CLASSES
 from training.data.faces import SPLITS, Faces
 from training.data.ferplus import OUR_ORDER
 
@@ -26,6 +25,11 @@ def duplicates_of_training(faces: Faces, splits: Sequence[str]) -> dict[str, tor
     """
     seen = set(digests(faces.split("Training").images))
     return {s: torch.tensor([d in seen for d in digests(faces.split(s).images)]) for s in splits}
+
+
+def class_counts(faces: Faces) -> dict[str, int]:
+    """How many pictures each class has."""
+    return dict(zip(faces.classes, np.bincount(faces.labels, minlength=len(faces.classes)).tolist(), strict=True))
 
 
 def audit(faces: Faces) -> dict[str, Any]:
@@ -50,10 +54,7 @@ def audit(faces: Faces) -> dict[str, Any]:
     result: dict[str, Any] = {
         "pictures": len(faces),
         "distinct": len(labels),
-        "splits": {
-            s: dict(zip(LABELS, np.bincount(faces.split(s).labels, minlength=NUM_CLASSES).tolist(), strict=True))
-            for s in present
-        },
+        "splits": {s: class_counts(faces.split(s)) for s in present},
         "repeated": {s: len(by_split[s]) - len(set(by_split[s])) for s in present},
         "also_in_training": {s: sum(m in training for m in by_split[s]) for s in present if s != "Training"},
         "conflicting_groups": len(conflicting),
@@ -65,7 +66,7 @@ def audit(faces: Faces) -> dict[str, Any]:
         majority = faces.votes.argmax(1)
         agree = (majority == torch.tensor(OUR_ORDER)[faces.labels]) & (faces.votes.sum(1) > 0)
         result["votes_agree"] = {"all": round(float(agree.float().mean()), 4)} | {
-            name: round(float(agree[faces.labels == i].float().mean()), 4) for i, name in enumerate(LABELS)
+            name: round(float(agree[faces.labels == i].float().mean()), 4) for i, name in enumerate(faces.classes)
         }
     return result
 
@@ -80,7 +81,7 @@ def thin_classes(faces: Faces) -> list[str]:
     for split in SPLITS:
         if not (mask := faces.splits == split).any():
             continue
-        for name, count in zip(LABELS, np.bincount(faces.labels[mask], minlength=NUM_CLASSES).tolist(), strict=True):
+        for name, count in class_counts(faces.take(mask)).items():
             if not count and split == "Training":
                 said.append(f"Training holds no picture of {name}: the network will never answer it.")
             elif not count:

@@ -21,7 +21,7 @@ from fer_demo.cache import cache_dir
 from fer_demo.files import parse_json
 from fer_demo.vision.images import OpenedImage
 from training import FACES, NO_FACE
-from training.data import Faces, load_faces
+from training.data import Choice, Faces, load_faces
 from training.data.faces import BadRows, NoFaceError
 
 if TYPE_CHECKING:
@@ -219,6 +219,7 @@ def read_faces(
     path: str | Path,
     *,
     bad: BadRows | None = None,
+    choice: Choice | None = None,
     faces: str = FACES[0],
     no_face: str = NO_FACE[0],
     side: int = SIDE,
@@ -229,6 +230,7 @@ def read_faces(
     Args:
         path: As it takes it.
         bad: As there.
+        choice: As there.
         faces: One of `training.FACES`.
         no_face: One of `training.NO_FACE`.
         side: Of crops that are found, in pixels.
@@ -239,7 +241,7 @@ def read_faces(
         ValueError, FaceDetectorError: As `DetectedCrop`.
     """
     if faces == "as-is":
-        return load_faces(path, bad=bad)
+        return load_faces(path, bad=bad, choice=choice)
     bad = bad or BadRows()
     with DetectedCrop(bad, no_face=no_face, side=side, quiet=quiet) as crop:
-        return load_faces(path, bad=bad, crop=crop)
+        return load_faces(path, bad=bad, choice=choice, crop=crop)

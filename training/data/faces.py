@@ -1,15 +1,17 @@
 """Labelled face crops in memory: what every reader gives and every other part of the trainer takes."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fer_demo.emotions import LABELS, NUM_CLASSES
+from fer_demo.emotions import LABELS
 from fer_demo.vision.sources import one_line
 from training.data.ferplus import OUR_ORDER, distribution
 
@@ -110,16 +112,25 @@ class Faces:
     Attributes:
         images: uint8 tensor (N, 1, H, W), 0 black to 255 white; (N, T, H, W) with T twins of each face, see
             `training.data.aligned`.
-        labels: int64 tensor (N,), ids 0 to 6 in the order of `fer_demo.emotions.LABELS`.
+        labels: int64 tensor (N,), ids in the order of `classes`.
         splits: array (N,) of names from `SPLITS`.
         votes: Optional float32 tensor (N, 10): FER+'s counts of votes, columns as
-            `training.data.ferplus.FERPLUS_COLUMNS`.
+            `training.data.ferplus.FERPLUS_COLUMNS`. Only where the classes are the seven.
+        classes: Their names, in the order of a network's outputs.
+        class_map: Class name to the names that the data have for it, as the setting `classes` of a run holds them;
+            empty for the seven as they are.
+        layout: In what form the data came, such as ``"a folder of pictures"``; empty if nobody says.
+        split_words: Where the splits come from, as a sentence without its full stop; empty if the data state them.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     splits: np.ndarray
     votes: torch.Tensor | None = None
+    classes: tuple[str, ...] = LABELS
+    class_map: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    layout: str = ""
+    split_words: str = ""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -128,7 +139,9 @@ class Faces:
         """The rows of a boolean mask or an index array."""
         index = torch.as_tensor(np.asarray(index))
         votes = None if self.votes is None else self.votes[index]
-        return Faces(self.images[index], self.labels[index], self.splits[index.numpy()], votes)
+        return replace(
+            self, images=self.images[index], labels=self.labels[index], splits=self.splits[index.numpy()], votes=votes
+        )
 
     def split(self, name: str) -> "Faces":
         """The rows of one split.
@@ -142,9 +155,10 @@ class Faces:
         return self.take(mask)
 
     def fingerprint(self) -> str:
-        """A hash of all pictures, labels, splits and votes: equal for equal data, in whatever files they lay."""
+        """A hash of all pictures, labels, splits, votes and class names: equal for equal data, in whatever files."""
         votes = [] if self.votes is None else [self.votes.contiguous().numpy().tobytes()]
         parts = [str(tuple(self.images.shape)).encode(), self.images.contiguous().numpy().tobytes()]
+        parts += [" ".join(self.classes).encode()] if self.classes != LABELS else []
         parts += [self.labels.numpy().tobytes(), " ".join(self.splits.tolist()).encode(), *votes]
         return hashlib.blake2b(b"".join(hashlib.blake2b(part).digest() for part in parts), digest_size=16).hexdigest()
 
@@ -159,26 +173,34 @@ class Faces:
             vote_share: Of the votes in a mixture, 0 to 1.
 
         Returns:
-            float32 (N, 7), rows add up to 1; (N, 15) for both.
+            float32 (N, classes), rows add up to 1; (N, 15) for both.
 
         Raises:
             DataError: If votes are asked for and there are none.
         """
-        hard = F.one_hot(self.labels, NUM_CLASSES).float()
+        hard = F.one_hot(self.labels, len(self.classes)).float()
         if kind == "labels":
             return hard
+        if self.classes != LABELS:
+            raise DataError(f"FER+'s votes are for {', '.join(LABELS)} alone: train with targets=labels.")
         if self.votes is None:
             raise DataError("The data hold no annotators' votes; put FER+'s fer2013new.csv beside fer2013.csv.")
         if kind == "both":
             return torch.cat([hard, distribution(self.votes)], 1)
         seven = self.votes[:, OUR_ORDER]
         total = seven.sum(1, keepdim=True)
-        soft = F.one_hot(seven.argmax(1), NUM_CLASSES).float() if kind == "majority" else seven / total.clamp(min=1)
+        soft = F.one_hot(seven.argmax(1), len(LABELS)).float() if kind == "majority" else seven / total.clamp(min=1)
         soft = torch.where(total > 0, soft, hard)
         return (1 - vote_share) * hard + vote_share * soft if kind == "mixture" else soft
 
 
-def stack(images: list[np.ndarray], labels: list[int], splits: list[str], source: object) -> Faces:
+def stack(
+    images: list[np.ndarray],
+    labels: list[int],
+    splits: list[str],
+    source: object,
+    **facts: Any,
+) -> Faces:
     """Puts single rows together.
 
     Args:
@@ -186,17 +208,20 @@ def stack(images: list[np.ndarray], labels: list[int], splits: list[str], source
         labels: Class ids.
         splits: Names from `SPLITS`.
         source: Named if there are none.
+        **facts: Further attributes of `Faces`, such as ``classes``.
 
     Raises:
         DataError: If there are no rows.
     """
     if not images:
         raise DataError(f"{source} holds no pictures that can be used.")
-    return Faces(torch.from_numpy(np.stack(images))[:, None], torch.tensor(labels), np.array(splits))
+    return Faces(torch.from_numpy(np.stack(images))[:, None], torch.tensor(labels), np.array(splits), **facts)
 
 
 HOLD_OUT = 10
 """Where a data set has no validation split, every tenth training picture of a class becomes PublicTest."""
+
+HELD_OUT_WORDS = "PublicTest is every tenth Training picture of each class, since the data name no validation split"
 
 
 def with_validation(labels: Sequence[int], splits: Sequence[str]) -> list[str]:
@@ -208,34 +233,11 @@ def with_validation(labels: Sequence[int], splits: Sequence[str]) -> list[str]:
     """
     if "PublicTest" in splits:
         return list(splits)
-    seen, result = dict.fromkeys(range(NUM_CLASSES), 0), []
+    seen: Counter[int] = Counter()
+    result = []
     for label, split in zip(labels, splits, strict=True):
         if split == "Training":
             seen[label] += 1
             split = "PublicTest" if seen[label] % HOLD_OUT == 0 else split
         result.append(split)
     return result
-
-
-ALIASES = {
-    "angry": ("angry", "anger"),
-    "disgust": ("disgust", "disgusted"),
-    "fear": ("fear", "fearful", "afraid", "scared"),
-    "happy": ("happy", "happiness", "joy"),
-    "sad": ("sad", "sadness"),
-    "surprise": ("surprise", "surprised"),
-    "neutral": ("neutral", "neutrality", "calm"),
-}
-_BY_NAME = {alias: LABELS.index(name) for name, aliases in ALIASES.items() for alias in aliases}
-
-
-def label_id(name: str, where: str) -> int:
-    """The class id of a name in any of its spellings, e.g. "Happiness".
-
-    Raises:
-        DataError: If it is none of the seven.
-    """
-    key = name.strip().lower()
-    if key not in _BY_NAME:
-        raise DataError(f"{where}: unknown class {one_line(name)!r}; expected one of {', '.join(LABELS)}.")
-    return _BY_NAME[key]

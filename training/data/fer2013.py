@@ -2,18 +2,20 @@
 
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from fer_demo.emotions import NUM_CLASSES
+from fer_demo.emotions import LABELS
 from fer_demo.vision.sources import one_line
-from training.data.faces import SPLITS, BadRows, DataError, Faces, stack, with_validation
+from training.data.classes import Choice, label_rows
+from training.data.faces import HELD_OUT_WORDS, SPLITS, BadRows, DataError, Faces, stack, with_validation
 from training.data.ferplus import FERPLUS_COLUMNS
 from training.data.pictures import open_grey
 from training.data.splitting import SEED, split_by_group
-from training.data.tables import class_of, csv_rows, split_of, whole_numbers
+from training.data.tables import NUMBERS, csv_rows, name_of, split_of, whole_numbers
 
 SIDE = 48
 MOST_VOTES = 1000
@@ -30,22 +32,24 @@ _COLUMNS = {
 }
 
 
-def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
+def read_csv(path: str | Path, bad: BadRows | None = None, choice: Choice | None = None) -> Faces:
     """Reads ``fer2013.csv``, ``icml_face_data.csv`` and tables like them: columns emotion, pixels and Usage.
 
     An emotion is a number from 0 to 6, in FER2013's order, or a class name; the pixels are 2,304 numbers. Without
     Usage, a seeded split keeps together what has the same person, or else the same file, or else the same pixels, and
-    is stated in `BadRows.notes`. FER+'s ``fer2013new.csv`` in the same folder, row for row, adds `Faces.votes`.
+    is stated in `BadRows.notes`. FER+'s ``fer2013new.csv`` in the same folder adds `Faces.votes`: by the names of the
+    files where the table has them, or else row for row, which column Usage must then confirm.
 
     Args:
         path: The table; headings may be padded with spaces.
         bad: What to do with rows that cannot be used; by default the first one stops.
+        choice: Which classes the labels mean; by default the seven.
 
     Raises:
         DataError: Naming file and line.
     """
     path, bad = Path(path), bad or BadRows()
-    images, labels, splits, groups, rows, number = [], [], [], [], [], -1
+    read, number = [], -1
     with csv_rows(path) as reader:
         columns = _named_columns(path, reader.fieldnames or ())
         grouped = next((c for c in ("person", "file") if c in columns), None)
@@ -55,23 +59,43 @@ def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
                 where = f"{path}, line {reader.line_num}"
                 image = _picture(cells["pixels"], where)
                 split = split_of(cells["usage"], where) if "usage" in cells else ""
-                label = class_of(cells["emotion"], where)
-                images.append(image)
-                labels.append(label)
-                splits.append(split)
-                groups.append(cells[grouped].strip() if grouped else image.tobytes())
-                rows.append(number)
-    stated = "usage" in columns
+                group = cells[grouped].strip() if grouped else image.tobytes()
+                row_name = cells["file"].strip() if "file" in cells else ""
+                read.append((image, name_of(cells["emotion"]), where, split, group, number, row_name))
+    if not read:
+        raise DataError(f"{path} holds no pictures that can be used.")
+    names, wheres = [row[1] for row in read], [row[2] for row in read]
+    labelling = (choice or Choice()).settle(names, path, NUMBERS, "label")
+    ids = label_rows(names, wheres, labelling, bad)
+    kept = [(i, *row) for i, row in zip(ids, read, strict=True) if i is not None]
+    if not kept:
+        raise DataError(f"{path} holds no pictures that can be used.")
+    labels, images, _, _, splits, groups, rows, files = map(list, zip(*kept, strict=True))
+    stated, words = "usage" in columns, ""
     if not stated:
         splits = split_by_group(labels, groups)
         by = f"by {grouped} (column {columns[grouped].strip()!r})" if grouped else "with equal pictures in one split"
         counts = ", ".join(f"{splits.count(s):,} {s}" for s in SPLITS)
         chosen = f"split at random (seed {SEED}), stratified by class, {by}: {counts}"
         bad.notes.append(f"{path} has no column Usage: {chosen}")
-    faces = stack(images, labels, with_validation(labels, splits), path)
+        words = f"the data state no splits, so they were {chosen.partition(': ')[0]}"
+    usages = with_validation(labels, splits)
+    facts = {"classes": labelling.names, "class_map": labelling.classes, "layout": "a table of pixels"}
+    words = words or (HELD_OUT_WORDS if usages != splits else "")
+    faces = stack(images, labels, usages, path, **facts, split_words=words)
     file = path.parent / FERPLUS_FILE
     if not file.is_file():
         return faces
+    if labelling.names != LABELS:
+        bad.notes.append(f"{file} is left out: FER+'s votes are for the seven classes alone")
+        return faces
+    if not stated:
+        if "file" not in columns:
+            raise DataError(
+                f"{path} has neither a column Usage nor one of file names by which its rows could be told to be "
+                f"those of {file}; take the CSV as it was published, or move the votes away."
+            )
+        return replace(faces, votes=_votes_by_name(path, file, files))
     votes, usage = read_ferplus(file)
     if number + 1 != len(votes):
         raise DataError(
@@ -80,7 +104,21 @@ def read_csv(path: str | Path, bad: BadRows | None = None) -> Faces:
         )
     if stated and usage is not None and [usage[row] for row in rows] != splits:
         raise DataError(f"{file} and {path.name} have their splits in other orders; take both as they were published.")
-    return Faces(faces.images, faces.labels, faces.splits, votes[rows])
+    return replace(faces, votes=votes[rows])
+
+
+def _votes_by_name(path: Path, file: Path, names: Sequence[str]) -> torch.Tensor:
+    """The votes on pictures that both tables name alike."""
+    with csv_rows(file) as reader:
+        column = next((c for c in reader.fieldnames or () if c.strip().lower() in _COLUMNS["file"]), None)
+        stated = [(row[column] or "").strip() for row in reader] if column else []
+    index = {name: i for i, name in enumerate(stated) if name}
+    if missing := [name for name in names if name not in index]:
+        raise DataError(
+            f"{file} has no votes on {one_line(missing[0])!r} of {path.name} ({len(missing):,} such pictures): both "
+            "must name their pictures alike; move the votes away to read the table without them."
+        )
+    return read_ferplus(file)[0][[index[name] for name in names]]
 
 
 def _named_columns(path: Path, headings: Sequence[str]) -> dict[str, str]:
@@ -132,12 +170,17 @@ def read_ferplus(path: str | Path) -> tuple[torch.Tensor, list[str] | None]:
     return torch.tensor(counts).reshape(-1, len(FERPLUS_COLUMNS)), usage if all(usage) else None
 
 
-def read_npz(path: str | Path) -> Faces:
+def read_npz(path: str | Path, bad: BadRows | None = None, choice: Choice | None = None) -> Faces:
     """Reads an ``.npz`` with label and usage, optionally FER+ votes (N, 10), and the pictures in one of two forms.
 
     Plain: ``images``, uint8 (N, 48, 48). Packed: the distinct pictures side by side on encoded sheets (``strip_*``,
     ``mosaic_*``: the bytes of an image file each, cells of 48x48 in reading order, sheets in the order of their names)
-    and ``tile``, each row's cell.
+    and ``tile``, each row's cell. Labels are FER2013's numbers, or those of the array ``label_names``.
+
+    Args:
+        path: The file.
+        bad: Counts pictures of classes that `choice` leaves out.
+        choice: Which classes the labels mean; by default the seven.
 
     Raises:
         DataError: If the file is no such archive.
@@ -157,13 +200,34 @@ def read_npz(path: str | Path) -> Faces:
     labels, usage, count = arrays["label"], arrays["usage"].astype(str), len(images) if images.ndim else 0
     if images.ndim != 3 or images.dtype != np.uint8 or not labels.shape == usage.shape == (count,) or not images.size:
         raise DataError(f"{path}: images must be uint8 (N, 48, 48) with a label each, but are {images.shape}.")
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= NUM_CLASSES:
-        raise DataError(f"{path}: labels must be whole numbers from 0 to {NUM_CLASSES - 1}.")
+    names = arrays["label_names"].astype(str).ravel().tolist() if "label_names" in arrays else list(LABELS)
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(names):
+        raise DataError(
+            f"{path}: labels must be whole numbers from 0 to {len(names) - 1}; an array label_names names others."
+        )
     if unknown := set(usage.tolist()) - set(SPLITS):
         raise DataError(f"{path}: unknown usage {one_line(min(unknown))!r}; expected one of {', '.join(SPLITS)}.")
     votes = _votes(path, arrays["votes"], count) if "votes" in arrays else None
-    pixels, ids = torch.from_numpy(np.ascontiguousarray(images))[:, None], torch.from_numpy(labels.astype(np.int64))
-    return Faces(pixels, ids, usage, votes)
+    labelling, bad = (choice or Choice()).settle(names, path), bad or BadRows()
+    ids = np.array(
+        [-1 if i is None else i for i in label_rows([names[i] for i in labels], [str(path)] * count, labelling, bad)]
+    )
+    keep = ids >= 0
+    if not keep.any():
+        raise DataError(f"{path} holds no pictures that can be used.")
+    if votes is not None and labelling.names != LABELS:
+        bad.notes.append(f"the votes in {path} are left out: FER+'s are for the seven classes alone")
+        votes = None
+    pixels = torch.from_numpy(np.ascontiguousarray(images[keep]))[:, None]
+    return Faces(
+        pixels,
+        torch.from_numpy(ids[keep].astype(np.int64)),
+        usage[keep],
+        votes if votes is None else votes[torch.from_numpy(keep)],
+        classes=labelling.names,
+        class_map=labelling.classes,
+        layout="an .npz file",
+    )
 
 
 def _votes(path: Path, votes: np.ndarray, count: int) -> torch.Tensor:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fer_demo.emotions import NUM_CLASSES
 from training.data.faces import SPLITS
 
 SHARES = (0.8, 0.1, 0.1)
@@ -25,7 +24,7 @@ def split_by_group(labels: Sequence[int], groups: Sequence[object]) -> list[str]
     """
     names = list(dict.fromkeys(groups))
     index = {name: i for i, name in enumerate(names)}
-    counts = np.zeros((len(names), NUM_CLASSES))
+    counts = np.zeros((len(names), max(labels) + 1))
     np.add.at(counts, ([index[g] for g in groups], labels), 1)
     goal = np.outer(SHARES, counts.sum(0).clip(min=1))
     have, chosen = np.zeros_like(goal), np.zeros(len(names), int)

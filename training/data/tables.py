@@ -11,10 +11,14 @@ import numpy as np
 
 from fer_demo.emotions import LABELS
 from fer_demo.vision.sources import one_line
-from training.data.faces import SPLIT_NAMES, SPLITS, DataError, label_id
+from training.data.faces import SPLIT_NAMES, SPLITS, DataError
 
 _SEPARATORS = ",;\t"
-_NUMBER = re.compile(r"([0-6])(\.0*)?")
+_NUMBER = re.compile(r"([0-9]+)(\.0*)?")
+
+NUMBERS = {str(number): name for number, name in enumerate(LABELS)}
+"""What FER2013's numbers mean."""
+
 _NOT_WHOLE = "the pixels are not all whole numbers"
 
 
@@ -70,19 +74,10 @@ def whole_numbers(pixels: str, where: str) -> np.ndarray:
 _LOOSE = str.maketrans(dict.fromkeys("[](),;", " "))
 
 
-def class_of(cell: str, where: str) -> int:
-    """The class id of a label: ``3``, ``3.0``, or a name in any of its spellings.
-
-    Raises:
-        DataError: If it is none of the seven.
-    """
-    if number := _NUMBER.fullmatch(cell.strip()):
-        return int(number[1])
-    try:
-        return label_id(cell, where)
-    except DataError:
-        names = ", ".join(f"{i} {name}" for i, name in enumerate(LABELS))
-        raise DataError(f"{where}: unknown label {one_line(cell.strip())!r}; expected one of {names}.") from None
+def name_of(cell: str) -> str:
+    """The label in a cell: a name, or a number without what spreadsheets add to it, as in ``3.0``."""
+    number = _NUMBER.fullmatch(cell.strip())
+    return (number[1].lstrip("0") or "0") if number else cell.strip()
 
 
 def split_of(cell: str, where: str) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from fer_demo.emotions import NUM_CLASSES
 from fer_demo.runtime.engines import OnnxEngine
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
@@ -30,14 +29,14 @@ def evaluate(
     votes_share: float = 0.0,
     mirror: bool = False,
 ) -> dict[str, Any]:
-    """Evaluates on PublicTest and PrivateTest, against the labels and, where the data have them, FER+'s votes.
+    """Evaluates on PublicTest and, where there is one, PrivateTest, against the labels and any votes of FER+.
 
     Temperature and threshold of the conformal sets are fitted on PublicTest, for the view with which the network
     answers, and applied to PrivateTest as they are.
 
     Args:
         model: A timm model, which is put into evaluation mode, or an exported file.
-        faces: Data holding all three splits.
+        faces: Data with Training and PublicTest, of the classes that the network answers for.
         tta: Some of `training.eval.tta.TTA`, to be evaluated besides.
         progress: Show progress bars.
         looked: Told how many pictures the network has looked at since it was told last, for a bar of the caller's own.
@@ -55,17 +54,24 @@ def evaluate(
         asked for.
 
     Raises:
-        ValueError: If the network answers for other than seven classes.
+        ValueError: If the network answers for other classes than those of the data.
     """
     result: dict[str, Any] = {}
+    test_splits = [s for s in TEST_SPLITS if s == "PublicTest" or (faces.splits == s).any()]
+    labels = model_labels(model)
+    if labels and labels != faces.classes:
+        raise ValueError(
+            f"The network answers for {', '.join(labels)}, but the data have {', '.join(faces.classes)}: read the data "
+            "with --classes of the network's own, or name another network."
+        )
     if isinstance(model, OnnxEngine):
         result["size"] = list(model.info.size)
     else:
         model = model.eval().to(memory_format=torch.channels_last)  # faster for depthwise convolutions
         result["parameters"] = sum(p.numel() for p in model.parameters())
         result["size"] = list(data_config(model)["size"])
-    copies = duplicates_of_training(faces, TEST_SPLITS)
-    parts = {split: (faces.split(split), ~copies[split]) for split in TEST_SPLITS}
+    copies = duplicates_of_training(faces, test_splits)
+    parts = {split: (faces.split(split), ~copies[split]) for split in test_splits}
     used = "flip" if mirror else NO_TTA
     answers = {}
     for kind in dict.fromkeys((NO_TTA, used, *tta)):
@@ -73,15 +79,15 @@ def evaluate(
             title = split if kind == NO_TTA else f"{split}, {kind}"
             bar = title if progress else ""
             answers[kind, split] = predict_logits(model, part.images, tta=kind, progress=bar, looked=looked)
-            if answers[kind, split].shape[1] != NUM_CLASSES:
+            if answers[kind, split].shape[1] != len(faces.classes):
                 raise ValueError(
-                    f"The network has {answers[kind, split].shape[1]} outputs instead of {NUM_CLASSES}; a run with two "
-                    "heads becomes a network with one by `python -m training export RUN --votes-share S`."
+                    f"The network has {answers[kind, split].shape[1]} outputs instead of {len(faces.classes)}; a run "
+                    "with two heads becomes a network with one by `python -m training export RUN --votes-share S`."
                 )
     kind_of_truth = "mixture" if votes_share else "labels"
     truths = {split: part.targets(kind_of_truth, votes_share) for split, (part, _) in parts.items()}
     result["temperature"] = fit_temperature(answers[used, "PublicTest"], truths["PublicTest"])
-    calibrated = {s: (answers[used, s].double() / result["temperature"]).softmax(1).numpy() for s in TEST_SPLITS}
+    calibrated = {s: (answers[used, s].double() / result["temperature"]).softmax(1).numpy() for s in test_splits}
     result["set_threshold"] = fit_set_threshold(calibrated["PublicTest"], truths["PublicTest"])
     result["sets"] = {
         split: {
@@ -92,9 +98,9 @@ def evaluate(
     }
     for (kind, split), logits in answers.items():
         part, unique = parts[split]
-        figures = classification_metrics(logits, part.labels, result["temperature"])
+        figures = classification_metrics(logits, part.labels, result["temperature"], part.classes)
         figures["without_duplicates"] = classification_metrics(
-            logits[unique], part.labels[unique], result["temperature"]
+            logits[unique], part.labels[unique], result["temperature"], part.classes
         )
         if part.votes is not None:
             figures["votes"] = agreement(logits, part.votes)
@@ -104,6 +110,13 @@ def evaluate(
         place = result if kind == NO_TTA else result.setdefault("tta", {}).setdefault(kind, {})
         place[split] = figures
     return result
+
+
+def model_labels(model: torch.nn.Module | OnnxEngine) -> tuple[str, ...]:
+    """The classes that a network says it answers for; empty if it does not say."""
+    if isinstance(model, OnnxEngine):
+        return model.info.labels
+    return tuple(map(str, (getattr(model, "pretrained_cfg", None) or {}).get("label_names") or ()))
 
 
 def view_and_truth(training: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The figures that follow from logits and labels: accuracy with its interval, F1, recall, confusion, calibration."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,19 +13,25 @@ from torchmetrics.functional.classification import (
 )
 
 from fer_demo import calibration
-from fer_demo.emotions import LABELS, NUM_CLASSES
+from fer_demo.emotions import LABELS
 from fer_demo.stats import wilson
 
 ECE_BINS = 15
 
 
-def classification_metrics(logits: torch.Tensor, labels: torch.Tensor, temperature: float = 1.0) -> dict[str, Any]:
+def classification_metrics(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    temperature: float = 1.0,
+    classes: Sequence[str] = LABELS,
+) -> dict[str, Any]:
     """Everything reported about one set of pictures.
 
     Args:
-        logits: float (N, 7).
+        logits: float (N, C).
         labels: int64 (N,).
         temperature: Divides the logits for ``ece_calibrated`` (Guo et al. 2017, arXiv:1706.04599).
+        classes: The names of the C classes.
 
     Returns:
         ``n``, ``correct``, ``accuracy``, ``interval`` (95 %, Wilson), ``macro_f1``, ``loss`` (mean cross-entropy),
@@ -32,28 +39,28 @@ def classification_metrics(logits: torch.Tensor, labels: torch.Tensor, temperatu
         ``reliability`` and ``reliability_calibrated`` (see `reliability`), ``recall`` (class name to value),
         ``confusion`` (rows: true class, columns: predicted). Fractions in [0, 1].
     """
-    predicted = logits.argmax(dim=1)
+    predicted, count = logits.argmax(dim=1), len(classes)
     correct = int((predicted == labels).sum())
-    recall = multiclass_accuracy(predicted, labels, NUM_CLASSES, average="none")
+    recall = multiclass_accuracy(predicted, labels, count, average="none")
     return {
         "n": len(labels),
         "correct": correct,
         "accuracy": correct / len(labels),
         "interval": [round(end, 6) for end in wilson(correct / len(labels), len(labels))],
-        "macro_f1": round(float(multiclass_f1_score(predicted, labels, NUM_CLASSES, average="macro")), 5),
+        "macro_f1": round(float(multiclass_f1_score(predicted, labels, count, average="macro")), 5),
         "loss": round(float(F.cross_entropy(logits, labels)), 4),
         "ece": expected_calibration_error(logits, labels),
         "ece_calibrated": expected_calibration_error(logits / temperature, labels),
         "reliability": reliability(logits, labels),
         "reliability_calibrated": reliability(logits / temperature, labels),
-        "recall": {name: round(float(value), 5) for name, value in zip(LABELS, recall, strict=True)},
-        "confusion": multiclass_confusion_matrix(predicted, labels, NUM_CLASSES).tolist(),
+        "recall": {name: round(float(value), 5) for name, value in zip(classes, recall, strict=True)},
+        "confusion": multiclass_confusion_matrix(predicted, labels, count).tolist(),
     }
 
 
 def expected_calibration_error(logits: torch.Tensor, labels: torch.Tensor) -> float:
     """ECE of the top answer over 15 equal bins, in [0, 1]."""
-    error = multiclass_calibration_error(logits.softmax(1), labels, NUM_CLASSES, n_bins=ECE_BINS, norm="l1")
+    error = multiclass_calibration_error(logits.softmax(1), labels, logits.shape[1], n_bins=ECE_BINS, norm="l1")
     return round(float(error), 4)
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from fer_demo.emotions import LABELS
 from fer_demo.predictor import Predictor
 from fer_demo.stats import wilson
 from fer_demo.vision.sources import one_line
 from training.data import DataError
-from training.data.faces import label_id
+from training.data.classes import Choice
 from training.data.tables import csv_rows
 from training.eval.metrics import expected_calibration_error
 
@@ -24,11 +23,12 @@ NATURAL_SHARES = {"neutral": 6864, "happy": 5693, "surprise": 367, "sad": 267, "
 """How often photographs of people show each class: counts in the collection github.com/muxspace/facial_expressions."""
 
 
-def read_photos(folder: str | Path) -> list[tuple[Path, str]]:
+def read_photos(folder: str | Path, choice: Choice | None = None) -> list[tuple[Path, str]]:
     """The photographs of a folder and their classes.
 
     Args:
         folder: It holds `LABELS_FILE` and ``images/``.
+        choice: Which classes the labels mean; by default the seven. Photographs of others are left out.
 
     Raises:
         DataError: If there is no such file, or it names an unknown class or a picture that is not there.
@@ -36,7 +36,7 @@ def read_photos(folder: str | Path) -> list[tuple[Path, str]]:
     file = Path(folder) / LABELS_FILE
     if not file.is_file():
         raise DataError(f"{folder} has no {LABELS_FILE} with the columns image and label.")
-    photos = []
+    rows = []
     with csv_rows(file) as reader:
         if not {"image", "label"} <= set(reader.fieldnames or ()):
             found = one_line(", ".join(reader.fieldnames or ())) or "none"
@@ -45,7 +45,10 @@ def read_photos(folder: str | Path) -> list[tuple[Path, str]]:
             path = file.parent / "images" / (row["image"] or "")
             if not os.path.isfile(path):  # unlike Path.is_file, it takes whatever stands in a damaged list
                 raise DataError(f"{file}, line {reader.line_num}: there is no {one_line(str(path), 300)}.")
-            photos.append((path, LABELS[label_id(row["label"] or "", f"{file}, line {reader.line_num}")]))
+            rows.append((path, row["label"] or "", f"{file}, line {reader.line_num}"))
+    labelling = (choice or Choice()).settle((name for _, name, _ in rows), file)
+    found = [(path, labelling.id(name, where)) for path, name, where in rows]
+    photos = [(path, labelling.names[i]) for path, i in found if i is not None]
     if not photos:
         raise DataError(f"{file} lists no photographs.")
     return photos
@@ -65,17 +68,19 @@ def photo_metrics(predictor: Predictor, photos: list[tuple[Path, str]], progress
         ``ece`` (of the faces found, 15 bins). Fractions in [0, 1].
     """
     seen, right, rows, missed = Counter(), Counter(), [], 0
+    classes: list[str] = []
     for path, label in tqdm(photos, desc=progress, disable=not progress, leave=False):
         faces = predictor.predict(path)
         seen[label] += 1
         missed += not faces
         if faces:
             right[label] += faces[0].label == label
-            rows.append(([faces[0].probabilities[name] for name in LABELS], LABELS.index(label)))
-    recall = {name: right[name] / seen[name] for name in LABELS if seen[name]}
+            classes = list(faces[0].probabilities)
+            rows.append((list(faces[0].probabilities.values()), classes.index(label)))
+    recall = {name: right[name] / seen[name] for name in classes or seen if seen[name]}
     shares = {name: NATURAL_SHARES.get(name, 0) for name in recall}
     correct = sum(right.values())
-    probabilities = torch.tensor([row[0] for row in rows]).reshape(-1, len(LABELS))
+    probabilities = torch.tensor([row[0] for row in rows]).reshape(len(rows), -1)
     return {
         "n": len(photos),
         "correct": correct,

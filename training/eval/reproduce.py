@@ -26,7 +26,7 @@ def percent(part: dict[str, Any]) -> str:
 
 def by_tta(metrics: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Kind of test-time augmentation to split to figures, those without it first."""
-    return {NO_TTA: {split: metrics[split] for split in TEST_SPLITS}} | metrics.get("tta", {})
+    return {NO_TTA: {split: metrics[split] for split in TEST_SPLITS if split in metrics}} | metrics.get("tta", {})
 
 
 def results_table(figures: dict[str, dict[str, Any]]) -> str:

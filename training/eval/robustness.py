@@ -10,7 +10,6 @@ import torch
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from fer_demo.classifier import FaceClassifier
-from fer_demo.emotions import LABELS, NUM_CLASSES
 from fer_demo.stats import wilson
 from fer_demo.vision.damages import KINDS, TWELVE, Damage, damage_each
 from training.bench.peers.measure import SIDE, run_peer
@@ -73,11 +72,11 @@ def robustness(
         DataError: If the pictures are not single grey ones.
     """
     crops, truth = _crops(faces), faces.targets("mixture" if votes_share else "labels", votes_share)
-    clean = _measure(classifier, crops, faces.labels, truth)
+    clean = _measure(classifier, crops, faces.labels, truth, faces.classes)
     found: dict[Damage, dict[str, Any]] = {}
     for what in LADDERS if ladders else TWELVE:
         progress(what.words)
-        measured = _measure(classifier, damage_each(crops, what, seed=seed), faces.labels, truth)
+        measured = _measure(classifier, damage_each(crops, what, seed=seed), faces.labels, truth, faces.classes)
         found[what] = {**what._asdict(), **measured}
     result = {"n": len(faces), "seed": seed, "temperature": classifier.temperature, "clean": clean}
     result |= {"twelve": [found[what] for what in TWELVE]}
@@ -97,23 +96,27 @@ def _crops(faces: Faces) -> list[np.ndarray]:
 
 
 def _measure(
-    classifier: FaceClassifier, crops: list[np.ndarray], labels: torch.Tensor, truth: torch.Tensor
+    classifier: FaceClassifier,
+    crops: list[np.ndarray],
+    labels: torch.Tensor,
+    truth: torch.Tensor,
+    classes: Sequence[str],
 ) -> dict[str, float]:
     answers = classifier.read(crops)  # a face's own word on whether it can be read, and is sure
-    known = torch.tensor([[face.probabilities[name] for name in LABELS] for face in answers])
+    known = torch.tensor([[face.probabilities[name] for name in classes] for face in answers])
     read = torch.tensor([face.readable for face in answers])
     logits = known[read].clamp(min=1e-12).log()
-    return _right(known.argmax(1), labels) | {
+    return _right(known.argmax(1), labels, len(classes)) | {
         "ece": expected_calibration_error_of_draws(logits, truth[read]) if read.any() else 0.0,
         "unsure": round(sum(face.unsure for face in answers) / len(answers), 4),
         "unreadable": round(float((~read).double().mean()), 4),
     }
 
 
-def _right(predicted: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+def _right(predicted: torch.Tensor, labels: torch.Tensor, classes: int) -> dict[str, float]:
     return {
         "accuracy": round(float((predicted == labels).double().mean()), 6),
-        "macro_f1": round(float(multiclass_f1_score(predicted, labels, NUM_CLASSES, average="macro")), 4),
+        "macro_f1": round(float(multiclass_f1_score(predicted, labels, classes, average="macro")), 4),
     }
 
 

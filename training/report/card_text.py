@@ -1,47 +1,22 @@
-"""The sentences of a model card that depend on how a checkpoint was trained and looked at."""
+"""The sentences of a model card that depend on how a checkpoint was trained."""
 
 from typing import Any
 
-from fer_demo.provenance import recipe_chain
 from training.run.config import TrainConfig
 from training.run.corruptions import KINDS
-from training.run.provenance import releases
 
 
-def photographs(metrics: dict[str, Any]) -> str:
-    """What two kinds of labels make of a checkpoint, and its figures on photographs; empty where neither is known."""
-    point, photos = metrics.get("training", {}).get("operating_point"), metrics.get("photos")
-    words = ""
-    if point:
-        share, votes = point["votes_share"], metrics["PrivateTest"]["votes"]
-        low, high = votes["interval"]
-        words += (
-            "**Two kinds of labels.** FER2013's labels and the votes of FER+'s ten annotators taught this network,\n"
-            f"and its answer weighs the votes with {share:.0%}. So it agrees less with FER2013's labels, which call\n"
-            "many neutral faces angry or sad, and more with the annotators: "
-            f"{votes['accuracy']:.2%} ({low:.1%}–{high:.1%})\n"
-            f"of the {votes['n']:,} PrivateTest pictures of which more than half of them say one of the seven. The\n"
-            f"share{_corrected(point)} was chosen on PublicTest and on photographs.\n\n"
-        )
-    if photos:
-        low, high = photos["interval"]
-        words += (
-            f"**On photographs** (`python -m training photos`), from photo to answer: {photos['accuracy']:.1%} "
-            f"({low:.1%}–{high:.1%}) of {photos['n']}\nthat were not trained on but chose the operating point; mean "
-            f"recall of the classes {photos['macro_recall']:.1%},\n{photos['natural_mix']:.1%} with classes weighted "
-            f"as people's photographs show them; calibration error {photos['ece']:.3f}.\n\n"
-        )
-    return words
+def levers(recipe: dict[str, Any], released: bool, training: dict[str, Any]) -> str:
+    """The further switches that were on, as a sentence; empty if none was.
 
-
-def _corrected(point: dict[str, Any]) -> str:
-    """The prior correction among the words of an operating point."""
-    nats = point.get("prior_correction") or {}
-    return f", with {' and '.join(f'{v:g} nats more for {k}' for k, v in nats.items())}," if nats else ""
-
-
-def levers(recipe: dict[str, Any]) -> str:
-    """The further switches that were on, as a sentence; empty if none was."""
+    Args:
+        recipe: With every switch.
+        training: As ``metrics.json`` has it.
+        released: The teachers are known to have been trained on the same split.
+    """
+    facts = training.get("facts", {}).get("data", {})
+    most = sum(facts.get("splits", {}).get("Training", {}).values()) or recipe["bn_pictures"]
+    used = min(recipe["bn_pictures"], most)
     words = {
         "loss": "the squared hinge loss of an L2-SVM" if recipe["loss"] == "l2_svm" else None,
         "triplet": f"triplet loss of weight {recipe['triplet_weight']:g}" if recipe["triplet_weight"] else None,
@@ -65,11 +40,11 @@ def levers(recipe: dict[str, Any]) -> str:
         "mixup": f"mixup {recipe['mixup']:g}" if recipe["mixup"] else None,
         "cutmix": f"CutMix {recipe['cutmix']:g}" if recipe["cutmix"] else None,
         "teachers": f"distilled with weight {recipe['distill_weight']:g} and temperature "
-        f"{recipe['distill_temperature']:g} from {', '.join(t.partition('@')[0] for t in recipe['teachers'])}, trained "
-        "on the same split"
+        f"{recipe['distill_temperature']:g} from {', '.join(t.partition('@')[0] for t in recipe['teachers'])}"
+        + (", trained on the same split" if released else "")
         if recipe["teachers"]
         else None,
-        "statistics": f"statistics of batch normalisation from {recipe['bn_pictures']:,} Training pictures as they are"
+        "statistics": f"statistics of batch normalisation from {used:,} Training pictures as they are"
         if recipe["bn_pictures"]
         else None,
         "ema": f"averaged weights with decay {recipe['ema_decay']:g}" if recipe["ema_decay"] else None,
@@ -93,15 +68,6 @@ def augmentation(recipe: dict[str, Any]) -> str:
     return ", ".join(word for word, strength in words.items() if strength) or "none"
 
 
-def start(training: dict[str, Any]) -> str:
-    """What the weights started from, as the middle of a sentence."""
-    name, before = training["recipe"]["init_from"], recipe_chain(training)[:-1]
-    if not name:
-        return "from scratch"
-    epochs = f", trained for {' + '.join(str(r['epochs']) for r in before)} epochs" if before else ""
-    return f"starting from the weights {name.partition('@')[0]}{epochs}"
-
-
 def sources(training: dict[str, Any]) -> str:
     """Which weights the names in the recipe meant, as a paragraph; empty if it names none."""
     digests = {step["name"]: step["sha256"] for step in training.get("lineage", [])[-1:]} | training.get("teachers", {})
@@ -109,20 +75,6 @@ def sources(training: dict[str, Any]) -> str:
         return ""
     lines = [f"- `{name.partition('@')[0]}`: SHA-256 `{digest}`" for name, digest in digests.items()]
     return "\nThe weights that it started from or learned from:\n\n" + "\n".join(lines) + "\n"
-
-
-def evaluated(name: str, training: dict[str, Any]) -> str:
-    """How often PrivateTest was looked at."""
-    once = "PrivateTest was evaluated once, for the chosen weights."
-    if "seeds" in training:
-        once = "PrivateTest was evaluated once for each run, and decided nothing."
-    architecture = name.partition(".")[0]
-    looked = [r.name for r in releases() if r.private is not None and r.name.partition(".")[0] == architecture]
-    if name not in looked:
-        return once
-    place = looked.index(name)
-    before = f"after {', '.join(f'`{earlier}`' for earlier in looked[:place])}" if place else "the first one"
-    return f"{once} Of {architecture} this is set of weights number {place + 1} for which it was seen, {before}."
 
 
 def seeds(training: dict[str, Any]) -> str:

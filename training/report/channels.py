@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 
-from fer_demo.emotions import LABELS
 from fer_demo.explain import channel_weights
 from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.vision.preprocess import data_config
@@ -25,15 +24,17 @@ def channel_means(model: torch.nn.Module, faces: Faces, batch_size: int = CPU_BA
         Empty ``means`` for a network without gates.
     """
     sums: dict[str, torch.Tensor] = {}
-    counts = torch.bincount(faces.labels, minlength=len(LABELS))
+    classes = faces.classes
+    counts = torch.bincount(faces.labels, minlength=len(classes))
     for images, labels in zip(faces.images.split(batch_size), faces.labels.split(batch_size), strict=True):
         for name, weights in channel_weights(model, prepare_twins(images, **data_config(model))).items():
-            total = sums.setdefault(name, torch.zeros(len(LABELS), weights.shape[1]))
+            total = sums.setdefault(name, torch.zeros(len(classes), weights.shape[1]))
             total.index_add_(0, labels, weights)
     means = {
         name: {
-            label: [round(v, 3) for v in (total[i] / counts[i].clamp(min=1)).tolist()] for i, label in enumerate(LABELS)
+            label: [round(v, 3) for v in (total[i] / counts[i].clamp(min=1)).tolist()]
+            for i, label in enumerate(faces.classes)
         }
         for name, total in sums.items()
     }
-    return {"n": dict(zip(LABELS, counts.tolist(), strict=True)), "means": means}
+    return {"n": dict(zip(classes, counts.tolist(), strict=True)), "means": means}

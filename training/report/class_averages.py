@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from fer_demo.emotions import LABELS
 from fer_demo.explain import attribute
 from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.runtime.torch_lock import lock
@@ -73,7 +72,7 @@ def class_averages(
     generator = torch.Generator().manual_seed(seed)
     config = data_config(model)
     picks = {}
-    for i, label in enumerate(LABELS):
+    for i, label in enumerate(faces.classes):
         index = (faces.labels == i).nonzero()[:, 0]
         picks[label] = index[torch.randperm(len(index), generator=generator)[:per_class]]
     total, done = sum(map(len, picks.values())), 0
@@ -91,7 +90,7 @@ def class_averages(
             for row, where in zip(probabilities, chunk.tolist(), strict=True):
                 if (answer := int(row.argmax())) != i:
                     crop = faces.images[where, 0].numpy()
-                    wrong.append(Mistake(crop, label, LABELS[answer], float(row[answer])))
+                    wrong.append(Mistake(crop, label, faces.classes[answer], float(row[answer])))
             done += len(chunk)
             if progress:
                 progress(done / total)

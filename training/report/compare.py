@@ -21,7 +21,7 @@ def flat(config: dict[str, Any]) -> dict[str, Any]:
     result = {}
     for name, value in {**defaults, **config}.items():
         if isinstance(value, dict):
-            result |= {f"{name}.{inner}": v for inner, v in {**defaults[name], **value}.items()}
+            result |= {f"{name}.{inner}": v for inner, v in {**defaults.get(name, {}), **value}.items()}
         else:
             result[name] = value
     return result

@@ -66,12 +66,13 @@ def curves(runs: Sequence[Run], measure: str = "PublicTest accuracy", height: in
     return fig
 
 
-def confusion(matrix: Sequence[Sequence[int]], height: int = 420) -> go.Figure:
+def confusion(matrix: Sequence[Sequence[int]], height: int = 420, classes: Sequence[str] = LABELS) -> go.Figure:
     """Rows are true classes, columns the answers; colours are shares of a row, numbers on hover are pictures.
 
     Args:
-        matrix: Counts, (7, 7), in the order of `LABELS`.
+        matrix: Counts, (C, C), in the order of `classes`.
         height: Pixels.
+        classes: The names of the classes.
     """
     counts = np.asarray(matrix)
     totals = np.maximum(counts.sum(1, keepdims=True), 1)
@@ -79,8 +80,8 @@ def confusion(matrix: Sequence[Sequence[int]], height: int = 420) -> go.Figure:
     fig = blank_figure(height)
     fig.add_heatmap(
         z=shares,
-        x=LABELS,
-        y=LABELS,
+        x=list(classes),
+        y=list(classes),
         customdata=counts,
         zmin=0,
         zmax=1,
@@ -142,8 +143,8 @@ def recall_bars(parts: Mapping[str, Mapping[str, float]], height: int = 300) -> 
     fig = blank_figure(height, barmode="group", bargap=0.25, legend=legend, showlegend=len(parts) > 1)
     for i, (title, recall) in enumerate(parts.items()):
         fig.add_bar(
-            x=list(LABELS),
-            y=[recall[name] for name in LABELS],
+            x=list(recall),
+            y=list(recall.values()),
             name=title,
             marker={"color": PALETTE[i % len(PALETTE)], "cornerradius": 3},
             hovertemplate=f"{title}, %{{x}}: %{{y:.1%}} recognised<extra></extra>",

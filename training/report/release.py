@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -16,7 +17,15 @@ import torch
 from safetensors.torch import save_file
 
 import fer_demo  # noqa: F401  (registers the models)
-from fer_demo.checkpoints import CARD_FILE, METRICS_FILE, ONNX_FILE, WEIGHTS_FILE, is_bundled, write_manifest
+from fer_demo.checkpoints import (
+    CARD_FILE,
+    METRICS_FILE,
+    ONNX_FILE,
+    WEIGHTS_FILE,
+    bundled_checkpoints,
+    is_bundled,
+    write_manifest,
+)
 from fer_demo.files import read_json
 from fer_demo.runtime.model_info import (
     ModelError,
@@ -27,20 +36,26 @@ from fer_demo.runtime.model_info import (
 )
 from fer_demo.runtime.torch_engine import create_trained
 from fer_demo.vision.preprocess import data_config
+from fer_demo.vision.sources import one_line
 from training.data import Faces
+from training.data.classes import map_choice
 from training.eval.evaluate import evaluate, view_and_truth
 from training.eval.tta import TTA
-from training.report.card import data_set, model_card
+from training.report.card import data_key, model_card
 from training.report.validation import write_answers
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig, from_dict
 from training.run.devices import pick_device
+from training.run.facts import data_facts, read_facts
 from training.run.heads import HEADS_FILE, one_head
 from training.run.provenance import Release, lineage, read_sources, record_release, releases
 from training.run.run_folder import BEST, LAST, build_model, is_named_network, run_config
 from training.run.runlog import CONFIG, RECORD, RUNS, read_run
 from training.run.state import is_choice, read_state
 from training.run.storage import atomic_write_text, read_back
+
+MAX_CHECKPOINT_NAME = 100
+"""Characters: it stands in tables and on pages."""
 
 
 def export(
@@ -55,16 +70,16 @@ def export(
     mirror: bool = False,
     prior_correction: dict[str, float] | None = None,
     trained_on: str = "",
+    name: str | None = None,
 ) -> dict[str, Any]:
     """Writes weights, ONNX file, config.json, metrics.json, channels.json, the model card and the manifest.
 
-    A folder of that name is replaced when all is written, with whatever was measured on the weights before.
+    A checkpoint in that folder is replaced when all is written, with whatever was measured on its weights before.
 
     Args:
         run_dir: A run of `training.run.train.Trainer`.
-        out: The folder, named ``<architecture>.<tag>`` with a tag that ends with the data set, such as
-            ``mine_fer2013``.
-        faces: FER2013, for the figures.
+        out: The checkpoint's folder.
+        faces: Data of the run's classes, for the figures.
         tta: Some of `training.eval.tta.TTA`.
         seeds: The run and its twins of other seeds, as `training.run.full.full` compares them; None for a single run.
         bn_pictures: For a run that was trained without: the recipe's setting of that name, applied now.
@@ -73,30 +88,32 @@ def export(
         mirror: The checkpoint's answer is the mean with that for the mirror image.
         prior_correction: For a run with two heads, likewise.
         trained_on: What the run was trained on, if that was not `faces`, such as the same pictures compressed.
+        name: The checkpoint's, as `checkpoint_name` takes it; by default that of the folder.
 
     Returns:
         The metrics.
 
     Raises:
         ValueError: If the run has no best weights yet, has two heads and no share or the other way round, was trained
-            on other data, ended at another size than its model is used at, or if `out` is named after no known data set
-            or was released with other weights.
+            on other data, ended at another size than its model is used at, or has other classes than `faces`; if `name`
+            was released with other weights; or if `out` holds something else than a checkpoint.
     """
     run_dir, out = Path(run_dir), Path(out)
     config = run_config(run_dir)
     if not (run_dir / BEST).is_file():
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
-    data_set(out.name)  # before the long evaluation, which looks at PrivateTest
+    name = checkpoint_name(out.resolve().name if name is None else name, config.model)  # before the long evaluation
+    check_replaceable(out)
     if (votes_share is None) == (len(config.heads) > 1):
         missing = "has two heads: give" if votes_share is None else "has one head: leave out"
         raise ValueError(f"{run_dir} {missing} the share of the votes (--votes-share).")
-    check_new(out, run_dir.resolve().name)
+    check_new(name, run_dir.resolve().name)
     if config.model_args and is_named_network(config):
         config = dataclasses.replace(config, model_args={})
-    if config.model_args and timm.is_model(out.name.rpartition(".")[0]):
+    if config.model_args and timm.is_model(name.partition(".")[0]):
         raise ValueError(
-            f"{out.name} names a network without the options {config.model_args}: name the folder otherwise, such as "
-            f"{out.name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
+            f"{name} names a network without the options {config.model_args}: give another --name, such as "
+            f"{name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
         )
     best, epochs, data = _outcome(run_dir)
     trained = config.epochs if epochs is None else epochs
@@ -114,7 +131,12 @@ def export(
     if bn_pictures and not config.bn_pictures:
         config = dataclasses.replace(config, bn_pictures=bn_pictures)
         calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
+    facts = read_facts(run_dir)
+    if not facts and data == faces.fingerprint():
+        facts = {"data": data_facts(faces)}  # of a run that is older than such facts
     training = {"recipe": config.to_dict(), "chosen_epoch": best["epoch"], "weights": best["weights"]}
+    if facts:
+        training["facts"] = facts | ({"evaluated": data_facts(faces)} if trained_on else {})
     sources = read_sources(run_dir)
     if before := lineage(config, sources):
         training["lineage"] = before
@@ -132,12 +154,15 @@ def export(
         training["operating_point"] = {"votes_share": votes_share, "prior_correction": corrected, "mirror": mirror}
         heads = model.get_classifier().state_dict()
         model = one_head(model, config, votes_share, corrected)
-    metrics = _write(model, out, faces, tta, training, heads, photos)
+    metrics = _write(model, out, name, faces, tta, training, heads, photos)
     if is_bundled(out):
-        figures = {"public": metrics["PublicTest"]["accuracy"], "private": metrics["PrivateTest"]["accuracy"]}
+        figures = {
+            "public": metrics["PublicTest"]["accuracy"],
+            "private": metrics.get("PrivateTest", {}).get("accuracy"),
+        }
         digest = hashlib.sha256((out / WEIGHTS_FILE).read_bytes()).hexdigest()
         today = datetime.date.today().isoformat()
-        record_release(Release(out.name, digest, run_dir.resolve().name, trained, today, **figures))
+        record_release(Release(name, digest, run_dir.resolve().name, trained, today, **figures))
     return metrics
 
 
@@ -158,22 +183,57 @@ def _outcome(run_dir: Path) -> tuple[dict[str, Any], int | None, str | None]:
     return record["best"], None, record.get("data")
 
 
-def check_new(folder: Path, run: str) -> None:
+def checkpoint_name(name: str, model: str) -> str:
+    """The name of a checkpoint, ``<architecture>.<tag>``.
+
+    Args:
+        name: That, or the tag alone.
+        model: The network of its run.
+
+    Raises:
+        ValueError: If it is no such name, or names another network.
+    """
+    architecture = model.partition(".")[0]
+    full = name if "." in name else f"{architecture}.{name}"
+    stem = full.partition(".")[0]
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*\.[A-Za-z0-9][\w.-]*", full, re.ASCII) or len(full) > MAX_CHECKPOINT_NAME:
+        raise ValueError(
+            f"{one_line(name)!r} cannot be a checkpoint's name; take letters, digits, _ and -, as in "
+            f"{architecture}.my_data."
+        )
+    if stem != architecture and timm.is_model(stem):
+        raise ValueError(f"{full} names the network {stem}, but the run has {architecture}: give another --name.")
+    return full
+
+
+def check_replaceable(out: Path) -> None:
+    """Keeps a checkpoint from taking the place of something else.
+
+    Raises:
+        ValueError: If there is a file, or a folder that holds anything but a checkpoint.
+    """
+    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / WEIGHTS_FILE).is_file()):
+        raise ValueError(f"{out} holds something else than a checkpoint, which stays: name a new folder.")
+
+
+def check_new(name: str, run: str) -> None:
     """Keeps a published name from moving to other weights.
 
     Args:
-        folder: Where a checkpoint is to be written.
+        name: A checkpoint's, ``<architecture>.<tag>``.
         run: The name of the run that it comes from.
 
     Raises:
-        ValueError: If weights of another run were released under that name.
+        ValueError: If weights of another run were released under that name, or are bundled.
     """
-    known = next((r for r in releases() if r.name == folder.name), None) if is_bundled(folder) else None
+    known = next((r for r in releases() if r.name == name), None)
     if known and known.run != run:
         raise ValueError(
-            f"{folder.name} was released on {known.released} from the run {known.run}, and a published name never "
-            "moves; give these weights a tag of their own."
+            f"{name} was released on {known.released} from the run {known.run}, and a published name never moves; give "
+            "these weights a tag of their own."
         )
+    if known is None and name in bundled_checkpoints():
+        raise ValueError(f"{name} is the name of bundled weights; give these a tag of their own.")
 
 
 def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: int) -> dict[str, Any]:
@@ -194,7 +254,7 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
         ValueError: If the folder holds no such checkpoint, its statistics are such already, or `out` was released.
     """
     folder, out = Path(folder), Path(out)
-    check_new(out, "")
+    check_replaceable(out)
     with read_back(folder, "give a folder that `python -m training export` wrote"):
         metrics = read_json(folder / METRICS_FILE)
         training = metrics["training"]
@@ -204,15 +264,17 @@ def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: in
     model = create_trained(f"local-dir:{folder}")
     if recipe.bn_pictures:
         raise ValueError(f"{folder} has its statistics from {recipe.bn_pictures} pictures already.")
-    data_set(out.name)
+    name = checkpoint_name(folder.resolve().name if out == folder else out.resolve().name, recipe.model)
+    check_new(name, "")
     training["recipe"] = recipe.to_dict() | {"bn_pictures": bn_pictures}
     calibrate_batch_norm(model, faces.split("Training").images, pictures=bn_pictures)
-    return _write(model, out, faces, kinds, training)
+    return _write(model, out, name, faces, kinds, training)
 
 
 def _write(
     model: torch.nn.Module,
     out: Path,
+    name: str,
     faces: Faces,
     tta: Sequence[str],
     training: dict[str, Any],
@@ -229,7 +291,9 @@ def _write(
     stated = with_flag(stated, "mirror", training.get("operating_point", {}).get("mirror", False))
     robust = training["recipe"].get("corruption", {}).get("share", 0) > 0
     model.pretrained_cfg = with_flag(stated, "robust", robust)
-    model.pretrained_cfg["tag"] = out.name.partition(".")[2]
+    model.pretrained_cfg["tag"] = name.partition(".")[2]
+    if not data_key(name, training):  # the network states what holds for FER2013
+        model.pretrained_cfg["license"] = "not-stated"
     recipe, best = training["recipe"], {"epoch": training["chosen_epoch"], "weights": training["weights"]}
     names = {"label_names": list(model.pretrained_cfg["label_names"])}
     # A network that takes twins is evaluated on single pictures here, as the app and `reproduce` use it.
@@ -243,15 +307,17 @@ def _write(
         if heads:
             save_file(heads, made / HEADS_FILE)
             (made / HEADS_FILE).chmod(0o644)
-        _extras(model, made, faces)
+        _extras(model, made, name, faces)
         write_answers(model, made, faces, training)
         if photos:
             from fer_demo.predictor import Predictor  # needs OpenCV, which training does without
             from training.eval.photos import photo_metrics, read_photos
 
-            metrics["photos"] = photo_metrics(Predictor(made), read_photos(photos), progress="photographs")
+            classes = recipe.get("classes", {})
+            choice = map_choice(classes, "classes") if classes else None
+            metrics["photos"] = photo_metrics(Predictor(made), read_photos(photos, choice), progress="photographs")
         atomic_write_text(made / METRICS_FILE, json.dumps(metrics, indent=1) + "\n")
-        atomic_write_text(made / CARD_FILE, model_card(out.name, metrics, recipe, best))
+        atomic_write_text(made / CARD_FILE, model_card(name, metrics, recipe, best))
         write_manifest(made)
         if out.is_dir():
             shutil.rmtree(out)
@@ -259,7 +325,7 @@ def _write(
     return metrics
 
 
-def _extras(model: torch.nn.Module, folder: Path, faces: Faces) -> None:
+def _extras(model: torch.nn.Module, folder: Path, name: str, faces: Faces) -> None:
     """What the app uses beside the weights; a network or a machine that cannot make it does without."""
     try:
         from fer_demo.export import export_model
@@ -269,7 +335,7 @@ def _extras(model: torch.nn.Module, folder: Path, faces: Faces) -> None:
         print(f"no {ONNX_FILE} and no channels.json: {error}", file=sys.stderr)
         return
     try:
-        export_model(model, model_info(model, folder.name), folder / ONNX_FILE)
+        export_model(model, model_info(model, name), folder / ONNX_FILE)
     except (ModelError, FaceDetectorError, ImportError) as error:  # covariance pooling has no ONNX form
         print(f"no {ONNX_FILE}: {error}", file=sys.stderr)
     means = channel_means(model.eval(), faces.split("PublicTest"))

@@ -82,7 +82,7 @@ class CheckpointSelector:
     def _metrics(self, model: torch.nn.Module, side: int) -> dict[str, Any]:
         logits = predict_logits(model, self.public.images, size=(side, side))
         labels, *votes = logits.split(self.config.heads, dim=1)
-        metrics = classification_metrics(labels, self.public.labels)
+        metrics = classification_metrics(labels, self.public.labels, classes=self.config.labels)
         if votes and self.public.votes is not None:
             metrics["votes"] = majority_accuracy(votes[0], self.public.votes)
         return metrics

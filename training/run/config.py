@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from timm.optim import get_optimizer_info
 
-from fer_demo.emotions import NUM_CLASSES
+from fer_demo.emotions import LABELS
 from fer_demo.runtime.model_info import MAX_INPUT_SIDE
 from fer_demo.runtime.torch_engine import check_settings
 from fer_demo.vision.sources import one_line
 from training import FACES, NO_FACE
+from training.data.classes import map_choice
 from training.data.ferplus import CLASSES as FERPLUS_CLASSES
 from training.run.augment import AugmentConfig
 from training.run.corruptions import CorruptionConfig
@@ -57,7 +58,10 @@ class TrainConfig:
         model: An architecture that timm knows, e.g. ``"fer_sedense_s2"``; with a tag where its input size is another
             than the default's.
         model_args: Options of its class, e.g. ``{"se": "none"}``.
+        classes: Class name to the names that the data have for it, as ``--classes MAP.yaml`` takes it; ``--classes``
+            sets it. Empty for the seven of `fer_demo.emotions`.
         init_from: Start from these weights instead of random ones: a bundled checkpoint's name, or a .safetensors file.
+            Of a network with other classes all but the classifier is taken.
         epochs: Passes over the Training split.
         batch_size: Pictures per step.
         sizes: Progressive resizing: pairs of first epoch and side in pixels, the first from epoch 0.
@@ -117,6 +121,7 @@ class TrainConfig:
 
     model: str = "fer_sedense_s2"
     model_args: dict = field(default_factory=dict)
+    classes: dict = field(default_factory=dict)
     init_from: str = ""
     epochs: int = 60
     batch_size: int = 64
@@ -186,6 +191,8 @@ class TrainConfig:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}; got {shown(getattr(self, name))}.")
+        if self.classes and map_choice(self.classes, "classes").names != LABELS and self.targets != "labels":
+            raise ValueError(f"FER+'s votes are for {', '.join(LABELS)} alone: set targets=labels for others.")
         if self.min_lr > self.lr:
             raise ValueError(f"min_lr must not be above lr, but {self.min_lr:g} is above {self.lr:g}: set both.")
         if self.needs_features and (self.mixup or self.cutmix):
@@ -217,9 +224,15 @@ class TrainConfig:
         return self.triplet_weight > 0 or self.locality_weight > 0
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the outputs."""
+        return map_choice(self.classes, "classes").names if self.classes else LABELS
+
+    @property
     def heads(self) -> tuple[int, ...]:
         """The classes of each head; the network's outputs are these, one behind the other."""
-        return (NUM_CLASSES, len(FERPLUS_CLASSES)) if self.targets == "both" else (NUM_CLASSES,)
+        count = len(self.labels)
+        return (count, len(FERPLUS_CLASSES)) if self.targets == "both" else (count,)
 
     def size_at(self, epoch: int) -> int:
         """The side in pixels used in an epoch (from 0)."""

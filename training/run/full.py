@@ -16,7 +16,6 @@ from typing import Any
 
 from training import UNFINISHED
 from training.data import Faces
-from training.data.detection import read_faces
 from training.eval.evaluate import TEST_SPLITS, evaluate
 from training.report.compare import differing_settings
 from training.report.release import export
@@ -33,7 +32,15 @@ last state that it saved."""
 
 
 def full(
-    config: TrainConfig, name: str, data: str, out: Path, *, seeds: int, deadline: float, options: Sequence[str] = ()
+    config: TrainConfig,
+    name: str,
+    data: str,
+    out: Path,
+    *,
+    faces: Faces,
+    seeds: int,
+    deadline: float,
+    options: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """Trains teachers, then as many students of all of them, and exports the student that is best on PublicTest.
 
@@ -41,6 +48,7 @@ def full(
         config: For teachers and students alike.
         name: The checkpoint's, ``<architecture>.<tag>``.
         data: As `training.data.load_faces` takes it.
+        faces: What is read from there, with the classes of `config`.
         out: Holds the runs, ``results.json`` and the checkpoint folder.
         seeds: Runs in each generation, seeds 0, 1, ...
         deadline: In `time.monotonic` seconds; what trains then is stopped. Evaluation and export come on top.
@@ -62,12 +70,11 @@ def full(
             return None
         generations[f"{kind}s"] = runs
         config = replace(config, teachers=tuple(f"{config.model}@{run / BEST}" for run in runs))
-    faces = read_faces(data, faces=config.faces, no_face=config.no_face, side=config.sizes[-1][1])
     results: dict[str, Any] = {name: _figures(runs, faces) for name, runs in generations.items()}
     results["exported"] = max(results["students"]["runs"], key=lambda run: run["PublicTest"])["run"]
     # First: a machine that is lent for a while may take the rest of the work with it.
     atomic_write_text(out / RESULTS, json.dumps(results, indent=1) + "\n")
-    export(out / results["exported"], out / name, faces, seeds=results["students"])
+    export(out / results["exported"], out / name, faces, name=name, seeds=results["students"])
     return results
 
 
@@ -127,9 +134,13 @@ def _figures(runs: Mapping[Path, TrainConfig], faces: Faces) -> dict[str, Any]:
     for run, config in runs.items():
         model = build_model(config, checkpoint_path=str(run / BEST)).to(pick_device(config.device))
         metrics = evaluate(model, faces)
-        found.append({"run": run.name} | {split: metrics[split]["accuracy"] for split in TEST_SPLITS})
+        found.append(
+            {"run": run.name} | {split: metrics[split]["accuracy"] for split in TEST_SPLITS if split in metrics}
+        )
     figures: dict[str, Any] = {"runs": found}
     for split in TEST_SPLITS:
+        if split not in found[0]:
+            continue
         values = [run[split] for run in found]
         deviation = statistics.stdev(values) if len(values) > 1 else None
         figures[split] = {"mean": statistics.mean(values), "standard_deviation": deviation}

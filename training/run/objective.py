@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torchvision.transforms import v2
 
-from fer_demo.emotions import NUM_CLASSES
 from training.data import Faces
 from training.run.augment import Draws
 from training.run.config import TrainConfig
@@ -22,8 +21,8 @@ class Objective:
         bf16: Whether the teachers answer in bfloat16.
 
     Attributes:
-        targets: float32 (N, 7), class probabilities for each picture; rows add up to 1. With two heads (N, 15), the
-            second head's behind the first's.
+        targets: float32 (N, classes), class probabilities for each picture; rows add up to 1. With two heads (N, 15),
+            the second head's behind the first's.
 
     Raises:
         DataError: If votes are asked for and there are none.
@@ -33,7 +32,7 @@ class Objective:
     def __init__(self, config: TrainConfig, faces: Faces, device: torch.device, bf16: bool = False) -> None:
         self.config = config
         self.targets = faces.targets(config.targets, config.vote_share).to(device)
-        counts = self.targets[:, :NUM_CLASSES].sum(0).clamp(min=1)
+        counts = self.targets[:, : config.heads[0]].sum(0).clamp(min=1)
         weight = counts**-config.class_weight_power
         # The mean over the training pictures is 1, so that lr means the same with and without weights.
         self.class_weight = weight * len(faces) / (weight * counts).sum()
@@ -42,6 +41,11 @@ class Objective:
         self.outputs = sum(config.heads)
         self.teachers = [Teacher(spec, device, bf16) for spec in config.teachers]
         for spec, teacher in zip(config.teachers, self.teachers, strict=True):
+            if teacher.labels != config.labels:
+                raise ValueError(
+                    f"The teacher {spec!r} answers for {', '.join(teacher.labels)} and cannot teach "
+                    f"{', '.join(config.labels)}: name one that was trained on the same classes."
+                )
             if teacher.outputs < self.outputs:
                 raise ValueError(
                     f"The teacher {spec!r} answers for {teacher.outputs} classes and cannot teach {self.outputs}: "
@@ -79,7 +83,7 @@ class Objective:
         """Mean loss of a batch.
 
         Args:
-            logits: float (N, C), C being 7, or 15 with two heads.
+            logits: float (N, C), C being the classes, or 15 with two heads.
             targets: float (N, C), or (N, 2 C) where the last C columns are the teachers' probabilities.
             features: float (N, d), the classifier's input, for the losses that look at it.
         """
@@ -110,7 +114,7 @@ class Objective:
         weight = self.class_weight if self.config.class_weight_power else None
         smoothing = self.config.label_smoothing
         if self.config.loss == "l2_svm":
-            return l2_svm(logits, targets * (1 - smoothing) + smoothing / NUM_CLASSES, weight)
+            return l2_svm(logits, targets * (1 - smoothing) + smoothing / self.config.heads[0], weight)
         return F.cross_entropy(logits, targets, weight, label_smoothing=smoothing)
 
     def _feature_loss(self, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

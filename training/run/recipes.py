@@ -4,15 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from fer_demo.vision.sources import one_line
+from training.data.yaml_text import parse_yaml, read_text
 from training.run.config import EXECUTION, TrainConfig, from_dict, shown
 
 RECIPES = Path(__file__).parent.parent / "recipes"
-
-DEEPEST = 20
-"""Levels of brackets or of indentation that a recipe may have."""
 
 
 def load_config(recipe: str | Path | None, overrides: Sequence[str] = ()) -> TrainConfig:
@@ -32,7 +27,7 @@ def load_config(recipe: str | Path | None, overrides: Sequence[str] = ()) -> Tra
         if not path.is_file():
             known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
             raise ValueError(f"There is no recipe {path}; the bundled ones are {known}.")
-        values, source = _yaml(_text(path), str(path)) or {}, str(path)
+        values, source = parse_yaml(read_text(path), str(path)) or {}, str(path)
         if not isinstance(values, dict):
             raise ValueError(f"{path} must hold lines like 'lr: 0.1', but holds {shown(values)}.")
     return from_dict(_overridden(values, overrides), source)
@@ -65,48 +60,5 @@ def _overridden(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, A
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
                 raise ValueError(f"{parent} in {override!r} is no group of settings; write {parent}={text}.")
-        target[leaf] = _yaml(text, repr(override))
+        target[leaf] = parse_yaml(text, repr(override))
     return values
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no UTF-8 text; save it anew in that encoding.") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without aliases, deep nesting and keys that stand twice.
-
-    A few lines of aliases can become gigabytes, and the time for nested brackets grows with the square of their depth.
-    """
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases such as *name are not taken")
-        return super().compose_node(parent, index)
-
-    def fetch_flow_collection_start(self, token: Any) -> None:
-        if self.flow_level >= DEEPEST:
-            raise yaml.YAMLError("it is nested too deeply")
-        super().fetch_flow_collection_start(token)
-
-    def add_indent(self, column: int) -> bool:
-        if len(self.indents) >= DEEPEST:
-            raise yaml.YAMLError("it is nested too deeply")
-        return super().add_indent(column)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key.value, str)]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise yaml.YAMLError(f"{one_line(twice)!r} stands there twice")
-        return super().construct_mapping(node, deep)
-
-
-def _yaml(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
-    except (yaml.YAMLError, ValueError) as error:  # the second for dates and numbers that are none
-        reason = one_line(" ".join(str(getattr(error, "problem", None) or error).split()))
-        raise ValueError(f"{source} is not valid YAML ({reason}); check brackets and quotes.") from None

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 import fer_demo  # noqa: F401  (registers the models)
 from fer_demo.checkpoints import WEIGHTS_FILE, resolve
+from fer_demo.emotions import LABELS
 from fer_demo.files import read_json
 from fer_demo.models.pretrained import checkpoint_filter_fn
 from fer_demo.runtime.model_info import ModelError
@@ -43,7 +44,7 @@ def build_model(config: TrainConfig, **kwargs: Any) -> torch.nn.Module:
         model = timm.create_model(config.model, **config.model_args, **_outputs(config), **kwargs)
         if kwargs.get("checkpoint_path"):
             checkpoint_filter_fn(model.state_dict(), model)
-        return model
+        return state_classes(model, config.labels)
     except ModelError:
         raise
     except Exception as error:  # networks raise many kinds for options of another type
@@ -83,7 +84,27 @@ def check_networks(config: TrainConfig) -> None:
 
 def _outputs(config: TrainConfig) -> dict[str, int]:
     """The number of outputs, where it is another than the model's own."""
-    return {"num_classes": sum(config.heads)} if len(config.heads) > 1 else {}
+    return {"num_classes": sum(config.heads)} if len(config.heads) > 1 or config.labels != LABELS else {}
+
+
+def state_classes(model: torch.nn.Module, names: tuple[str, ...]) -> torch.nn.Module:
+    """Lets a network's ``pretrained_cfg`` state its classes; returns the network."""
+    if tuple(model.pretrained_cfg.get("label_names") or ()) != names:
+        stated = {**model.pretrained_cfg, "num_classes": len(names), "label_names": names}
+        model.pretrained_cfg = model.default_cfg = stated
+    return model
+
+
+def weights_classes(file: str | Path) -> tuple[str, ...]:
+    """The classes of a file of weights, by the settings of a run or checkpoint beside it; the seven without such."""
+    settings = Path(file).parent / "config.json"
+    if not settings.is_file():
+        return LABELS
+    with read_back(settings, "restore it"):
+        stated = read_json(settings)
+        if "label_names" in stated:  # a checkpoint
+            return tuple(map(str, stated["label_names"]))
+    return read_config(settings).labels
 
 
 def is_named_network(config: TrainConfig) -> bool:
@@ -93,7 +114,7 @@ def is_named_network(config: TrainConfig) -> bool:
         config: The settings.
     """
     with torch.random.fork_rng(devices=[]):
-        trained, named = build_model(config).eval(), timm.create_model(config.model).eval()
+        trained, named = build_model(config).eval(), timm.create_model(config.model, **_outputs(config)).eval()
         try:
             named.load_state_dict(trained.state_dict())
         except RuntimeError:  # other parameters
@@ -108,6 +129,10 @@ def run_options(weights: str | Path) -> dict[str, Any]:
     settings = Path(weights).parent / "config.json"
     if not settings.is_file():
         return {}
+    with read_back(settings, "restore it, or give the weights of another run"):
+        stated = read_json(settings)
+    if "architecture" in stated:  # a checkpoint's, not a run's
+        return {**stated.get("model_args", {}), "num_classes": stated.get("num_classes", len(LABELS))}
     config = read_config(settings)
     return config.model_args | _outputs(config)
 
@@ -131,12 +156,16 @@ def weights_file(name: str) -> Path:
     return checkpoint.path(WEIGHTS_FILE) or checkpoint.folder / WEIGHTS_FILE
 
 
-def load_initial_weights(model: torch.nn.Module, source: str) -> None:
+def load_initial_weights(model: torch.nn.Module, source: str, classes: tuple[str, ...] = LABELS) -> bool:
     """Loads the weights from which a run starts.
 
     Args:
         model: The network.
         source: As `weights_file` takes it.
+        classes: What the network answers for. Of weights for other classes all but the classifier is taken.
+
+    Returns:
+        Whether the classifier was taken too.
 
     Raises:
         ValueError: If there are no such weights, or they belong to another network.
@@ -145,7 +174,13 @@ def load_initial_weights(model: torch.nn.Module, source: str) -> None:
     if not os.path.isfile(file):
         raise ValueError(f"init_from names neither a bundled checkpoint nor a file: {shown(source)}.")
     try:
-        model.load_state_dict(checkpoint_filter_fn(load_file(file), model))
+        state = checkpoint_filter_fn(load_file(file), model)
+        same = weights_classes(file) == classes
+        if not same:
+            name = model.pretrained_cfg["classifier"]
+            state |= {k: v for k, v in model.state_dict().items() if k.startswith(f"{name}.")}
+        model.load_state_dict(state)
+        return same
     except (RuntimeError, SafetensorError, OSError, ValueError, KeyError) as error:
         reason = one_line(str(error).partition("\n")[0], 200).rstrip(":.")
         raise ValueError(f"init_from: the weights of {source} do not fit this network ({reason}).") from error

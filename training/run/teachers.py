@@ -16,7 +16,7 @@ from fer_demo.runtime.model_info import ModelError, model_info
 from fer_demo.vision.preprocess import data_config, normalize, prepare
 from fer_demo.vision.sources import one_line
 from training.run.augment import Draws, augment
-from training.run.run_folder import run_options
+from training.run.run_folder import run_options, state_classes, weights_classes
 
 
 class Teacher:
@@ -32,6 +32,7 @@ class Teacher:
 
     Attributes:
         outputs: How many classes it answers for, those of two heads together.
+        labels: Their names, those of the votes' head left out.
 
     Raises:
         ValueError: If it cannot be loaded.
@@ -42,6 +43,7 @@ class Teacher:
         self.bf16 = bf16
         self.data = data_config(self.model)
         self.outputs: int = self.model.num_classes
+        self.labels: tuple[str, ...] = tuple(self.model.pretrained_cfg["label_names"])
         on_cpu = device.type == "cpu" and not bf16
         self.engine = _onnx_engine(self.model, spec) if on_cpu and installed("onnxruntime", "onnxscript") else None
 
@@ -73,6 +75,8 @@ def _load(spec: str) -> torch.nn.Module:
         source = {"checkpoint_path": file} if file else {"pretrained": True}
         model = timm.create_model(name, **options, **source)
         checkpoint_filter_fn(model.state_dict(), model)
+        if file:
+            state_classes(model, weights_classes(file))
     except Exception as error:  # timm and safetensors raise many kinds for files that do not fit
         reason = one_line((str(error) or type(error).__name__).splitlines()[0], 300).rstrip(".")
         raise ValueError(f"The teacher {spec!r} cannot be loaded: {reason}.") from error

@@ -22,6 +22,7 @@ from training.run.checkpoint_selection import CheckpointSelector
 from training.run.config import TrainConfig
 from training.run.devices import keep_freed_memory, pick_device, use_bf16
 from training.run.distributed import World, join
+from training.run.facts import data_facts, write_facts
 from training.run.graph import CapturedStep
 from training.run.objective import Objective
 from training.run.optimization import build_optimizer
@@ -41,7 +42,7 @@ class Trainer:
 
     Args:
         config: The settings.
-        faces: FER2013 with Training and PublicTest.
+        faces: Data with Training and PublicTest, of the classes of the settings.
         run_dir: Where ``last.pt``, ``best.safetensors``, ``log.csv``, ``config.json`` and TensorBoard events go.
         record_dir: Where the run's record goes (see `training.run.runlog`), or None for no record.
         quiet: No progress bar.
@@ -75,7 +76,13 @@ class Trainer:
             raise ValueError(f"batch_size {config.batch_size} cannot be shared by {self.world.size} processes.")
         torch.manual_seed(config.seed)
         self.model = build_model(config, drop_rate=config.drop_rate).to(self.device)
+        if faces.classes != config.labels:
+            raise ValueError(
+                f"The data have the classes {', '.join(faces.classes)}, but the run has {', '.join(config.labels)}: "
+                "give the --classes with which it was started, or start another run."
+            )
         self.data = faces.fingerprint()
+        self.facts, self.classifier = data_facts(faces), ""
         if config.aligned:
             if not getattr(self.model, "takes_twins", False):
                 raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
@@ -160,10 +167,17 @@ class Trainer:
     def _start(self) -> None:
         """Loads the weights to start from, if any, and notes where all weights come from."""
         if self.config.init_from:
-            load_initial_weights(self.model, self.config.init_from)
+            same = load_initial_weights(self.model, self.config.init_from, self.config.labels)
+            self.classifier = "kept" if same else "new"
+            if not same and self.world.main:
+                tqdm.write(
+                    f"note: {self.config.init_from} has other classes than {', '.join(self.config.labels)}: all of it "
+                    "is kept but the classifier, which starts from random weights."
+                )
             if self.ema is not None:
                 self.ema.module.load_state_dict(self.model.state_dict())
         write_sources(self.log.folders, self.config)
+        write_facts(self.log.folders, self.facts, self.classifier)
 
     def _train_epoch(self, deadline: float) -> None:
         config = self.config

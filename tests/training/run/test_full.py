@@ -16,7 +16,7 @@ from training.run.recipes import load_config
 from training.run.run_folder import LAST
 from training.run.runlog import RunLog, read_run
 
-NANO, RECIPE = "fer_sedense_nano", "fer_sedense.gpu_fer2013"
+NANO, RECIPE = "fer_sedense_nano", "fer_sedense_nano.gpu_fer2013"
 SMALL = [f"model={NANO}", "epochs=1", "batch_size=16", "sizes=[[0, 48]]", "warmup_epochs=0", "lr=0.02"]
 SMALL += ["threads=1", "device=cpu", "compile=false", "bn_pictures=64"]
 
