@@ -12,6 +12,7 @@ from fer_demo.__main__ import drop_output
 COMMANDS = (
     "train",
     "full",
+    "compare",
     "profile",
     "evaluate",
     "reproduce",

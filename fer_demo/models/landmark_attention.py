@@ -35,7 +35,7 @@ ATTENDED = 3
 """Stages with attention, from the first on."""
 
 LARGE = 24
-"""Maps of more pixels a side, at 48 x 48, are halved for the prediction of the regions."""
+"""Maps of so many pixels a side at 48 x 48, or more, are halved for the prediction of the regions."""
 
 
 class AttendedStage(nn.Module):
@@ -154,7 +154,12 @@ class LandmarkSEDense(SEDense):
         if landmarks is not None:
             if not self.takes_landmarks:
                 raise ValueError("Only a network with guide='landmarks' takes landmarks.")
-            if landmarks.dim() != 3 or landmarks.shape[0] != x.shape[0] or landmarks.shape[1:] != (5, 2):
+            if (
+                landmarks.dim() != 3
+                or landmarks.size(0) != x.size(0)
+                or landmarks.size(1) != 5
+                or landmarks.size(2) != 2
+            ):
                 raise ValueError("Landmarks must be (N, 5, 2), five points for each picture.")
         return self.forward_head(self.forward_features(x, landmarks))
 

@@ -9,14 +9,15 @@ LANDMARKS = 5
 """Of a face, as `fer_demo.vision.detector.DetectedFace.landmarks` has them: right eye, left eye, nose tip, right mouth
 corner, left mouth corner."""
 
-LIFT = 0.2
-"""By how much an eye's map lies above the eye, so that it holds the brow, as a share of the face's size."""
 
-SPREADS = ((0.3, 0.25), (0.3, 0.25), (0.4, 0.25))
-"""Standard deviation of each map along the line of the eyes and across it, as shares of the face's size."""
-
-
-def region_maps(landmarks: torch.Tensor, height: int, width: int) -> torch.Tensor:
+def region_maps(
+    landmarks: torch.Tensor,
+    height: int,
+    width: int,
+    lift: float = 0.2,
+    eye_spread: tuple[float, float] = (0.3, 0.25),
+    mouth_spread: tuple[float, float] = (0.4, 0.25),
+) -> torch.Tensor:
     """Gaussian maps of the regions, turned and scaled with the face.
 
     A face's size is the distance of its eyes, or that of their middle from the mouth's where that is larger: the first
@@ -27,6 +28,9 @@ def region_maps(landmarks: torch.Tensor, height: int, width: int) -> torch.Tenso
             border.
         height: Of the maps.
         width: Of the maps.
+        lift: By how much an eye's map lies above the eye, so that it holds the brow, as a share of the face's size.
+        eye_spread: Standard deviation along the line of the eyes and across it, likewise.
+        mouth_spread: The mouth's.
 
     Returns:
         float (N, 3, height, width), 1 at a region's centre; NaN where a landmark is.
@@ -35,18 +39,22 @@ def region_maps(landmarks: torch.Tensor, height: int, width: int) -> torch.Tenso
     points = landmarks * scale
     right_eye, left_eye = points[:, 0], points[:, 1]
     eyes, mouth = (right_eye + left_eye) / 2, (points[:, 3] + points[:, 4]) / 2
-    tall = (eyes - mouth).norm(dim=1, keepdim=True).clamp(min=1e-6)
-    size = torch.maximum((left_eye - right_eye).norm(dim=1, keepdim=True), tall)
+    tall = torch.linalg.vector_norm(eyes - mouth, dim=1, keepdim=True).clamp(min=1e-6)
+    size = torch.maximum(torch.linalg.vector_norm(left_eye - right_eye, dim=1, keepdim=True), tall)
     up = (eyes - mouth) / tall
-    centres = torch.stack([right_eye + LIFT * size * up, left_eye + LIFT * size * up, mouth], 1)
+    centres = torch.stack([right_eye + lift * size * up, left_eye + lift * size * up, mouth], 1)
     rows = (torch.arange(height, device=landmarks.device) + 0.5).to(landmarks.dtype)
     columns = (torch.arange(width, device=landmarks.device) + 0.5).to(landmarks.dtype)
     dx = columns[None, None, None, :] - centres[:, :, 0, None, None]
     dy = rows[None, None, :, None] - centres[:, :, 1, None, None]
     up_x, up_y = up[:, 0, None, None, None], up[:, 1, None, None, None]
     across, along = dx * up_x + dy * up_y, dy * up_x - dx * up_y
-    spreads = torch.tensor(SPREADS, dtype=landmarks.dtype, device=landmarks.device)
-    spreads = spreads[None] * size[:, :, None]
+    shares = [
+        [eye_spread[0], eye_spread[1]],
+        [eye_spread[0], eye_spread[1]],
+        [mouth_spread[0], mouth_spread[1]],
+    ]
+    spreads = torch.tensor(shares, dtype=landmarks.dtype, device=landmarks.device)[None] * size[:, :, None]
     far = (along / spreads[:, :, 0, None, None]).square() + (across / spreads[:, :, 1, None, None]).square()
     return torch.exp(-0.5 * far)
 

@@ -19,6 +19,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_data(parser)
     add_tta(parser, "none")
     parser.add_argument("--aligned", action="store_true", help="add each picture's aligned twin, for fer_kim_fusion")
+    parser.add_argument(
+        "--landmarks", action="store_true", help="evaluate with each face's landmarks besides, for fer_sedense_lm"
+    )
     parser.add_argument("--out", type=Path, help="write metrics.json here")
     add_threads(parser)
     parser.set_defaults(run=run)
@@ -37,6 +40,12 @@ def run(args: argparse.Namespace) -> None:
         from training.data.aligned import with_aligned
 
         faces = with_aligned(faces, quiet=False)
+    if args.landmarks:
+        from training.data.landmarks import with_landmarks
+
+        if not getattr(model, "takes_landmarks", False):
+            raise ValueError(f"{args.model} takes no landmarks: leave --landmarks out.")
+        faces = with_landmarks(faces, quiet=False)
     metrics = evaluate(model, faces, tta=tta_kinds(args.tta), progress=True)
     write_json(args.out, metrics, indent=2)
     for kind, splits in by_tta(metrics).items():
@@ -45,6 +54,11 @@ def run(args: argparse.Namespace) -> None:
                 f"{split}, {TTA_TITLES[kind]}: {part['accuracy']:.4%} ({part['correct']}/{part['n']}), macro-F1 "
                 f"{part['macro_f1']:.4f}, without duplicates {part['without_duplicates']['accuracy']:.4%}"
             )
+    for split, part in metrics.get("landmarks", {}).items():
+        print(
+            f"{split}, with landmarks in {part['found']:.1%} of the pictures: {part['accuracy']:.4%} "
+            f"({part['correct']}/{part['n']}), macro-F1 {part['macro_f1']:.4f}"
+        )
 
 
 def _model(args: argparse.Namespace) -> Any:

@@ -91,12 +91,15 @@ class Faces:
         splits: array (N,) of names from `SPLITS`.
         votes: Optional float32 tensor (N, 10): FER+'s counts of votes, columns as
             `training.data.ferplus.FERPLUS_COLUMNS`.
+        landmarks: Optional float32 tensor (N, 5, 2), x and y in pixels of the pictures, see `training.data.landmarks`;
+            NaN where they are not known.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     splits: np.ndarray
     votes: torch.Tensor | None = None
+    landmarks: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -105,7 +108,8 @@ class Faces:
         """The rows of a boolean mask or an index array."""
         index = torch.as_tensor(np.asarray(index))
         votes = None if self.votes is None else self.votes[index]
-        return Faces(self.images[index], self.labels[index], self.splits[index.numpy()], votes)
+        landmarks = None if self.landmarks is None else self.landmarks[index]
+        return Faces(self.images[index], self.labels[index], self.splits[index.numpy()], votes, landmarks)
 
     def split(self, name: str) -> "Faces":
         """The rows of one split.
@@ -119,10 +123,10 @@ class Faces:
         return self.take(mask)
 
     def fingerprint(self) -> str:
-        """A hash of all pictures, labels, splits and votes: equal for equal data, in whatever files they lay."""
-        votes = [] if self.votes is None else [self.votes.contiguous().numpy().tobytes()]
+        """A hash of all pictures, labels, splits, votes and landmarks: equal for equal data, in whatever files."""
+        more = [t.contiguous().numpy().tobytes() for t in (self.votes, self.landmarks) if t is not None]
         parts = [str(tuple(self.images.shape)).encode(), self.images.contiguous().numpy().tobytes()]
-        parts += [self.labels.numpy().tobytes(), " ".join(self.splits.tolist()).encode(), *votes]
+        parts += [self.labels.numpy().tobytes(), " ".join(self.splits.tolist()).encode(), *more]
         return hashlib.blake2b(b"".join(hashlib.blake2b(part).digest() for part in parts), digest_size=16).hexdigest()
 
     def targets(self, kind: str = "labels", vote_share: float = 0.5) -> torch.Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from fer_demo.emotions import NUM_CLASSES
+from fer_demo.models.regions import known_faces
 from fer_demo.runtime.engines import OnnxEngine
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
@@ -50,7 +51,8 @@ def evaluate(
         figures of `classification_metrics` with a further entry ``without_duplicates`` (the same figures without the
         pictures that also occur in Training), ``votes`` (see `training.eval.ferplus.agreement`) and, with a
         `votes_share`, ``ece_of_draws``; and ``tta``: kind to split to figures for the test-time augmentation
-        asked for.
+        asked for. For data with landmarks and a network that takes them also ``landmarks``: split to the figures when it
+        is given them, and ``found``, the share of faces that have any.
 
     Raises:
         ValueError: If the network answers for other than seven classes.
@@ -100,7 +102,17 @@ def evaluate(
             figures["ece_of_draws"] = expected_calibration_error_of_draws(scaled, truths[split])
         place = result if kind == NO_TTA else result.setdefault("tta", {}).setdefault(kind, {})
         place[split] = figures
+    if faces.landmarks is not None and getattr(model, "takes_landmarks", False):
+        result["landmarks"] = {
+            split: _with_landmarks(model, part, result["temperature"]) for split, (part, _) in parts.items()
+        }
     return result
+
+
+def _with_landmarks(model: torch.nn.Module, part: Faces, temperature: float) -> dict[str, Any]:
+    logits = predict_logits(model, part.images, landmarks=part.landmarks)
+    found = float(known_faces(part.landmarks).float().mean())
+    return {**classification_metrics(logits, part.labels, temperature), "found": round(found, 6)}
 
 
 def view_and_truth(training: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ CHOICES = {
     "targets": ("labels", "votes", "majority", "mixture", "both"),
     "loss": ("cross_entropy", "l2_svm"),
     "bf16": ("auto", "on", "off"),
+    "landmarks": ("none", "detected", "shuffled"),
 }
 
 RANGES = (
@@ -39,10 +40,11 @@ RANGES = (
         "seed": Range(0, (1 << 24) - 1),
     }
     | dict.fromkeys(("lr", "distill_temperature"), Range(0, above=True))
-    | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight", "vote_share"), Range(0, 1))
+    | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight", "vote_share", "landmark_dropout"), Range(0, 1))
     | dict.fromkeys(("momentum", "drop_rate", "ema_decay"), Range(0, 1, below=True))
     | dict.fromkeys(("weight_decay", "warmup_epochs", "min_lr", "clip_grad", "class_weight_power"), Range(0))
     | dict.fromkeys(("triplet_weight", "locality_weight", "mixup", "cutmix", "teacher_cycle", "bn_pictures"), Range(0))
+    | {"landmark_loss": Range(0)}
     | {"threads": Range(0, 1024), "save_minutes": Range(0)}
 )
 """Of every setting that is a number."""
@@ -71,6 +73,11 @@ class TrainConfig:
         locality_weight: Weight of the locality-preserving loss there (Li et al. 2017), or 0; the paper uses 0.003.
         locality_neighbors: Its number of neighbours.
         aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
+        landmarks: ``"detected"``: give the network each face's landmarks, found with the product's detector, for models
+            that take them; ``"shuffled"``: those of another face, the control; ``"none"``.
+        landmark_dropout: Probability that a picture's landmarks are withheld, so that the network learns to do without.
+        landmark_loss: Weight of the loss of the regions' maps that the network predicts, against those drawn from the
+            landmarks, withheld or not; or 0.
         label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; ``"majority"``, its most
             frequent class (Barsoum et al. 2016, arXiv:1608.01041); ``"mixture"`` of labels and votes; or ``"both"``,
@@ -103,7 +110,7 @@ class TrainConfig:
             that does not is tens of times slower with it.
         compile: `torch.compile` the network.
         cuda_graph: On a GPU record a step once and replay it, where nothing in it needs the CPU: one process, no
-            mixing, no `teacher_cycle`, no loss on features, pictures at their own size.
+            mixing, no `teacher_cycle`, no loss on features, no landmarks, pictures at their own size.
         channels_last: NHWC memory format.
         threads: CPU threads, or 0 for PyTorch's choice.
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
@@ -126,6 +133,9 @@ class TrainConfig:
     locality_weight: float = 0.0
     locality_neighbors: int = 20
     aligned: bool = False
+    landmarks: str = "none"
+    landmark_dropout: float = 0.5
+    landmark_loss: float = 0.5
     label_smoothing: float = 0.1
     targets: str = "labels"
     vote_share: float = 0.5
@@ -182,6 +192,8 @@ class TrainConfig:
             raise ValueError(
                 "triplet_weight and locality_weight need pictures of one class: leave out mixup and cutmix."
             )
+        if self.landmarks != "none" and (self.mixup or self.cutmix):
+            raise ValueError("landmarks belong to one face, not to a mixture: leave out mixup and cutmix.")
         check_settings(self.model_args, "model_args")
         fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
         if fixed:

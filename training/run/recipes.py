@@ -34,7 +34,7 @@ def load_config(recipe: str | Path | None, overrides: Sequence[str] = ()) -> Tra
         if not path.is_file():
             known = ", ".join(sorted(p.stem for p in RECIPES.glob("*.yaml")))
             raise ValueError(f"There is no recipe {path}; the bundled ones are {known}.")
-        values, source = _yaml(_text(path), str(path)) or {}, str(path)
+        values, source = read_yaml(path) or {}, str(path)
         if not isinstance(values, dict):
             raise ValueError(f"{path} must hold lines like 'lr: 0.1', but holds {shown(values)}.")
     return from_dict(_overridden(values, overrides), source)
@@ -69,6 +69,15 @@ def _overridden(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, A
                 raise ValueError(f"{parent} in {override!r} is no group of settings; write {parent}={text}.")
         target[leaf] = _yaml(text, repr(override))
     return values
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds; it may have no aliases, no deep nesting and no key twice.
+
+    Raises:
+        ValueError: If it is no such file.
+    """
+    return _yaml(_text(path), str(path))
 
 
 def _text(path: Path) -> str:

@@ -116,7 +116,9 @@ def load_initial_weights(model: torch.nn.Module, source: str) -> None:
     if not os.path.isfile(file):
         raise ValueError(f"init_from names neither a bundled checkpoint nor a file: {shown(source)}.")
     try:
-        model.load_state_dict(checkpoint_filter_fn(load_file(file), model))
+        state = checkpoint_filter_fn(load_file(file), model)
+        complete = getattr(model, "complete_state", None)  # a network with attention starts from one without
+        model.load_state_dict(complete(state) if complete else state)
     except (RuntimeError, SafetensorError, OSError, ValueError, KeyError) as error:
         reason = one_line(str(error).partition("\n")[0], 200).rstrip(":.")
         raise ValueError(f"init_from: the weights of {source} do not fit this network ({reason}).") from error
