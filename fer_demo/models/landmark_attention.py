@@ -13,7 +13,7 @@ extraction, which runs stages one after the other, works as for any network.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.fx
@@ -89,7 +89,7 @@ class LandmarkSEDense(SEDense):
             info = self.feature_info[i]
             large = 48 // info["reduction"] >= LARGE
             attention = _attention(guide, info["num_chs"], large, dd) if i < ATTENDED else None
-            self.stages[i] = AttendedStage(stage, attention)
+            self.stages[i] = AttendedStage(cast(Stage, stage), attention)
 
     @torch.jit.ignore
     def init_weights(self) -> None:
@@ -107,8 +107,10 @@ class LandmarkSEDense(SEDense):
     @torch.jit.ignore
     def region_heads(self) -> Iterator[nn.Module]:
         """The modules whose outputs are logits (N, 3, h, w) of the regions' maps; none for other guides."""
-        if self.takes_landmarks:
-            yield from (stage.attention.regions for stage in self.stages if stage.attention is not None)
+        for stage in self.stages:
+            attention = cast(AttendedStage, stage).attention
+            if isinstance(attention, RegionAttention) and attention.guided:
+                yield attention.regions
 
     @torch.jit.ignore
     def complete_state(self, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

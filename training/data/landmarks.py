@@ -112,7 +112,6 @@ def with_landmarks(faces: Faces, cache: str | Path | None = None, quiet: bool = 
         DataError: If the cache belongs to other pictures or the pictures are not square.
         ValueError: If the cache is damaged.
     """
-
     nowhere = np.full((LANDMARKS, 2), np.nan, np.float32)
 
     def find(detector: "FaceDetector", picture: np.ndarray) -> np.ndarray:

@@ -51,8 +51,8 @@ def evaluate(
         figures of `classification_metrics` with a further entry ``without_duplicates`` (the same figures without the
         pictures that also occur in Training), ``votes`` (see `training.eval.ferplus.agreement`) and, with a
         `votes_share`, ``ece_of_draws``; and ``tta``: kind to split to figures for the test-time augmentation
-        asked for. For data with landmarks and a network that takes them also ``landmarks``: split to the figures when it
-        is given them, and ``found``, the share of faces that have any.
+        asked for. For data with landmarks and a network that takes them also ``landmarks``: split to the figures when
+        it is given them, and ``found``, the share of faces that have any.
 
     Raises:
         ValueError: If the network answers for other than seven classes.
