@@ -5,7 +5,7 @@ The field's landmark-guided networks cut patches out at the landmarks (gACNN: Li
 attend to each other (POSTER: Zheng et al. 2022, arXiv:2204.04083), with tens of millions of parameters and a landmark
 network beside them. What a network of half a million keeps of it is here: maps of three regions, drawn from the five
 landmarks that the face detector finds anyway, guide a gate for places and a gate for channels after each of the first
-three stages. Where no landmarks are given the stages predict the maps themselves, so that an ordinary picture is enough.
+three stages. Where no landmarks are given the stages predict the maps themselves: an ordinary picture is enough.
 docs/attention.md has the rest, with sources.
 
 Each stage predicts its own maps, instead of one for all: so a stage is complete by itself, and timm's feature

@@ -9,7 +9,7 @@ from training.data import Faces
 from training.eval.evaluate import evaluate
 from training.eval.tta import predict_logits
 from training.run.augment import AugmentConfig, augment, draw, move_landmarks
-from training.run.plans import compared, load_plan, run_plan
+from training.run.plans import _evaluated, compared, load_plan, run_plan
 from training.run.run_folder import BEST, LAST, build_model
 from training.run.runlog import TimeUp
 from training.run.train import Trainer
@@ -170,3 +170,11 @@ def test_a_comparison_goes_on(tmp_path, data, config, monkeypatch):
     file.write_text("settings: {epochs: 1}\n")
     with pytest.raises(ValueError, match="must hold settings: and variants:"):
         load_plan(file)
+
+
+def test_weights_of_a_comparison_are_evaluated(config, known, tmp_path, monkeypatch):
+    run = trainer(config, known, tmp_path, epochs=1)
+    run.fit()
+    monkeypatch.setattr("training.run.plans.load_faces", lambda _: known)
+    metrics = _evaluated(run.config, "anything", tmp_path / "run")
+    assert metrics["PublicTest"]["n"] == metrics["landmarks"]["PublicTest"]["n"] == 42
