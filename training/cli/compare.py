@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     deadline = time.monotonic() + 60 * args.minutes
     from dataclasses import replace
 
-    from training.run.plans import FIGURES, load_plan, run_plan
+    from training.run.plans import load_plan, run_plan
 
     if args.seeds < 1:
         raise ValueError(f"--seeds must be 1 or more, but is {args.seeds}.")
@@ -52,5 +52,5 @@ def run(args: argparse.Namespace) -> int:
             spread = f" ± {part['standard_deviation']:.2%}" if part["standard_deviation"] is not None else ""
             gain = f", {part['gain']:+.2%} to the first" if part["gain"] is not None else ""
             over = f" ± {part['gain_deviation']:.2%}" if part["gain_deviation"] is not None else ""
-            print(f"{variant}, {FIGURES[figure]}: {part['mean']:.2%}{spread}{gain}{over}")
+            print(f"{variant}, {figure}: {part['mean']:.2%}{spread}{gain}{over}")
     return 0

@@ -7,10 +7,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from fer_demo.files import read_json
+from training.data import load_faces
+from training.eval.evaluate import TEST_SPLITS, evaluate
 from training.run.config import TrainConfig, from_dict
+from training.run.devices import pick_device
 from training.run.full import train_side_by_side
+from training.run.guidance import add_landmarks
 from training.run.recipes import read_yaml
-from training.run.runlog import read_run
+from training.run.run_folder import BEST, build_model
 from training.run.storage import atomic_write_text
 
 PLANS = Path(__file__).parent.parent / "plans"
@@ -18,8 +25,11 @@ PLANS = Path(__file__).parent.parent / "plans"
 COMPARISON = "comparison.json"
 """The figures, rewritten after each run."""
 
-FIGURES = {"public": "PublicTest", "public_landmarks": "PublicTest, with landmarks"}
-"""The figures in a run's record that are compared, and their names."""
+METRICS = "metrics.json"
+"""A run's figures on both test splits."""
+
+WITH_LANDMARKS = ", with landmarks"
+"""Behind the name of a split: the figures when the network is given the faces' landmarks."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +79,9 @@ def run_plan(
     Args:
         plan: What to compare.
         data: As `training.data.load_faces` takes it.
-        out: Holds the runs, ``<plan>-<variant>-seed<k>``, and `COMPARISON`.
+        out: Holds the runs, ``<plan>-<variant>-seed<k>``, each with its `METRICS`; and `COMPARISON`.
         seeds: Runs of each variant, seeds 0, 1, ...
-        deadline: In `time.monotonic` seconds.
+        deadline: In `time.monotonic` seconds; evaluations come on top.
         options: Further options of ``python -m training train``.
 
     Returns:
@@ -83,15 +93,25 @@ def run_plan(
     """
     for seed in range(seeds):
         for variant, config in plan.variants.items():
-            run = out / f"{plan.name}-{variant}-seed{seed}"
-            if not train_side_by_side({run: replace(config, seed=seed)}, ["--data", data, *options], deadline):
+            run, config = out / f"{plan.name}-{variant}-seed{seed}", replace(config, seed=seed)
+            if not train_side_by_side({run: config}, ["--data", data, *options], deadline):
                 return None
+            if not (run / METRICS).is_file():
+                atomic_write_text(run / METRICS, json.dumps(_evaluated(config, data, run), indent=1) + "\n")
             atomic_write_text(out / COMPARISON, json.dumps(compared(plan, out, seeds), indent=1) + "\n")
     return compared(plan, out, seeds)
 
 
+def _evaluated(config: TrainConfig, data: str, run: Path) -> dict[str, Any]:
+    """The figures of a run's weights, without landmarks, and with those that it was trained with."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    model = build_model(config, checkpoint_path=str(run / BEST)).to(pick_device(config.device))
+    return evaluate(model, add_landmarks(config, model, load_faces(data), run.parent, quiet=True))
+
+
 def compared(plan: Plan, out: Path, seeds: int) -> dict[str, Any]:
-    """The accuracies of the runs that are finished.
+    """The accuracies of the runs that were evaluated.
 
     Args:
         plan: What is compared.
@@ -99,22 +119,28 @@ def compared(plan: Plan, out: Path, seeds: int) -> dict[str, Any]:
         seeds: Likewise.
 
     Returns:
-        Variant to one entry for each of `FIGURES` that its runs have: ``accuracies`` (seed to accuracy), ``mean``,
-        ``standard_deviation`` (None for a single seed) and ``gain``: the mean of the differences to the first variant's
-        accuracy without landmarks, seed by seed, and ``gain_deviation``, their standard deviation.
+        Variant to one entry for each test split, and for each with landmarks if its runs take them: ``accuracies``
+        (seed to accuracy), ``mean``, ``standard_deviation`` (None for a single seed), and ``gain``: the mean of the
+        differences to the first variant on that split without landmarks, seed by seed; ``gain_deviation`` is their
+        standard deviation.
     """
     result: dict[str, Any] = {}
-    first: dict[str, float] = {}
+    first: dict[str, dict[str, float]] = {}
     for variant in plan.variants:
         found: dict[str, dict[str, float]] = {}
         for seed in range(seeds):
-            run = out / f"{plan.name}-{variant}-seed{seed}"
-            record = read_run(run).record if (run / "record.json").is_file() else {}
-            for figure in FIGURES:
-                if record.get("status") == "finished" and figure in record:
-                    found.setdefault(figure, {})[str(seed)] = record[figure]["accuracy"]
-        first = first or found.get("public", {})
-        result[variant] = {figure: _summary(accuracies, first) for figure, accuracies in found.items()}
+            file = out / f"{plan.name}-{variant}-seed{seed}" / METRICS
+            metrics = read_json(file) if file.is_file() else {}
+            for split in TEST_SPLITS if metrics else ():
+                found.setdefault(split, {})[str(seed)] = metrics[split]["accuracy"]
+                if "landmarks" in metrics:
+                    given = metrics["landmarks"][split]["accuracy"]
+                    found.setdefault(f"{split}{WITH_LANDMARKS}", {})[str(seed)] = given
+        first = first or found
+        result[variant] = {
+            figure: _summary(accuracies, first.get(figure.removesuffix(WITH_LANDMARKS), {}))
+            for figure, accuracies in found.items()
+        }
     return result
 
 

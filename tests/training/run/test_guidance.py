@@ -1,5 +1,6 @@
 """Training with landmarks: they move with the picture, are withheld at times, and a stopped run goes on as it was."""
 
+import dataclasses
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from training.data import Faces
 from training.eval.evaluate import evaluate
 from training.eval.tta import predict_logits
 from training.run.augment import AugmentConfig, augment, draw, move_landmarks
-from training.run.plans import _evaluated, compared, load_plan, run_plan
+from training.run.guidance import RegionLoss
 from training.run.run_folder import BEST, LAST, build_model
 from training.run.runlog import TimeUp
 from training.run.train import Trainer
@@ -74,11 +75,12 @@ def test_drawing_them_leaves_the_pictures_as_they_were(config, known, tmp_path):
 
 
 def test_a_run_reports_both_figures_and_goes_on_as_it_was(config, known, tmp_path):
-    whole = trainer(config, known, tmp_path)
+    folder = tmp_path / "run"
+    whole = Trainer(config(**GUIDED), known, folder, record_dir=tmp_path / "record", quiet=True)
     whole.fit()
-    record = json.loads((tmp_path / "run" / "record.json").read_text())
+    record = json.loads((tmp_path / "record" / "record.json").read_text())
     assert record["public"]["n"] == record["public_landmarks"]["n"] == 42
-    assert "public_landmarks_accuracy" in (tmp_path / "run" / "log.csv").read_text().splitlines()[0]
+    assert "public_landmarks_accuracy" in (folder / "log.csv").read_text().splitlines()[0]
     stopped = trainer(config, known, tmp_path / "b")
     with pytest.raises(TimeUp):
         stopped.fit(deadline=0.0)
@@ -87,7 +89,7 @@ def test_a_run_reports_both_figures_and_goes_on_as_it_was(config, known, tmp_pat
     resumed.fit()
     for one, other in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(one, other)
-    model = build_model(whole.config, checkpoint_path=str(tmp_path / "run" / BEST)).eval()
+    model = build_model(whole.config, checkpoint_path=str(folder / BEST)).eval()
     figures = evaluate(model, known)
     assert figures["landmarks"]["PrivateTest"]["n"] == 42 and 0.7 < figures["landmarks"]["PrivateTest"]["found"] < 0.8
     assert "landmarks" not in evaluate(model, Faces(known.images, known.labels, known.splits))
@@ -96,19 +98,17 @@ def test_a_run_reports_both_figures_and_goes_on_as_it_was(config, known, tmp_pat
 
 
 def test_the_loss_of_the_maps_teaches_them(config, known, tmp_path):
-    losses = {}
+    losses = []
     for weight in (0.0, 5.0):
         run = trainer(config, known, tmp_path / str(weight), landmark_loss=weight, epochs=3)
         run.fit()
-        run.region_loss.weight = 1.0
-        heads, maps = list(run.model.region_heads()), []
-        assert len(heads) == 3
-        for head in heads:
-            head.register_forward_hook(lambda m, i, o: maps.append(o))
-        predict_logits(run.model.eval(), known.images, size=(24, 24))
-        run.region_loss._predicted = maps[:3]
-        losses[weight] = float(run.region_loss(known.landmarks / 48))
-    assert losses[5.0] < 0.8 * losses[0.0]
+        listener = RegionLoss(dataclasses.replace(run.config, landmark_loss=1.0), run.model)
+        with torch.no_grad():
+            run.model.train()(torch.nn.functional.avg_pool2d(known.images / 255, 2))
+        assert len(listener._predicted) == 3
+        losses.append(float(listener(known.landmarks / 48)))
+        assert not listener._predicted and listener(known.landmarks / 48) == 0
+    assert losses[1] < 0.8 * losses[0]
 
 
 def test_settings_that_do_not_fit(config, known, tmp_path):
@@ -131,50 +131,3 @@ def test_it_starts_from_a_network_without_attention(config, known, tmp_path):
     x = torch.rand(4, 1, 24, 24)
     before = build_model(plain.config, checkpoint_path=str(start)).eval()
     torch.testing.assert_close(run.model.eval()(x), before(x))
-
-
-def test_the_plan_of_attention():
-    plan = load_plan("attention")
-    assert list(plan.variants) == ["baseline", "learnt", "cbam", "coord", "guided", "shuffled"]
-    budgets = {(c.epochs, c.batch_size, c.lr, c.sizes, c.augment) for c in plan.variants.values()}
-    assert len(budgets) == 1 and plan.variants["guided"].epochs == 40
-    with pytest.raises(ValueError, match="no plan .*attention"):
-        load_plan("nothing")
-
-
-def test_a_comparison_goes_on(tmp_path, data, config, monkeypatch):
-    file = tmp_path / "small.yaml"
-    file.write_text("settings: {epochs: 1}\nvariants: {whole: {}, smooth: {label_smoothing: 0.0}}\n")
-    plan, trained = load_plan(file), []
-
-    def train(runs, options, deadline):
-        if len(trained) == 3 and deadline == 0:
-            return False
-        for run, settings in runs.items():
-            trained.append((run.name, settings.seed, settings.label_smoothing))
-            run.mkdir(parents=True, exist_ok=True)
-            figure = {"accuracy": 0.5 + settings.seed / 10 + (settings.label_smoothing == 0) / 100}
-            (run / "config.json").write_text(json.dumps(settings.to_dict()))
-            (run / "log.csv").write_text("epoch\n1\n")
-            (run / "record.json").write_text(json.dumps({"status": "finished", "public": figure}))
-        return True
-
-    monkeypatch.setattr("training.run.plans.train_side_by_side", train)
-    assert run_plan(plan, str(data), tmp_path / "out", seeds=2, deadline=0) is None
-    assert [name for name, *_ in trained] == ["small-whole-seed0", "small-smooth-seed0", "small-whole-seed1"]
-    assert set(compared(plan, tmp_path / "out", 2)["smooth"]["public"]["accuracies"]) == {"0"}
-    results = run_plan(plan, str(data), tmp_path / "out", seeds=2, deadline=1)
-    assert results["smooth"]["public"]["gain"] == pytest.approx(0.01)
-    assert results["smooth"]["public"]["gain_deviation"] == pytest.approx(0, abs=1e-9)
-    assert results["whole"]["public"]["standard_deviation"] == pytest.approx(0.0707, abs=1e-3)
-    file.write_text("settings: {epochs: 1}\n")
-    with pytest.raises(ValueError, match="must hold settings: and variants:"):
-        load_plan(file)
-
-
-def test_weights_of_a_comparison_are_evaluated(config, known, tmp_path, monkeypatch):
-    run = trainer(config, known, tmp_path, epochs=1)
-    run.fit()
-    monkeypatch.setattr("training.run.plans.load_faces", lambda _: known)
-    metrics = _evaluated(run.config, "anything", tmp_path / "run")
-    assert metrics["PublicTest"]["n"] == metrics["landmarks"]["PublicTest"]["n"] == 42
