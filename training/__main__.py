@@ -14,6 +14,7 @@ COMMANDS = (
     "train",
     "full",
     "raf_single",
+    "compare",
     "profile",
     "evaluate",
     "reproduce",

@@ -46,6 +46,9 @@ class StagedNet(nn.Module):
     takes_twins: ClassVar[bool] = False
     """Whether a face's twins may be given, such as the picture and the same face aligned, one behind the other."""
 
+    takes_landmarks: bool = False
+    """Whether `forward` takes the faces' landmarks as its second argument."""
+
     def __init__(self, num_classes: int, in_chans: int, global_pool: str, drop_rate: float) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -234,13 +237,13 @@ class StagedNet(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
-def _checkpointed(stage: nn.Module, x: torch.Tensor) -> torch.Tensor:
+def _checkpointed(stage: nn.Module, *inputs: torch.Tensor | None) -> torch.Tensor:
     """A stage whose activations are computed again in the backward pass."""
 
     def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _kept_statistics(stage)
 
-    answer: torch.Tensor = checkpoint(stage, x, use_reentrant=False, context_fn=contexts)
+    answer: torch.Tensor = checkpoint(stage, *inputs, use_reentrant=False, context_fn=contexts)
     return answer
 
 

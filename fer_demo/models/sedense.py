@@ -167,7 +167,16 @@ default_cfgs = generate_default_cfgs(
     }
 )
 
-S2 = {"stem_kernel": 3, "stem_stride": 2}
+S2: dict[str, Any] = {"stem_kernel": 3, "stem_stride": 2}
+
+NANO: dict[str, Any] = {
+    "stem_width": 16,
+    "depths": (2, 3, 3, 3),
+    "growth_rate": (16, 16, 32, 64),
+    "bottleneck": (16, 48, 96, 192),
+    "se_ratio": 1 / 8,
+}
+"""Besides `S2`."""
 
 
 @register_model
@@ -192,14 +201,7 @@ def fer_sedense_nano(pretrained: bool = False, **kwargs: Any) -> SEDense:
     Widths grow as the maps shrink, where parameters cost little arithmetic. Widths that are the same throughout (growth
     16, bottleneck 32, three blocks a stage) make 80,997 parameters for as many multiply-accumulates and as much time.
     """
-    options = {
-        "stem_width": 16,
-        "depths": (2, 3, 3, 3),
-        "growth_rate": (16, 16, 32, 64),
-        "bottleneck": (16, 48, 96, 192),
-        "se_ratio": 1 / 8,
-    }
-    return create(SEDense, "fer_sedense_nano", pretrained, 4, **(S2 | options | kwargs))
+    return create(SEDense, "fer_sedense_nano", pretrained, 4, **(S2 | NANO | kwargs))
 
 
 @register_model

@@ -37,8 +37,8 @@ def model_color(name: str | None) -> str:
     Args:
         name: A registered name or ``<architecture>.<tag>``; None is a system that is not built here.
     """
-    architecture = (name or "").partition(".")[0]
-    family = timm.list_models("fer_sedense*")
+    architecture = (name or "").partition(".")[0].replace("_lm", "")  # with attention as without
+    family = timm.list_models("fer_sedense*", exclude_filters="*_lm*")
     if architecture in family:
         return FAMILY[family.index(architecture) % len(FAMILY)]
     others = [model for model in timm.list_models("fer_*") if model not in family]

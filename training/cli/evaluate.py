@@ -30,6 +30,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--sample", type=int, default=0, metavar="N", help="with --sizes: so many faces, drawn at random (default: all)"
     )
+    parser.add_argument(
+        "--landmarks", action="store_true", help="evaluate with each face's landmarks besides, for fer_sedense_lm"
+    )
     parser.add_argument("--out", type=Path, help="write metrics.json here")
     add_threads(parser)
     parser.set_defaults(run=run)
@@ -50,6 +53,12 @@ def run(args: argparse.Namespace) -> None:
         from training.data.aligned import with_aligned
 
         faces = with_aligned(faces, quiet=False)
+    if args.landmarks:
+        from training.data.landmarks import with_landmarks
+
+        if not getattr(model, "takes_landmarks", False):
+            raise ValueError(f"{args.model} takes no landmarks: leave --landmarks out.")
+        faces = with_landmarks(faces, quiet=False)
     if args.sizes:
         _print_sizes(args, model, faces)
         return
@@ -61,6 +70,11 @@ def run(args: argparse.Namespace) -> None:
                 f"{split}, {TTA_TITLES[kind]}: {part['accuracy']:.4%} ({part['correct']}/{part['n']}), macro-F1 "
                 f"{part['macro_f1']:.4f}, without duplicates {part['without_duplicates']['accuracy']:.4%}"
             )
+    for split, part in metrics.get("landmarks", {}).items():
+        print(
+            f"{split}, with landmarks in {part['found']:.1%} of the pictures: {part['accuracy']:.4%} "
+            f"({part['correct']}/{part['n']}), macro-F1 {part['macro_f1']:.4f}"
+        )
 
 
 def _print_sizes(args: argparse.Namespace, model: Any, faces: Any) -> None:

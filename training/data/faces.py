@@ -121,6 +121,8 @@ class Faces:
             empty for the seven as they are.
         layout: In what form the data came, such as ``"a folder of pictures"``; empty if nobody says.
         split_words: Where the splits come from, as a sentence without its full stop; empty if the data state them.
+        landmarks: Optional float32 tensor (N, 5, 2), x and y in pixels of the pictures, see `training.data.landmarks`;
+            NaN where they are not known.
     """
 
     images: torch.Tensor
@@ -131,6 +133,7 @@ class Faces:
     class_map: Mapping[str, Sequence[str]] = field(default_factory=dict)
     layout: str = ""
     split_words: str = ""
+    landmarks: torch.Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -138,10 +141,9 @@ class Faces:
     def take(self, index: np.ndarray | torch.Tensor) -> "Faces":
         """The rows of a boolean mask or an index array."""
         index = torch.as_tensor(np.asarray(index))
-        votes = None if self.votes is None else self.votes[index]
-        return replace(
-            self, images=self.images[index], labels=self.labels[index], splits=self.splits[index.numpy()], votes=votes
-        )
+        rows = {name: None if (kept := getattr(self, name)) is None else kept[index] for name in ("votes", "landmarks")}
+        images, labels, splits = self.images[index], self.labels[index], self.splits[index.numpy()]
+        return replace(self, images=images, labels=labels, splits=splits, **rows)
 
     def split(self, name: str) -> "Faces":
         """The rows of one split.
@@ -155,11 +157,11 @@ class Faces:
         return self.take(mask)
 
     def fingerprint(self) -> str:
-        """A hash of all pictures, labels, splits, votes and class names: equal for equal data, in whatever files."""
-        votes = [] if self.votes is None else [self.votes.contiguous().numpy().tobytes()]
+        """A hash of all that a run sees, with the names of the classes: equal for equal data, in whatever files."""
+        more = [t.contiguous().numpy().tobytes() for t in (self.votes, self.landmarks) if t is not None]
         parts = [str(tuple(self.images.shape)).encode(), self.images.contiguous().numpy().tobytes()]
         parts += [" ".join(self.classes).encode()] if self.classes != LABELS else []
-        parts += [self.labels.numpy().tobytes(), " ".join(self.splits.tolist()).encode(), *votes]
+        parts += [self.labels.numpy().tobytes(), " ".join(self.splits.tolist()).encode(), *more]
         return hashlib.blake2b(b"".join(hashlib.blake2b(part).digest() for part in parts), digest_size=16).hexdigest()
 
     def targets(self, kind: str = "labels", vote_share: float = 0.5) -> torch.Tensor:

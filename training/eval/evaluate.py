@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from fer_demo.models.regions import known_faces
 from fer_demo.runtime.engines import OnnxEngine
 from fer_demo.vision.preprocess import data_config
 from training.data import Faces
@@ -51,7 +52,8 @@ def evaluate(
         figures of `classification_metrics` with a further entry ``without_duplicates`` (the same figures without the
         pictures that also occur in Training), ``votes`` (see `training.eval.ferplus.agreement`) and, with a
         `votes_share`, ``ece_of_draws``; and ``tta``: kind to split to figures for the test-time augmentation
-        asked for.
+        asked for. For data with landmarks and a network that takes them also ``landmarks``: split to the figures when
+        it is given them, and ``found``, the share of faces that have any.
 
     Raises:
         ValueError: If the network answers for other classes than those of the data.
@@ -109,6 +111,10 @@ def evaluate(
             figures["ece_of_draws"] = expected_calibration_error_of_draws(scaled, truths[split])
         place = result if kind == NO_TTA else result.setdefault("tta", {}).setdefault(kind, {})
         place[split] = figures
+    if faces.landmarks is not None and getattr(model, "takes_landmarks", False):
+        result["landmarks"] = {
+            split: _with_landmarks(model, part, result["temperature"]) for split, (part, _) in parts.items()
+        }
     return result
 
 
@@ -117,6 +123,12 @@ def model_labels(model: torch.nn.Module | OnnxEngine) -> tuple[str, ...]:
     if isinstance(model, OnnxEngine):
         return model.info.labels
     return tuple(map(str, (getattr(model, "pretrained_cfg", None) or {}).get("label_names") or ()))
+
+
+def _with_landmarks(model: torch.nn.Module, part: Faces, temperature: float) -> dict[str, Any]:
+    logits = predict_logits(model, part.images, landmarks=part.landmarks)
+    found = float(known_faces(part.landmarks).float().mean())
+    return {**classification_metrics(logits, part.labels, temperature), "found": round(found, 6)}
 
 
 def view_and_truth(training: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ def predict_logits(
     batch_size: int = 0,
     progress: str = "",
     looked: Callable[[int], object] | None = None,
+    landmarks: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Runs a model over pictures in float32, as the app does.
 
@@ -66,19 +67,24 @@ def predict_logits(
         batch_size: Pictures per step, or 0 for the device's own (`fer_demo.runtime.batch`).
         progress: Title of a progress bar; none if empty.
         looked: Told after each step how many pictures the network has looked at in it, all versions counted.
+        landmarks: float (N, 5, 2) in pixels of the pictures, for a timm model that takes them, without augmentation.
 
     Returns:
         float32 logits (N, 7) on the CPU.
 
     Raises:
-        ValueError: For an unknown `tta`.
+        ValueError: For an unknown `tta`, or landmarks with augmentation or an exported file.
     """
+    if landmarks is not None and (tta != NO_TTA or isinstance(model, OnnxEngine)):
+        raise ValueError("Landmarks are for pictures as they are and for a timm model: leave landmarks out.")
     answer, device = _ready(model, size)
     logits = []
-    chunks = images.split(batch_size or pictures_at_once(device.type))
-    for chunk in tqdm(chunks, desc=progress, disable=not progress, leave=False):
+    at_once = batch_size or pictures_at_once(device.type)
+    chunks = images.split(at_once)
+    places = [()] * len(chunks) if landmarks is None else [(part.to(device),) for part in landmarks.split(at_once)]
+    for chunk, place in zip(tqdm(chunks, desc=progress, disable=not progress, leave=False), places, strict=True):
         asked = versions(chunk.to(device), tta)
-        logits.append(torch.stack([answer(version) for version in asked]).mean(0).cpu())
+        logits.append(torch.stack([answer(version, *place) for version in asked]).mean(0).cpu())
         if looked:
             looked(len(chunk) * len(asked))
     return torch.cat(logits)
@@ -86,10 +92,16 @@ def predict_logits(
 
 def _ready(
     model: torch.nn.Module | OnnxEngine, size: tuple[int, int] | None
-) -> tuple[Callable[[torch.Tensor], torch.Tensor], torch.device]:
-    """A function from uint8 pictures to float32 logits, and the device that it takes them on."""
+) -> tuple[Callable[..., torch.Tensor], torch.device]:
+    """A function from uint8 pictures, and perhaps landmarks in them, to float32 logits, and the device for both."""
     if isinstance(model, OnnxEngine):
         preprocessing = model.info.preprocessing
         return lambda x: torch.from_numpy(model.logits(prepare_array(x, **preprocessing))), torch.device("cpu")
     config = data_config(model) | ({"size": size} if size else {})
-    return lambda x: model(prepare_twins(x, **config)).float(), next(model.parameters()).device
+
+    def answer(x: torch.Tensor, *landmarks: torch.Tensor) -> torch.Tensor:
+        height, width = config["size"]
+        stretch = torch.tensor([width / x.shape[-1], height / x.shape[-2]], device=x.device)
+        return model(prepare_twins(x, **config), *(points * stretch for points in landmarks)).float()
+
+    return answer, next(model.parameters()).device

@@ -26,6 +26,9 @@ def levers(recipe: dict[str, Any], released: bool, training: dict[str, Any]) -> 
         "aligned": "each picture beside its aligned twin (the figures are for single pictures)"
         if recipe["aligned"]
         else None,
+        "landmarks": f"{recipe['landmarks']} landmarks (the figures are without)"
+        if recipe.get("landmarks", "none") != "none"
+        else None,
         "dropout": f"dropout {recipe['drop_rate']:g}" if recipe["drop_rate"] else None,
         "clip": f"gradients clipped to {recipe['clip_grad']:g}" if recipe["clip_grad"] else None,
         "options": f"the options {recipe['model_args']}" if recipe["model_args"] else None,

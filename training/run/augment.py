@@ -150,6 +150,31 @@ def augment(images: torch.Tensor, draws: Draws) -> torch.Tensor:
     return torch.where(_erased(draws, *x.shape[-2:])[:, None], draws.fill.view(-1, 1, 1, 1), x)
 
 
+MIRRORED = (1, 0, 2, 4, 3)
+"""The landmark that each of the five becomes in a mirror: a right eye is then a left one."""
+
+
+def move_landmarks(landmarks: torch.Tensor, draws: Draws) -> torch.Tensor:
+    """Where the landmarks of pictures lie after `augment`.
+
+    Args:
+        landmarks: float (N, 5, 2), x and y as fractions of the picture's width and height; NaN stays NaN.
+        draws: Those of the pictures, on the same device.
+
+    Returns:
+        A tensor like `landmarks`, in the detector's order again where a picture was mirrored; what was moved out of
+        the picture lies outside.
+    """
+    cos, sin = torch.cos(draws.angle) / draws.size, torch.sin(draws.angle) / draws.size
+    # The inverse of the matrix in augment, which leads from the result to the picture.
+    inverse = torch.stack([cos * draws.mirror, sin * draws.mirror, -sin, cos], 1).view(-1, 2, 2)
+    inverse = inverse / (cos.square() + sin.square())[:, None, None]
+    shift = torch.stack([draws.dx, draws.dy], 1)
+    centred = 2 * (landmarks - shift[:, None]) - 1
+    moved = (torch.einsum("nij,npj->npi", inverse, centred) + 1) / 2
+    return torch.where((draws.mirror < 0)[:, None, None], moved[:, list(MIRRORED)], moved)
+
+
 def _erased(draws: Draws, h: int, w: int) -> torch.Tensor:
     """bool (N, H, W): the pixels inside the erased rectangles."""
     rows = (torch.arange(h, device=draws.area.device) + 0.5) / h

@@ -39,6 +39,9 @@ class Batches:
         if self.steps_per_epoch == 0:
             raise DataError(f"{len(faces)} Training pictures do not fill a batch of {config.batch_size}.")
         self.images = faces.images.to(world.device)
+        self._landmarks: torch.Tensor | None = None
+        if config.landmarks != "none" and faces.landmarks is not None:
+            self._landmarks = (faces.landmarks / as_fractions(faces.images.shape)).to(world.device)
         self._answers: dict[tuple[int, int] | None, torch.Tensor] = {}
 
     def order(self, epoch: int) -> torch.Tensor:
@@ -75,6 +78,30 @@ class Batches:
         if key and taught is not None:
             self._answers[key] = taught
         return self.objective.mix(x, targets)
+
+    def landmarks(self, batch: torch.Tensor, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """The landmarks of this process's part of a batch, moved with the pictures that `make` gives.
+
+        Args:
+            batch: As for `make`.
+            epoch: As for `make`.
+            step: As for `make`.
+
+        Returns:
+            Those that the network is given, NaN where they are withheld, and all that are known; both float32 (n, 5, 2)
+            in pixels. None for a run without landmarks.
+        """
+        if self._landmarks is None:
+            return None
+        config, device, part, n = self.config, self.world.device, self.world.part, len(batch)
+        generator = _generator(device, config.seed, self._drawn(epoch), step + 1)
+        moves = torch.rand(augment.RANDOM_NUMBERS, n, device=device, generator=generator)[:, part]
+        # Steps counted from the other end, so that these numbers are nobody else's.
+        generator = _generator(device, config.seed, epoch, (1 << 24) - 1 - step)
+        withheld = (torch.rand(n, device=device, generator=generator) < config.landmark_dropout)[part]
+        known = augment.move_landmarks(self._landmarks[batch[part]], augment.interpret(moves, config.augment))
+        known = known * config.size_at(epoch)
+        return known.masked_fill(withheld[:, None, None], torch.nan), known
 
     def draw(self, batch: torch.Tensor, epoch: int, step: int) -> tuple[torch.Tensor, ...]:
         """Chooses this process's part of a batch, and draws all that is random about it.
@@ -138,6 +165,11 @@ class Batches:
     def _drawn(self, epoch: int) -> int:
         """The epoch whose order and augmentation are used."""
         return epoch % self.config.teacher_cycle if self.config.teacher_cycle else epoch
+
+
+def as_fractions(shape: torch.Size) -> torch.Tensor:
+    """What landmarks in pixels are divided by to become fractions: width and height of pictures of a shape."""
+    return torch.tensor([shape[-1], shape[-2]], dtype=torch.float32)
 
 
 def _generator(device: torch.device | str, seed: int, epoch: int, step: int) -> torch.Generator:

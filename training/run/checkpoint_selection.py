@@ -51,7 +51,9 @@ class CheckpointSelector:
 
         Returns:
             ``public_loss`` and ``public_accuracy`` of "model"; ``public_ema_loss``, ``public_ema_accuracy`` of "ema";
-            with two heads also ``public_votes_accuracy`` and ``public_ema_votes_accuracy``.
+            with two heads also ``public_votes_accuracy`` and ``public_ema_votes_accuracy``; where PublicTest has
+            landmarks also ``public_landmarks_accuracy`` and ``public_ema_landmarks_accuracy``, with which nothing is
+            chosen: an ordinary user has none.
         """
         side, row = self.config.size_at(epoch), {}
         for name, model in candidates.items():
@@ -62,6 +64,9 @@ class CheckpointSelector:
             metrics = self._metrics(model.eval(), side)
             prefix = "public" if name == "model" else "public_ema"
             row |= {f"{prefix}_loss": metrics["loss"], f"{prefix}_accuracy": round(metrics["accuracy"], 6)}
+            if self.public.landmarks is not None:
+                given = self._metrics(model.eval(), side, self.public.landmarks)
+                row[f"{prefix}_landmarks_accuracy"] = round(given["accuracy"], 6)
             score = metrics["accuracy"]
             if "votes" in metrics:
                 row[f"{prefix}_votes_accuracy"] = round(metrics["votes"]["accuracy"], 6)
@@ -74,13 +79,18 @@ class CheckpointSelector:
         return row
 
     def selected(self) -> dict[str, Any]:
-        """What a record says of the weights saved: ``size`` in pixels and ``public``, their figures there."""
+        """What a record says of the weights saved: ``size`` in pixels and ``public``, their figures there.
+
+        Where PublicTest has landmarks also ``public_landmarks``, the figures when the network is given them.
+        """
         model = build_model(self.config, checkpoint_path=str(self.run_dir / BEST)).to(self.device).eval()
         side = self.config.sizes[-1][1]
-        return {"size": side, "public": self._metrics(model, side)}
+        given = self.public.landmarks
+        figures = {} if given is None else {"public_landmarks": self._metrics(model, side, given)}
+        return {"size": side, "public": self._metrics(model, side), **figures}
 
-    def _metrics(self, model: torch.nn.Module, side: int) -> dict[str, Any]:
-        logits = predict_logits(model, self.public.images, size=(side, side))
+    def _metrics(self, model: torch.nn.Module, side: int, landmarks: torch.Tensor | None = None) -> dict[str, Any]:
+        logits = predict_logits(model, self.public.images, size=(side, side), landmarks=landmarks)
         labels, *votes = logits.split(self.config.heads, dim=1)
         metrics = classification_metrics(labels, self.public.labels, classes=self.config.labels)
         if votes and self.public.votes is not None:

@@ -32,6 +32,7 @@ CHOICES = {
     "bf16": ("auto", "on", "off"),
     "faces": FACES,
     "no_face": NO_FACE,
+    "landmarks": ("none", "detected", "shuffled"),
 }
 
 LARGE = 1_000_000
@@ -41,10 +42,12 @@ RANGES = (
     dict.fromkeys(("epochs", "locality_neighbors", "evaluate_every"), Range(1, LARGE))
     | {"batch_size": Range(2, LARGE), "seed": Range(0, (1 << 24) - 1), "threads": Range(0, 1024)}
     | dict.fromkeys(("lr", "distill_temperature"), Range(0, 1000, above=True))
-    | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight", "vote_share"), Range(0, 1))
+    | dict.fromkeys(("label_smoothing", "mix_prob", "distill_weight", "vote_share", "landmark_dropout"), Range(0, 1))
     | dict.fromkeys(("momentum", "drop_rate", "ema_decay"), Range(0, 1, below=True))
     | dict.fromkeys(("weight_decay", "min_lr", "mixup", "cutmix", "class_weight_power"), Range(0, 1000))
-    | dict.fromkeys(("warmup_epochs", "clip_grad", "triplet_weight", "locality_weight"), Range(0, LARGE))
+    | dict.fromkeys(
+        ("warmup_epochs", "clip_grad", "triplet_weight", "locality_weight", "landmark_loss"), Range(0, LARGE)
+    )
     | dict.fromkeys(("teacher_cycle", "bn_pictures", "save_minutes"), Range(0, LARGE))
 )
 """Of every setting that is a number."""
@@ -81,6 +84,11 @@ class TrainConfig:
             cut it out as predicting does. The option ``--faces`` sets it.
         no_face: What becomes of a photograph without a face: ``"skip"`` leaves it out, ``"as-is"`` takes it whole.
         aligned: Give the network each picture and its aligned twin (Kim et al. 2016); for models that take twins.
+        landmarks: ``"detected"``: give the network each face's landmarks, found with the product's detector, for models
+            that take them; ``"shuffled"``: those of another face, the control; ``"none"``.
+        landmark_dropout: Probability that a picture's landmarks are withheld, so that the network learns to do without.
+        landmark_loss: Weight of the loss of the regions' maps that the network predicts, against those drawn from the
+            landmarks, withheld or not; or 0.
         label_smoothing: Of the targets.
         targets: ``"labels"``; ``"votes"``, FER+'s distribution over the seven classes; ``"majority"``, its most
             frequent class (Barsoum et al. 2016, arXiv:1608.01041); ``"mixture"`` of labels and votes; or ``"both"``,
@@ -113,7 +121,8 @@ class TrainConfig:
             that does not is tens of times slower with it.
         compile: `torch.compile` the network.
         cuda_graph: On a GPU record a step once and replay it, where nothing in it needs the CPU: one process, no
-            mixing, no `teacher_cycle`, no `size_jitter`, no loss on features, pictures at their own size.
+            mixing, no `teacher_cycle`, no `size_jitter`, no loss on features, no landmarks, pictures at their own
+            size.
         channels_last: NHWC memory format.
         threads: CPU threads, or 0 for PyTorch's choice.
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
@@ -140,6 +149,9 @@ class TrainConfig:
     faces: str = "as-is"
     no_face: str = "skip"
     aligned: bool = False
+    landmarks: str = "none"
+    landmark_dropout: float = 0.5
+    landmark_loss: float = 0.5
     label_smoothing: float = 0.1
     targets: str = "labels"
     vote_share: float = 0.5
@@ -199,6 +211,8 @@ class TrainConfig:
             raise ValueError(
                 "triplet_weight and locality_weight need pictures of one class: leave out mixup and cutmix."
             )
+        if self.landmarks != "none" and (self.mixup or self.cutmix):
+            raise ValueError("landmarks belong to one face, not to a mixture: leave out mixup and cutmix.")
         check_settings(self.model_args, "model_args")
         fixed = {"num_classes", "in_chans", "global_pool", "pretrained", "drop_rate"} & set(self.model_args)
         if fixed:

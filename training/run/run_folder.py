@@ -175,6 +175,8 @@ def load_initial_weights(model: torch.nn.Module, source: str, classes: tuple[str
         raise ValueError(f"init_from names neither a bundled checkpoint nor a file: {shown(source)}.")
     try:
         state = checkpoint_filter_fn(load_file(file), model)
+        complete = getattr(model, "complete_state", None)  # a network with attention starts from one without
+        state = complete(state) if complete else state
         same = weights_classes(file) == classes
         if not same:
             name = model.pretrained_cfg["classifier"]

@@ -24,6 +24,7 @@ from training.run.devices import keep_freed_memory, pick_device, use_bf16
 from training.run.distributed import World, join
 from training.run.facts import data_facts, write_facts
 from training.run.graph import CapturedStep
+from training.run.guidance import RegionLoss, add_landmarks
 from training.run.objective import Objective
 from training.run.optimization import build_optimizer
 from training.run.provenance import check_teachers, write_sources
@@ -89,6 +90,7 @@ class Trainer:
             from training.data.aligned import with_aligned  # needs OpenCV and a face detector
 
             faces = with_aligned(faces, self.run_dir / ALIGNED, self.quiet)
+        faces = add_landmarks(config, self.model, faces, self.run_dir.parent, self.quiet)
         faces = without_duplicates(faces) if config.drop_duplicates else faces
         train_set, public = faces.split("Training"), faces.split("PublicTest")
         self.bf16 = use_bf16(config.bf16, self.device)
@@ -102,6 +104,7 @@ class Trainer:
             self.model.get_classifier().register_forward_pre_hook(
                 lambda module, inputs: self.features.append(inputs[0]) if module.training else None
             )
+        self.region_loss = RegionLoss(config, self.model)
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         self.how = {
@@ -112,10 +115,10 @@ class Trainer:
         }
         # Shares the model's parameters, which therefore stay free of wrappers' names.
         self.network = self.world.wrap(torch.compile(self.model, dynamic=False) if config.compile else self.model)
-        # Mixing draws on the CPU, answers that are kept are looked up there, and features are kept there.
-        plain = self.objective.mixer is None and not (
-            config.teacher_cycle or config.needs_features or config.size_jitter
-        )
+        # Mixing draws on the CPU, answers that are kept are looked up there, and features are kept there; landmarks are
+        # drawn apart.
+        plain = self.objective.mixer is None and config.landmarks == "none"
+        plain = plain and not (config.teacher_cycle or config.needs_features or config.size_jitter)
         self.captures = config.cuda_graph and self.device.type == "cuda" and self.world.size == 1 and plain
         self.captured: CapturedStep | None = None
         self.optimizer, self.scheduler = build_optimizer(config, self.model, self.steps_per_epoch)
@@ -217,9 +220,10 @@ class Trainer:
             loss = self.captured(drawn)
         else:
             with record_function("input"):
+                landmarks = self.batches.landmarks(batch, self.epoch, self.step)
                 x, targets = self.batches.make(batch, self.epoch, self.step)
             self.optimizer.zero_grad(set_to_none=True)
-            loss = self._backward(x, targets)
+            loss = self._backward(x, targets, landmarks)
         with record_function("optimizer"):
             if self.config.clip_grad:
                 torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_grad)
@@ -234,15 +238,19 @@ class Trainer:
         x, targets, _ = self.batches.compute(*drawn, side=self.batches.images.shape[-1])
         return self._backward(x, targets)
 
-    def _backward(self, x: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _backward(
+        self, x: torch.Tensor, targets: torch.Tensor, landmarks: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> torch.Tensor:
         """Forward and backward pass of a batch; the loss, without its history."""
         # A graph may not use weights that were cast outside it; each is used once a step, so a cache gains nothing.
         autocast = torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False) if self.bf16 else nullcontext()
         with record_function("forward"):
             with autocast:
-                logits = self.network(x)
+                logits = self.network(x) if landmarks is None else self.network(x, landmarks[0])
             features = self.features.pop().float().flatten(1) if self.config.needs_features else None
             loss = self.objective.loss(logits.float(), targets, features)
+            if landmarks is not None:
+                loss = loss + self.region_loss(landmarks[1] / x.shape[-1])
         with record_function("backward"):
             loss.backward()
         return loss.detach()

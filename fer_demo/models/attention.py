@@ -1,0 +1,153 @@
+"""Attention after a stage: guided by the regions of a face, and two kinds that nobody guides.
+
+Each takes a map (N, C, H, W) and, guided or not, the faces' landmarks, and answers with the map times its gates. A gate
+is twice a sigmoid whose last layer starts at zero: at first every gate is 1, and the network is the one without.
+"""
+
+from typing import Unpack
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+from fer_demo.models.layers import ConvNormAct, TensorOptions
+from fer_demo.models.regions import REGIONS, known_faces, region_maps
+
+PRIOR_SIZE = 6
+HEAD_WIDTH, GATE_WIDTH = 8, 8
+
+
+class Attention(nn.Module):
+    """What all kinds have in common: how they start."""
+
+    def init_weights(self) -> None:
+        """Draws the weights; the layers that `last_layers` names start at zero."""
+        for m in self.modules():
+            if isinstance(m, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(m.weight)
+                if m.bias is not None:
+                    nn.init.zeros_(m.bias)
+        for layer in self.last_layers():
+            nn.init.zeros_(layer.weight)
+
+    def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
+        """The layers before the sigmoids."""
+        raise NotImplementedError
+
+
+class RegionHead(nn.Module):
+    """Says where the regions lie, from a stage's own map.
+
+    What it sees is added to where the regions lie as a rule, so that it can tell the eyes from each other without
+    seeing the whole face.
+
+    Input: float (N, C, H, W). Output: logits (N, 3, H, W), or half as high and wide for large maps.
+
+    Args:
+        in_chs: Channels.
+        halve: Look at the map at half its size, where it is large.
+    """
+
+    def __init__(self, in_chs: int, halve: bool, **dd: Unpack[TensorOptions]) -> None:
+        super().__init__()
+        self.halve = halve
+        self.narrow = ConvNormAct(in_chs, HEAD_WIDTH, **dd)
+        self.conv = nn.Conv2d(HEAD_WIDTH, len(REGIONS), 3, padding=1, **dd)
+        self.prior = nn.Parameter(torch.zeros(1, len(REGIONS), PRIOR_SIZE, PRIOR_SIZE, **dd))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.halve:
+            x = F.avg_pool2d(x, 2)
+        seen = self.conv(self.narrow(x))
+        return seen + F.interpolate(self.prior, size=seen.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class RegionAttention(Attention):
+    """Spatial and channel attention that knows where eyes, brows and mouth lie.
+
+    The spatial gate sees the mean and the maximum over the channels, as CBAM's does, and the regions' maps beside them.
+    The channel gate sees, as squeeze-and-excitation does, the channels' means: over the whole map and over each region.
+
+    Args:
+        channels: Of the map.
+        halve: The regions' maps are predicted at half its size.
+        guided: Take landmarks where they are known; False always predicts the maps.
+    """
+
+    def __init__(self, channels: int, halve: bool, guided: bool, **dd: Unpack[TensorOptions]) -> None:
+        super().__init__()
+        self.guided = guided
+        self.regions = RegionHead(channels, halve, **dd)
+        self.spatial = nn.Conv2d(2 + len(REGIONS), 1, 3, padding=1, **dd)
+        self.fc1 = nn.Linear((1 + len(REGIONS)) * channels, GATE_WIDTH, **dd)
+        self.act = nn.ReLU()
+        self.fc2 = nn.Linear(GATE_WIDTH, channels, **dd)
+        self.init_weights()
+
+    def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
+        return [self.spatial, self.fc2]
+
+    def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
+        maps = torch.sigmoid(self.regions(x))
+        maps = F.interpolate(maps, size=x.shape[-2:], mode="bilinear", align_corners=False)
+        if landmarks is not None and self.guided:
+            known = known_faces(landmarks)
+            # NaN would reach the gradient of both branches.
+            drawn = region_maps(landmarks.float().nan_to_num(), x.shape[-2], x.shape[-1]).to(maps.dtype)
+            maps = torch.where(known[:, None, None, None], drawn, maps)
+        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True), maps], 1)
+        spatial = 2 * torch.sigmoid(self.spatial(seen))
+        # A product of matrices, so that no map is written for each region.
+        weights = maps.flatten(2)
+        weights = weights / (weights.sum(2, keepdim=True) + 1e-4)
+        means = torch.matmul(weights, x.flatten(2).transpose(1, 2)).flatten(1)
+        vector = torch.cat([x.mean((2, 3)), means], 1)
+        channel = 2 * torch.sigmoid(self.fc2(self.act(self.fc1(vector))))
+        return x * channel[:, :, None, None] * spatial
+
+
+class CBAM(Attention):
+    """The convolutional block attention module (Woo et al. 2018, arXiv:1807.06521): channels first, then places."""
+
+    def __init__(self, channels: int, width: int, **dd: Unpack[TensorOptions]) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels, width, **dd)
+        self.act = nn.ReLU()
+        self.fc2 = nn.Linear(width, channels, **dd)
+        self.spatial = nn.Conv2d(2, 1, 7, padding=3, **dd)
+        self.init_weights()
+
+    def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
+        return [self.fc2, self.spatial]
+
+    def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
+        mean = self.fc2(self.act(self.fc1(x.mean((2, 3)))))
+        most = self.fc2(self.act(self.fc1(x.amax((2, 3)))))
+        x = x * (2 * torch.sigmoid(mean + most))[:, :, None, None]
+        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        return x * (2 * torch.sigmoid(self.spatial(seen)))
+
+
+class CoordinateAttention(Attention):
+    """Coordinate attention (Hou et al. 2021, arXiv:2103.02907): a gate for each row and one for each column.
+
+    As there, rows and columns share a 1x1 convolution with batch normalisation; ReLU stands for their hard swish.
+    """
+
+    def __init__(self, channels: int, width: int, **dd: Unpack[TensorOptions]) -> None:
+        super().__init__()
+        self.shared = ConvNormAct(channels, width, **dd)
+        self.rows = nn.Conv2d(width, channels, 1, **dd)
+        self.columns = nn.Conv2d(width, channels, 1, **dd)
+        self.init_weights()
+
+    def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
+        return [self.rows, self.columns]
+
+    def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
+        height = x.shape[-2]
+        lines = torch.cat([x.mean(3, keepdim=True), x.mean(2, keepdim=True).transpose(2, 3)], 2)
+        lines = self.shared(lines)
+        rows = self.rows(lines[:, :, :height])
+        columns = self.columns(lines[:, :, height:]).transpose(2, 3)
+        return x * (2 * torch.sigmoid(rows)) * (2 * torch.sigmoid(columns))
