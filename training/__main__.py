@@ -16,6 +16,7 @@ COMMANDS = (
     "raf_single",
     "compare",
     "profile",
+    "learning_curve",
     "evaluate",
     "reproduce",
     "end_to_end",

@@ -49,6 +49,7 @@ RANGES = (
         ("warmup_epochs", "clip_grad", "triplet_weight", "locality_weight", "landmark_loss"), Range(0, LARGE)
     )
     | dict.fromkeys(("teacher_cycle", "bn_pictures", "save_minutes"), Range(0, LARGE))
+    | dict.fromkeys(("frozen_stages", "head_epochs"), Range(0, 1000))
 )
 """Of every setting that is a number."""
 
@@ -64,6 +65,8 @@ class TrainConfig:
         classes: Class name to the names that the data have for it, as ``--classes MAP.yaml`` takes it; ``--classes``
             sets it. Empty for the seven of `fer_demo.emotions`.
         init_from: Start from these weights instead of random ones: a bundled checkpoint's name, or a .safetensors file.
+        frozen_stages: The stem and so many stages keep the weights they started from; for few pictures.
+        head_epochs: First epochs in which the classifier learns alone.
             Of a network with other classes all but the classifier is taken.
         epochs: Passes over the Training split.
         batch_size: Pictures per step.
@@ -121,8 +124,8 @@ class TrainConfig:
             that does not is tens of times slower with it.
         compile: `torch.compile` the network.
         cuda_graph: On a GPU record a step once and replay it, where nothing in it needs the CPU: one process, no
-            mixing, no `teacher_cycle`, no `size_jitter`, no loss on features, no landmarks, pictures at their own
-            size.
+            mixing, no `teacher_cycle`, no `size_jitter`, no loss on features, no landmarks, nothing frozen, pictures
+            at their own size.
         channels_last: NHWC memory format.
         threads: CPU threads, or 0 for PyTorch's choice.
         save_minutes: Minutes between checkpoints within an epoch; one is written after each epoch anyway.
@@ -132,6 +135,8 @@ class TrainConfig:
     model_args: dict = field(default_factory=dict)
     classes: dict = field(default_factory=dict)
     init_from: str = ""
+    frozen_stages: int = 0
+    head_epochs: int = 0
     epochs: int = 60
     batch_size: int = 64
     sizes: tuple[tuple[int, int], ...] = ((0, 48),)
@@ -207,6 +212,8 @@ class TrainConfig:
             raise ValueError(f"FER+'s votes are for {', '.join(LABELS)} alone: set targets=labels for others.")
         if self.min_lr > self.lr:
             raise ValueError(f"min_lr must not be above lr, but {self.min_lr:g} is above {self.lr:g}: set both.")
+        if self.frozen_stages and not self.init_from:
+            raise ValueError("frozen_stages would keep random weights: set init_from, or leave it out.")
         if self.needs_features and (self.mixup or self.cutmix):
             raise ValueError(
                 "triplet_weight and locality_weight need pictures of one class: leave out mixup and cutmix."

@@ -23,6 +23,7 @@ from training.run.config import TrainConfig
 from training.run.devices import keep_freed_memory, pick_device, use_bf16
 from training.run.distributed import World, join
 from training.run.facts import data_facts, write_facts
+from training.run.freezing import Freezing
 from training.run.graph import CapturedStep
 from training.run.guidance import RegionLoss, add_landmarks
 from training.run.objective import Objective
@@ -105,6 +106,9 @@ class Trainer:
                 lambda module, inputs: self.features.append(inputs[0]) if module.training else None
             )
         self.region_loss = RegionLoss(config, self.model)
+        self.freezing = Freezing(config, self.model)
+        if self.freezing.used and self.world.size > 1:
+            raise ValueError("frozen_stages and head_epochs are for one process: start the run without torchrun.")
         if config.channels_last:
             self.model = self.model.to(memory_format=torch.channels_last)
         self.how = {
@@ -117,7 +121,7 @@ class Trainer:
         self.network = self.world.wrap(torch.compile(self.model, dynamic=False) if config.compile else self.model)
         # Mixing draws on the CPU, answers that are kept are looked up there, and features are kept there; landmarks are
         # drawn apart.
-        plain = self.objective.mixer is None and config.landmarks == "none"
+        plain = self.objective.mixer is None and config.landmarks == "none" and not self.freezing.used
         plain = plain and not (config.teacher_cycle or config.needs_features or config.size_jitter)
         self.captures = config.cuda_graph and self.device.type == "cuda" and self.world.size == 1 and plain
         self.captured: CapturedStep | None = None
@@ -186,6 +190,7 @@ class Trainer:
         config = self.config
         order = self.batches.order(self.epoch)
         self.network.train()
+        self.freezing.begin(self.epoch)
         bar = tqdm(
             total=self.steps_per_epoch * config.batch_size,
             initial=self.step * config.batch_size,
