@@ -72,7 +72,7 @@ class TestTrainer:
         assert not torch.allclose(first_norm(kept).running_mean, first_norm(plain.model).running_mean)
 
     def test_a_negative_number_is_refused(self, config):
-        with pytest.raises(ValueError, match="bn_pictures must be at least 0; got -1"):
+        with pytest.raises(ValueError, match="bn_pictures must be from 0 to 1,000,000; got -1"):
             config(bn_pictures=-1)
 
 

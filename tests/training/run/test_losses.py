@@ -156,7 +156,7 @@ def test_a_teacher_with_options_and_no_export_under_another_networks_name(faces,
     teacher = Objective(student, faces, CPU).teachers[0]
     assert sum(p.numel() for p in teacher.model.parameters()) == 255_935
     with pytest.raises(ValueError, match=r"names a network without the options \{'se': 'none'\}"):
-        export(tmp_path / "a", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ())
+        export(tmp_path / "a", tmp_path / "fer_sedense_s2.mine", faces, ())
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_options_that_change_answers_alone():
     ("changes", "message"),
     [
         ({"loss": "hinge"}, "loss must be one of cross_entropy, l2_svm; got 'hinge'"),
-        ({"triplet_weight": -1.0}, "triplet_weight must be at least 0"),
+        ({"triplet_weight": -1.0}, "triplet_weight must be from 0"),
         ({"triplet_weight": 1.0, "mixup": 0.2}, "need pictures of one class: leave out mixup and cutmix"),
         ({"model_args": {"num_classes": 8}}, "model_args cannot set num_classes"),
         ({"model_args": {"wings": 2}}, "fer_sedense_s2.*cannot be made with model_args {'wings': 2}: .*'wings'"),

@@ -163,7 +163,7 @@ def test_duplicates_leave_training(faces, config, tmp_path):
     [
         ({"targets": "votess"}, "targets must be one of labels, votes, majority"),
         ({"bf16": "maybe"}, "bf16 must be one of auto, on, off"),
-        ({"mixup": -1.0}, "mixup must be at least 0"),
+        ({"mixup": -1.0}, "mixup must be from 0"),
         ({"distill_weight": 2.0}, "distill_weight must be from 0 to 1"),
         ({"teachers": "fer_sedense"}, "teachers must be a list"),
     ],

@@ -93,4 +93,4 @@ def test_a_run_at_another_size_is_not_exported(faces, config, tmp_path):
 
     Trainer(config(epochs=1), faces, tmp_path / "run", quiet=True).fit()
     with pytest.raises(ValueError, match=r"ended at 24 pixels, but .* is used at 48"):
-        export(tmp_path / "run", tmp_path / "fer_sedense_s2.tune_fer2013", faces, ())
+        export(tmp_path / "run", tmp_path / "fer_sedense_s2.mine", faces, ())
