@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from fer_demo.checkpoints import METRICS_FILE
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.tradeoffs.published import HUMAN_CAVEAT
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
@@ -51,15 +52,20 @@ with st.container(border=True, horizontal=True, vertical_alignment="center"):
         )
 
 try:
-    name = state.predictor().name
-    figures, card, point = headline_figures(name), card_text(name), operating_point(name)
+    model, labels = state.model(), state.predictor().labels
+    figures, card = headline_figures(model), card_text(model.source)
+    point = "" if model.own else operating_point(model.source)
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
 else:
-    st.header(f"The model: {name}", anchor=False)
+    st.header(f"The model: {look.plain(model.name)}", anchor=False)
+    if model.own:
+        st.markdown(f"It answers with one of {len(labels)} classes: {', '.join(labels)}.")
     for column, (label, value, note) in zip(st.columns(max(1, len(figures))), figures, strict=False):
         column.metric(label, value)
         column.caption(note)
+    if not figures:
+        st.caption(f"How good it is, nobody has written down: no figures of its own are in a {METRICS_FILE} beside it.")
     if any(label.startswith("People") for label, _, _ in figures):
         st.markdown(f"**People and networks.** {HUMAN_CAVEAT}")
     if point:

@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.web.limits import limits
+from fer_demo.web.models import default_model, model_names
 from fer_demo.web.schema import Face, FacesFound
 from pages.common import state
 from pages.common.sign_in import is_required
@@ -24,7 +24,7 @@ def fields(model) -> str:
     return "\n".join(["| field | what |", "|---|---|", *rows])
 
 
-server = address()
+server, default = address(), default_model()
 token = ' --header "Authorization: Bearer …"' if is_required() else ""
 st.title("Ask it from a program", anchor=False)
 st.markdown(
@@ -62,7 +62,8 @@ Client("{server}upload/").predict(handle_file("photo.jpg"), api_name="/predict")
 st.subheader("What can be said", anchor=False)
 st.markdown(
     "- `?whole_image=true` takes the picture itself as one face\n"
-    f"- `?model=` asks another checkpoint: {', '.join(f'`{name}`' for name in bundled_checkpoints())}\n"
+    f"- `?model=` asks another model than `{default.name}`: {', '.join(f'`{name}`' for name in model_names())}\n"
+    f"- the default model's classes are {', '.join(f'`{label}`' for label in default.labels)}\n"
     f"- a picture may have {limits().upload_mb:g} MB"
 )
 st.subheader("The answer", anchor=False)

@@ -7,6 +7,7 @@ import streamlit as st
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.web import camera
 from fer_demo.web.browser_page import ADDRESS, LIVE, has_live_page
+from fer_demo.web.models import default_model, named
 from pages.common import state
 
 HEIGHT = 900
@@ -16,8 +17,10 @@ HEIGHT = 900
 def in_the_browser() -> None:
     """The exported page, from which nothing is sent."""
     source = f"{state.base_path()}{ADDRESS.strip('/')}/{LIVE}"
-    theme = st.context.theme.type
-    st.iframe(f"{source}?{urlencode({'theme': theme})}" if theme else source, height=HEIGHT, alt="Camera and answers")
+    query = {"theme": theme} if (theme := st.context.theme.type) else {}
+    if named():
+        query["model"] = default_model().name
+    st.iframe(f"{source}?{urlencode(query)}" if query else source, height=HEIGHT, alt="Camera and answers")
     st.caption(
         ":material/lock: Your own browser does the reading: no picture leaves this device. "
         f"[Open it without the menu]({source})."

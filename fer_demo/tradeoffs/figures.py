@@ -7,8 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 import timm
 
-from fer_demo.emotions import LABELS
-from fer_demo.figures import blank_figure
+from fer_demo.classes import column_order
+from fer_demo.figures import MOST_BARS, blank_figure
 from fer_demo.tradeoffs.labels import HEIGHT, WIDTH, axis_range, place_labels, short_title
 from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
 from fer_demo.tradeoffs.published import Human
@@ -258,7 +258,7 @@ def parameters_text(change: int) -> str:
 
 
 def answer_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -> go.Figure:
-    """Several models' probabilities for one face, a group an expression.
+    """Several models' probabilities for one face, a group a class; of more than `MOST_BARS` the most probable ones.
 
     Args:
         answers: Model's name to class name to probability in [0, 1].
@@ -266,10 +266,14 @@ def answer_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -
     """
     legend = {"orientation": "h", "y": -0.2, "x": 0}
     fig = blank_figure(height, barmode="group", bargap=0.3, showlegend=True, legend=legend)
+    every = column_order(dict.fromkeys(label for found in answers.values() for label in found))
+    best = {label: max(found.get(label, 0.0) for found in answers.values()) for label in every}
+    most = sorted(every, key=lambda label: -best[label])[:MOST_BARS]
+    labels = [label for label in every if label in most]
     for i, (name, probabilities) in enumerate(answers.items()):
         fig.add_bar(
-            x=list(LABELS),
-            y=[probabilities[label] for label in LABELS],
+            x=labels,
+            y=[probabilities.get(label) for label in labels],  # no bar for a class that only others have
             name=name,
             marker={"color": model_color(name), "pattern": {"shape": PATTERNS[i % 4]}, "cornerradius": 2},
             hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",

@@ -23,6 +23,7 @@ from fer_demo.vision.sources import one_line
 from fer_demo.web.decoder import read_exactly
 from fer_demo.web.fair_queue import BusyError, FairQueue, Place
 from fer_demo.web.limits import Limits, limits
+from fer_demo.web.models import named
 from fer_demo.web.video_result import VideoResult
 
 HEAD = struct.Struct("<BQ")
@@ -36,7 +37,7 @@ MARKED = "{}-marked.mp4"
 """What the video with boxes is called, after the video's own name without ending."""
 
 MODEL = "fer_sedense_nano.photos_fer2013"
-"""What reads videos; the small network, as for ``fer-demo video``."""
+"""What reads videos where the server's owner has named no model; the small network, as for ``fer-demo video``."""
 
 STOP_SECONDS = 20.0
 """For ending with what is done, once asked to; the process is killed then."""
@@ -161,7 +162,7 @@ class VideoJob:
         sizes = self._desk.limits
         options: dict[str, Any] = {
             "name": self.name,
-            "model": MODEL,
+            "model": named() or MODEL,
             "fps": self._wishes.fps,
             "video": self._wishes.video,
         }
