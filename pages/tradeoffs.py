@@ -19,7 +19,7 @@ st.title("What do 0.48 million parameters buy?", anchor=False)
 try:
     with st.spinner("Counting what each network costs …"):
         benchmark = tradeoff_chart.known_benchmark()
-        rows = tradeoff_rows(benchmark)
+        rows, usual, own = tradeoff_rows(benchmark), default_model(), own_models()
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
@@ -28,8 +28,8 @@ device, beside, paper, ingredients = st.tabs(TABS, key="question", bind="query-p
 if device.open:
     with device:
         st.header("Which network for my device?", anchor=False)
-        st.markdown(for_my_device(rows, answering=default_model().name))
-        for one in own_models():
+        st.markdown(for_my_device(rows, answering=usual.name))
+        for one in own:
             st.caption(
                 f":material/model_training: `{one.name}`, which answers on the other pages, is in the table of all "
                 "numbers and can be laid side by side with the others; the chart is of the paper's data sets."
@@ -37,7 +37,7 @@ if device.open:
         tradeoff_chart.measuring(benchmark)
         tradeoff_chart.chart_and_card(rows)
         with st.expander("All numbers as a table", icon=":material/table:"):
-            table = [*(own_row(one) for one in own_models()), *(row.to_dict() for row in rows)]
+            table = [*(own_row(one) for one in own), *(row.to_dict() for row in rows)]
             st.dataframe(
                 table,
                 hide_index=True,
