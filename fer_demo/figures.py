@@ -128,14 +128,14 @@ def probability_bars(
 def count_bars(counts: Mapping[str, int], *, height: int = 240) -> go.Figure:
     """Bars, one for each class in its colour and the given order, with the number at its end.
 
-    They are upright; but lie where their words would not stand beside each other on a phone, and of more than
-    `MOST_BARS` classes they are then the `MOST_BARS` most frequent.
+    They are upright; but lie where their words would not stand beside each other on a phone, and are then those of
+    `counted_classes` alone.
 
     Args:
         counts: Class name to how many there are, for all classes.
         height: Height of the figure in pixels, where the bars are upright.
     """
-    if len(counts) > WORDS_ABREAST or sum(map(len, counts)) > LETTERS_ABREAST:
+    if not abreast(counts):
         return _lying_counts(counts)
     names, values = list(counts), list(counts.values())
     bars = go.Bar(
@@ -154,9 +154,23 @@ def count_bars(counts: Mapping[str, int], *, height: int = 240) -> go.Figure:
     return fig
 
 
+def abreast(names: Collection[str]) -> bool:
+    """Whether class names stand beside each other below upright bars on a phone."""
+    return len(names) <= WORDS_ABREAST and sum(map(len, names)) <= LETTERS_ABREAST
+
+
+def counted_classes(counts: Mapping[str, int]) -> list[str]:
+    """The classes that `count_bars` shows: all; or where they are too many or too long, those that occur.
+
+    These are then the most frequent first, and `MOST_BARS` at most.
+    """
+    if abreast(counts):
+        return list(counts)
+    return sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])[:MOST_BARS]
+
+
 def _lying_counts(counts: Mapping[str, int]) -> go.Figure:
-    most = sorted(counts, key=lambda name: -counts[name])[:MOST_BARS]
-    names = [name for name in counts if name in most][::-1]  # Plotly draws the first category at the bottom
+    names = counted_classes(counts)[::-1]  # Plotly draws the first category at the bottom
     colors = class_set(counts).colors
     fig = blank_figure(40 + 28 * len(names), showlegend=False, bargap=0.3, margin={"l": 0, "r": 52, "t": 30, "b": 4})
     fig.add_bar(

@@ -6,6 +6,7 @@ from fer_demo.checkpoints import METRICS_FILE
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.tradeoffs.published import HUMAN_CAVEAT
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
+from fer_demo.web.models import VARIABLE, named
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import look, state
 from pages.common.card import card_text, headline_figures, operating_point
@@ -45,10 +46,11 @@ with st.container(border=True, horizontal=True, vertical_alignment="center"):
         )
         st.link_button("Open that page", ADDRESS, icon=":material/open_in_new:")
     else:
+        export = f'python -m fer_demo export "${VARIABLE}" --web' if named() else "python -m fer_demo export --web"
         st.markdown(
             ":material/devices: **On your own machine alone.** Detector and model can also run inside the browser, "
             "so that photos are not even sent to this server. Whoever runs it writes that page with "
-            "`python -m fer_demo export --web`; it is then linked here."
+            f"`{export}`; it is then linked here."
         )
 
 try:

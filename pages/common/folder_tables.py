@@ -9,7 +9,7 @@ import pandas
 import streamlit as st
 
 from fer_demo.batch.tables import ENDINGS, columns, rows
-from fer_demo.figures import MOST_BARS, count_bars
+from fer_demo.figures import count_bars, counted_classes
 from fer_demo.web.folder import NO_FACE, UNREAD, UNTOLD, Folder
 from fer_demo.web.limits import limits
 from fer_demo.web.models import find
@@ -44,8 +44,8 @@ def summary(folder: Folder) -> None:
     if any(found.values()):
         words = ", ".join(f"{label} {count}" for label, count in found.items())
         look.chart(count_bars(found), f"Photos by what their face looks like: {words}", key="folder counts")
-        if len(found) > MOST_BARS:
-            st.caption(f"The {MOST_BARS} most frequent of {len(found)} classes.")
+        if len(shown := counted_classes(found)) < len(found):
+            st.caption(f"{len(shown)} of {len(found)} classes: those that photos count as, the most frequent first.")
 
 
 def written(folder: Folder, ending: str) -> bytes:
