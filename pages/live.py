@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.web import camera
 from fer_demo.runtime.model_info import ModelError
+from fer_demo.web import camera
 from fer_demo.web.browser_page import ADDRESS, LIVE, has_live_page
 from fer_demo.web.models import default_model, named
 from pages.common import look, state

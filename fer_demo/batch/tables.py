@@ -126,7 +126,7 @@ def _text(value: str) -> str:
     return value.encode("utf-8", "backslashreplace").decode()
 
 
-def _csv(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
+def _csv(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str] = COLUMNS) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
@@ -147,13 +147,13 @@ def _cell(name: str, value: Any) -> Any:
     return plain_cell(_text(value)) if name in _TEXTS else f"{value:.4f}"
 
 
-def _json_lines(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
+def _json_lines(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str] = COLUMNS) -> None:
     for row in found:
         clean = {name: _text(value) if isinstance(value, str) else value for name, value in row.items()}
         file.write(json.dumps(clean, ensure_ascii=False).encode() + b"\n")
 
 
-def _parquet(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str]) -> None:
+def _parquet(file: BinaryIO, found: Iterable[dict[str, Any]], names: Sequence[str] = COLUMNS) -> None:
     pyarrow, parquet = _pyarrow()
     kinds = dict.fromkeys(_INTEGERS, pyarrow.int32()) | dict.fromkeys(_TRUTHS, pyarrow.bool_())
     kinds |= dict.fromkeys(_TEXTS, pyarrow.string())
@@ -187,9 +187,9 @@ def _pyarrow() -> tuple[Any, Any]:
     return pyarrow, pyarrow.parquet
 
 
-ENDINGS: dict[str, Callable[[BinaryIO, Iterable[dict[str, Any]], Sequence[str]], None]] = {
+ENDINGS: dict[str, Callable[..., None]] = {
     ".parquet": _parquet,
     ".csv": _csv,
     ".jsonl": _json_lines,
 }
-"""Ending of the output, in lower case, to what writes it."""
+"""Ending of the output, in lower case, to what writes rows to a file; the third argument are the `columns`."""

@@ -116,7 +116,7 @@ def create(cls: type[Net], variant: str, pretrained: bool, stages: int, **kwargs
         **kwargs,
     )
     stated = model.pretrained_cfg
-    if len(stated.get("label_names") or ()) != model.num_classes:  # names of other weights' classes
+    if model.num_classes != len(LABELS) and stated.get("label_names") == LABELS:  # those of `cfg`, of another head
         stated = {key: value for key, value in stated.items() if key != "label_names"}
     if not pretrained:  # all four belong to the weights, which are random here
         plain = with_set_threshold(with_temperature(stated, None), None)

@@ -14,6 +14,7 @@ from typing import Any
 
 from fer_demo.merging import Merge
 from fer_demo.prediction import FacePrediction
+from fer_demo.predictor import Predictor
 from fer_demo.results import FaceResults
 from fer_demo.vision.images import OpenedImage, reading_cost
 from fer_demo.web.decoder import Decoder
@@ -121,10 +122,7 @@ class Desk:
         """
         with self.readers.enter(visitor) as place:
             await _turn(place, on_wait)
-            predictor = await asyncio.to_thread(shared_predictor, model)
-            if merge:
-                _ = predictor.detector  # which both use
-                predictor = await asyncio.to_thread(predictor.merged, merge)
+            predictor = await asyncio.to_thread(_predictor, model, merge)
             found = await asyncio.to_thread(predictor.predict, picture, whole_image=whole_image, faces=faces)
         found.file = name
         return Answer(picture, found, model)
@@ -144,6 +142,14 @@ class Desk:
         """Ends the processes that decode."""
         self.decoder.close()
         self.slow_decoder.close()
+
+
+def _predictor(model: str | None, merge: Merge | None) -> Predictor:
+    predictor = shared_predictor(model)
+    if not merge:
+        return predictor
+    _ = predictor.detector  # which both then share
+    return predictor.merged(merge)
 
 
 async def _turn(place: Place, on_wait: OnWait | None) -> None:

@@ -69,7 +69,9 @@ def build_api(uploads: UploadStore = UPLOADS) -> FastAPI:
     async def predict(
         request: Request,
         whole_image: Annotated[bool, Query(description="Take the picture itself as one face.")] = False,
-        model: Annotated[str | None, Query(description="One of the server's models; left out, its default answers.")] = None,
+        model: Annotated[
+            str | None, Query(description="One of the server's models; left out, its default answers.")
+        ] = None,
         merge: Annotated[
             list[str] | None, Query(description="Classes to take for one, as negative=angry,sad; may be repeated.")
         ] = None,

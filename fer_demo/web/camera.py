@@ -109,8 +109,8 @@ def _bars(face: FacePrediction) -> str:
     colors = class_set(face.probabilities).colors
     shown = dict(ranked(face.probabilities)[:MOST_BARS])
     rows = (
-        f'<dt>{html.escape(label)}</dt><dd><div class="bar"><i style="width:{100 * p:.1f}%;background:{colors[label]}"></i></div>'
-        f"</dd><dd>{100 * p:.0f} %</dd>"
+        f'<dt>{html.escape(label)}</dt><dd><div class="bar">'
+        f'<i style="width:{100 * p:.1f}%;background:{colors[label]}"></i></div></dd><dd>{100 * p:.0f} %</dd>'
         for label, p in face.probabilities.items()
         if label in shown
     )

@@ -126,7 +126,9 @@ def small(name: str, answer: Answer | None, problem: str | None = None, original
     del data["file"]
     main = main_face(answer.faces)
     confidence = main.confidence if main else None
-    return Small(name, data, counts_as(answer.faces), confidence, file.getvalue(), answer.model, original, answer.faces.labels)
+    return Small(
+        name, data, counts_as(answer.faces), confidence, file.getvalue(), answer.model, original, answer.faces.labels
+    )
 
 
 @dataclass

@@ -29,7 +29,9 @@ def summary(folder: Folder) -> None:
     told = [f"{faces:,} faces", *(f"{label} {counts[label]:,}" for label in (UNTOLD, NO_FACE, UNREAD) if counts[label])]
     if folder.left_out:
         told.append(f"{counted(folder.left_out, 'other file')} left out")
-    names = ", ".join(look.plain(find(model).name) for model in dict.fromkeys(one.model for one in pictures if one.thumbnail))
+    names = ", ".join(
+        look.plain(find(model).name) for model in dict.fromkeys(one.model for one in pictures if one.thumbnail)
+    )
     st.caption(
         f"{'  ·  '.join(told)}{f'  ·  answered by {names}' if names else ''}. A photo counts by its largest face that "
         "can be read and told; faces that cannot be read are not counted as any expression."

@@ -65,7 +65,9 @@ def model_note() -> None:
         st.markdown(f"{who}{why}]", width="content")
         if chosen:
             back = "photographs" if usual.name == DEFAULT else usual.name
-            st.button(f"Back to {plain(back)}", key="model_back", type="tertiary", on_click=state.use_model, args=(None,))
+            st.button(
+                f"Back to {plain(back)}", key="model_back", type="tertiary", on_click=state.use_model, args=(None,)
+            )
         elif usual.name == DEFAULT and (paper := _papers_weights()):
             st.button(
                 "Ask the paper's weights",

@@ -17,7 +17,7 @@ from fer_demo.vision.images import OpenedImage
 from fer_demo.web.answering import Answer
 from fer_demo.web.folder import NO_FACE, UNREAD, UNTOLD, Small, order, small
 from fer_demo.web.handover import HANDOVER, Delivery, Picture
-from pages.common import folder_gallery, folder_tables
+from pages.common import folder_tables
 
 
 def photo(name: str, face=None, **probabilities: float) -> Picture:

@@ -89,7 +89,10 @@ def test_predict(own, astronaut):
 def test_explain(own):
     open_page(own, "explain")
     assert not own.exception and not own.error
-    assert box(own, "Model").value == "mine" and [one.split()[0] for one in box(own, "Model").options[1:]] == bundled_checkpoints()
+    assert (
+        box(own, "Model").value == "mine"
+        and [one.split()[0] for one in box(own, "Model").options[1:]] == bundled_checkpoints()
+    )
     assert tuple(box(own, "Explain another expression").options) == NAMES
     box(own, "Explain another expression").select("not smiling").run()
     assert not own.exception and "Why not smiling?" in [h.value for h in own.header]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_demo.classes import MAX_CLASSES, class_set
+from fer_demo.classes import MAX_CLASSES, class_set, column_order, looks, separator
 from fer_demo.emotions import EMOTIONS, LABELS
 
 
@@ -41,8 +41,17 @@ def test_no_two_colours_are_equal(count):
         (["happy", "a\nb"], "cannot be a class name"),
         (["happy", "x" * 41], "up to 40"),
         (["happy", 3], "'3' cannot"),
+        (["happy", "Raw_happy"], "'Raw_happy', which has a meaning"),
+        (["happy", "unreadable"], "'unreadable', which has a meaning"),
     ],
 )
 def test_names_that_cannot_be(names, said):
     with pytest.raises(ValueError, match=said):
         class_set(names)
+
+
+def test_the_order_and_the_separator_of_tables():
+    assert column_order(reversed(LABELS)) == LABELS and column_order(["b", "a"]) == ("b", "a")
+    assert column_order([*LABELS, "contempt"])[-1] == "contempt"
+    assert separator(LABELS) == " " and separator(["a", "b c"]) == "; "
+    assert looks("surprise") == "looks surprised" and looks("smiling") == "looks “smiling”"

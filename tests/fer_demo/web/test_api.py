@@ -58,6 +58,17 @@ def test_whole_image_and_model(url, astronaut):
     assert answer["faces"] == [face.to_dict() for face in Predictor(name).predict(astronaut, whole_image=True)]
 
 
+def test_merged_classes(url, astronaut):
+    merge = ["negative=angry,sad,fear,disgust", "calm=neutral"]
+    answer = ask(url, png(astronaut), model="fer_sedense_nano.wide_fer2013", merge=merge).json()
+    wanted = {"negative": ["angry", "sad", "fear", "disgust"], "calm": ["neutral"]}
+    found = Predictor("fer_sedense_nano.wide_fer2013", merge=wanted).predict(astronaut)
+    assert answer["faces"] == [face.to_dict() for face in found]
+    for wrong, words in (("negative=angry,furious", "no class 'furious'"), ("angry", "'angry' merges nothing")):
+        refused = ask(url, png(astronaut), merge=wrong)
+        assert refused.status_code == 422 and words in refused.json()["error"]
+
+
 def test_a_picture_without_a_face(url):
     blank = Image.new("RGB", (80, 60), "white")
     file = io.BytesIO()
