@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pandas
@@ -22,6 +23,7 @@ from fer_demo.checkpoints import (
 from fer_demo.emotions import LABELS
 from fer_demo.figures import MOST_BARS
 from fer_demo.predictor import Predictor
+from fer_demo.video import clips
 from fer_demo.vision.images import OpenedImage
 from fer_demo.web.answering import read_now
 from fer_demo.web.folder import small
@@ -266,3 +268,17 @@ def test_a_bundled_name_is_the_default_too(use):
     name = "fer_sedense_nano.photos_fer2013"
     app = open_page(use(name), "about")
     assert not app.exception and [h.value.replace("\\", "") for h in app.header] == [f"The model: {name}"]
+
+
+@pytest.mark.processes
+def test_video(own):
+    pytest.importorskip("av", reason="the video extra is not installed")
+    open_page(own, "video")
+    own.file_uploader[0].set_value(("clip.mp4", clips.encode(clips.pan(1.0)), "video/mp4")).run()
+    deadline = time.monotonic() + 120
+    while "video job" in own.session_state:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+        own.run()
+    assert not own.exception and "`mine` answered" in texts(own)
+    assert all(f"</span> {name}</span>" in html(own) for name in NAMES) and "happy" not in html(own) + texts(own)

@@ -129,7 +129,9 @@ def test_an_onnx_file_makes_the_same_page(exported_own, own, runtime, tmp_path):
     known, expected = (json.loads((one / "model.json").read_text("utf-8")) for one in (page, exported_own[0]))
     changed = {key for key in known if known[key] != expected[key]} - {"models"}
     assert changed == {"digest"}
-    assert (page / "model.onnx").stat().st_size == pytest.approx((exported_own[0] / "model.onnx").stat().st_size, rel=0.1)
+    assert (page / "model.onnx").stat().st_size == pytest.approx(
+        (exported_own[0] / "model.onnx").stat().st_size, rel=0.1
+    )
 
 
 def test_of_many_classes_the_most_probable_are_shown(browser, served, many, tmp_path, astronaut):
