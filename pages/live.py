@@ -21,10 +21,11 @@ def in_the_browser(model: str) -> None:
     query = {"theme": theme} if (theme := st.context.theme.type) else {}
     if named():  # or else the page begins with its fastest
         query["model"] = model
+    alone = f"{source}?{urlencode({'model': model})}" if named() else source
     st.iframe(f"{source}?{urlencode(query)}" if query else source, height=HEIGHT, alt="Camera and answers")
     st.caption(
         ":material/lock: Your own browser does the reading: no picture leaves this device. "
-        f"[Open it without the menu]({source})."
+        f"[Open it without the menu]({alone})."
     )
 
 

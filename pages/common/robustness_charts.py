@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_file
+from fer_demo.tradeoffs import robustness as measured
 from fer_demo.tradeoffs.robustness import (
     COLOURS,
     MEASURES,
@@ -13,7 +14,6 @@ from fer_demo.tradeoffs.robustness import (
     Robustness,
     highest,
     in_words,
-    known_robustness,
     ladder_figure,
     ladder_rows,
     summary_rows,
@@ -37,7 +37,7 @@ def known() -> Robustness:
         content = checkpoint_file(one.source, ROBUSTNESS_FILE)
         if one.of_fer2013 and isinstance(content, dict) and "ladders" in content:
             found[one.name] = content
-    return found | known_robustness()
+    return found | measured.known_robustness()
 
 
 def own(known: Robustness) -> None:
