@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed$(TORCH:%=-%)
 # The Live page, which goes to the user's cache folder; the stamp says that it is as new as what it is made from.
 LIVE := $(VENV)/.live-page
+# As new as the last time that the page was found to be of another model than FER_DEMO_MODEL, or not to be there.
+LIVE_MODEL := $(VENV)/.live-model
 DIST_ENV := build/env
 
 ifeq ($(TORCH),cpu)
@@ -32,7 +34,7 @@ else ifneq ($(HTTPS),)
 $(error HTTPS=$(HTTPS) is not known here: say HTTPS=1, or leave it out for HTTP on this machine alone)
 endif
 
-.PHONY: app attack test slow timm-contract lint dist clean
+.PHONY: FORCE app attack test slow timm-contract lint dist clean
 
 app: $(STAMP) $(LIVE)  ## install if needed, then serve everything on http://localhost:8501
 ifeq ($(HTTPS),1)
@@ -77,11 +79,16 @@ endif
 	@touch $(STAMP)
 
 # Without it the app starts all the same, and tries again the next time.
-$(LIVE): $(STAMP) $(wildcard fer_demo/export/*.py fer_demo/export/page/*)
+$(LIVE): $(STAMP) $(LIVE_MODEL) $(wildcard fer_demo/export/*.py fer_demo/export/page/*)
 	@if ! command -v npm > /dev/null; then \
 		echo "npm is not installed: the Live page will send pictures to this server instead of reading them in the browser."; \
-	elif $(BIN)/python -m fer_demo export --web; then touch $@; \
+	elif $(BIN)/python -m fer_demo export $${FER_DEMO_MODEL:+"$$FER_DEMO_MODEL"} --web; then touch $@; \
 	else echo "The Live page will send pictures to this server instead of reading them in the browser."; fi
+
+$(LIVE_MODEL): $(STAMP) FORCE
+	@{ $(BIN)/python -m fer_demo.web.browser_page && test -e $@; } || touch $@
+
+FORCE:
 
 $(DIST_ENV)/.installed:
 	$(PYTHON) -m venv $(DIST_ENV)

@@ -229,6 +229,47 @@ def checkpoint_file(name: str, file: str) -> dict[str, Any]:
         return {}
 
 
+def own_name(path: Path, name: str) -> str:
+    """What a model is called that did not come with this package, so that it is not taken for one that did.
+
+    Args:
+        path: Its folder or file.
+        name: Its own name.
+
+    Returns:
+        The name; where a bundled checkpoint has that, the last two parts of its path.
+    """
+    path = path.absolute()
+    return one_line(f"{path.parent.name}/{path.name}" if name in bundled_checkpoints() else name)
+
+
+def weights_digest(model: str | os.PathLike[str]) -> str:
+    """Tells a model's weights and settings from all others of its name.
+
+    Args:
+        model: As `resolve` takes it, or an ONNX file.
+
+    Returns:
+        A SHA-256 digest in hexadecimal digits.
+
+    Raises:
+        ModelError: If there is no such model, or its files cannot be read.
+    """
+    path = Path(model)
+    files = [path] if path.suffix == ".onnx" else _of_weights(resolve(model).folder)
+    try:
+        states = [(file, file.stat()) for file in files]
+        digests = [_digest(file, state.st_size, state.st_mtime_ns) for file, state in states]
+    except OSError as error:
+        raise ModelError(f"{one_line(os.fspath(model))} cannot be read ({error.strerror}); check its path.") from None
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _of_weights(folder: Path) -> list[Path]:
+    names = (CONFIG_FILE, WEIGHTS_FILE, "pytorch_model.bin")
+    return [folder / name for name in names if (folder / name).is_file()]
+
+
 def write_manifest(folder: str | os.PathLike[str]) -> None:
     """Writes the manifest of all files that are in a checkpoint's folder.
 

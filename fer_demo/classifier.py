@@ -158,6 +158,12 @@ class FaceClassifier:
             return self._explainable.model
 
     @property
+    def explainable(self) -> bool:
+        """Whether `model` can be loaded: the predictor was not made from an ONNX file."""
+        given = self._recipe["model"]
+        return not (isinstance(given, (str, os.PathLike)) and Path(given).suffix == ".onnx")
+
+    @property
     def set_threshold(self) -> float | None:
         """From which probability on a class is among an answer's candidates; None if the model states none.
 

@@ -15,6 +15,9 @@ TRACK = "rgba(127, 127, 127, 0.16)"
 MOST_BARS = 12
 """Of more classes only the most probable ones are drawn."""
 
+WORDS_ABREAST, LETTERS_ABREAST = 8, 52
+"""So many classes, and letters of their names together, stand beside each other below upright bars on a phone."""
+
 PALE = 0.35
 """Opacity of a bar that is no candidate's."""
 
@@ -42,6 +45,15 @@ def blank_figure(height: int, **layout: Any) -> go.Figure:
     fig.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True, fixedrange=True)
     fig.update_yaxes(gridcolor=GRID, zeroline=False, automargin=True, fixedrange=True)
     return fig
+
+
+def shown_of(classes: int) -> str:
+    """The line below bars that are not those of all classes; empty where they are.
+
+    Args:
+        classes: How many the model has.
+    """
+    return f"The {MOST_BARS} most probable of {classes} classes." if classes > MOST_BARS else ""
 
 
 def probability_bars(
@@ -114,12 +126,17 @@ def probability_bars(
 
 
 def count_bars(counts: Mapping[str, int], *, height: int = 240) -> go.Figure:
-    """Upright bars, one for each class in its colour and the given order, with the number on top.
+    """Bars, one for each class in its colour and the given order, with the number at its end.
+
+    They are upright; but lie where their words would not stand beside each other on a phone, and are then those of
+    `counted_classes` alone.
 
     Args:
         counts: Class name to how many there are, for all classes.
-        height: Height of the figure in pixels.
+        height: Height of the figure in pixels, where the bars are upright.
     """
+    if not abreast(counts):
+        return _lying_counts(counts)
     names, values = list(counts), list(counts.values())
     bars = go.Bar(
         x=names,
@@ -134,6 +151,40 @@ def count_bars(counts: Mapping[str, int], *, height: int = 240) -> go.Figure:
     fig.add_trace(bars)
     fig.update_xaxes(showgrid=False)
     fig.update_yaxes(visible=False)
+    return fig
+
+
+def abreast(names: Collection[str]) -> bool:
+    """Whether class names stand beside each other below upright bars on a phone."""
+    return len(names) <= WORDS_ABREAST and sum(map(len, names)) <= LETTERS_ABREAST
+
+
+def counted_classes(counts: Mapping[str, int]) -> list[str]:
+    """The classes that `count_bars` shows: all; or where they are too many or too long, those that occur.
+
+    These are then the most frequent first, and `MOST_BARS` at most.
+    """
+    if abreast(counts):
+        return list(counts)
+    return sorted((name for name in counts if counts[name]), key=lambda name: -counts[name])[:MOST_BARS]
+
+
+def _lying_counts(counts: Mapping[str, int]) -> go.Figure:
+    names = counted_classes(counts)[::-1]  # Plotly draws the first category at the bottom
+    colors = class_set(counts).colors
+    fig = blank_figure(40 + 28 * len(names), showlegend=False, bargap=0.3, margin={"l": 0, "r": 52, "t": 30, "b": 4})
+    fig.add_bar(
+        y=names,
+        x=[counts[name] for name in names],
+        orientation="h",
+        marker={"color": [colors[name] for name in names], "cornerradius": 4},
+        text=[f"{counts[name]:,}" for name in names],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:,}<extra></extra>",
+    )
+    fig.update_xaxes(visible=False)
+    fig.update_yaxes(ticksuffix="  ", showgrid=False)
     return fig
 
 

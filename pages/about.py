@@ -2,9 +2,11 @@
 
 import streamlit as st
 
+from fer_demo.checkpoints import METRICS_FILE
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.tradeoffs.published import HUMAN_CAVEAT
 from fer_demo.web.browser_page import ADDRESS, has_browser_page
+from fer_demo.web.models import VARIABLE, named
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import look, state
 from pages.common.card import card_text, headline_figures, operating_point
@@ -44,22 +46,28 @@ with st.container(border=True, horizontal=True, vertical_alignment="center"):
         )
         st.link_button("Open that page", ADDRESS, icon=":material/open_in_new:")
     else:
+        export = f'python -m fer_demo export "${VARIABLE}" --web' if named() else "python -m fer_demo export --web"
         st.markdown(
             ":material/devices: **On your own machine alone.** Detector and model can also run inside the browser, "
             "so that photos are not even sent to this server. Whoever runs it writes that page with "
-            "`python -m fer_demo export --web`; it is then linked here."
+            f"`{export}`; it is then linked here."
         )
 
 try:
-    name = state.predictor().name
-    figures, card, point = headline_figures(name), card_text(name), operating_point(name)
+    model, labels = state.model(), state.predictor().labels
+    figures, card = headline_figures(model), card_text(model.source)
+    point = "" if model.own else operating_point(model.source)
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
 else:
-    st.header(f"The model: {name}", anchor=False)
+    st.header(f"The model: {look.plain(model.name)}", anchor=False)
+    if model.own:
+        st.markdown(f"It answers with one of {len(labels)} classes: {', '.join(labels)}.")
     for column, (label, value, note) in zip(st.columns(max(1, len(figures))), figures, strict=False):
         column.metric(label, value)
         column.caption(note)
+    if not figures:
+        st.caption(f"How good it is, nobody has written down: no figures of its own are in a {METRICS_FILE} beside it.")
     if any(label.startswith("People") for label, _, _ in figures):
         st.markdown(f"**People and networks.** {HUMAN_CAVEAT}")
     if point:

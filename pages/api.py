@@ -4,10 +4,12 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from fer_demo.checkpoints import bundled_checkpoints
+from fer_demo.runtime.model_info import ModelError
 from fer_demo.web.limits import limits
+from fer_demo.web.models import default_model, model_names
 from fer_demo.web.schema import Face, FacesFound
 from pages.common import state
+from pages.common.look import plain
 from pages.common.sign_in import is_required
 
 
@@ -60,9 +62,16 @@ Client("{server}upload/").predict(handle_file("photo.jpg"), api_name="/predict")
     language="python",
 )
 st.subheader("What can be said", anchor=False)
+try:
+    default, names = default_model(), model_names()
+    labels = default.labels
+except ModelError as error:
+    st.error(plain(str(error)), icon=":material/error:")
+    st.stop()
 st.markdown(
     "- `?whole_image=true` takes the picture itself as one face\n"
-    f"- `?model=` asks another checkpoint: {', '.join(f'`{name}`' for name in bundled_checkpoints())}\n"
+    f"- `?model=` asks another model than `{default.name}`: {', '.join(f'`{name}`' for name in names)}\n"
+    f"- the default model's classes are {', '.join(f'`{label}`' for label in labels)}\n"
     f"- a picture may have {limits().upload_mb:g} MB"
 )
 st.subheader("The answer", anchor=False)

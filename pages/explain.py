@@ -21,6 +21,10 @@ if photo is None or face is None:
     explain_choices.no_face()
     st.stop()
 look.choose_face(photo)
+if not state.model().explainable:
+    look.photo_with_boxes(photo)
+    look.no_insides(face)
+    st.stop()
 glance.glance(predictor, photo, face)
 # Not before the photo and the answer are on the page: what follows needs PyTorch, which may still be loading.
 from pages.common import class_averages, explained  # noqa: E402

@@ -5,22 +5,27 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
+from fer_demo.runtime.model_info import ModelError
 from fer_demo.web import camera
 from fer_demo.web.browser_page import ADDRESS, LIVE, has_live_page
-from pages.common import state
+from fer_demo.web.models import default_model, named
+from pages.common import look, state
 
 HEIGHT = 900
 """Pixels of a frame until its page says how high it is."""
 
 
-def in_the_browser() -> None:
+def in_the_browser(model: str) -> None:
     """The exported page, from which nothing is sent."""
     source = f"{state.base_path()}{ADDRESS.strip('/')}/{LIVE}"
-    theme = st.context.theme.type
-    st.iframe(f"{source}?{urlencode({'theme': theme})}" if theme else source, height=HEIGHT, alt="Camera and answers")
+    query = {"theme": theme} if (theme := st.context.theme.type) else {}
+    if named():  # or else the page begins with its fastest
+        query["model"] = model
+    alone = f"{source}?{urlencode({'model': model})}" if named() else source
+    st.iframe(f"{source}?{urlencode(query)}" if query else source, height=HEIGHT, alt="Camera and answers")
     st.caption(
         ":material/lock: Your own browser does the reading: no picture leaves this device. "
-        f"[Open it without the menu]({source})."
+        f"[Open it without the menu]({alone})."
     )
 
 
@@ -39,7 +44,12 @@ def on_the_server() -> None:
 
 st.title("Live", anchor=False)
 st.markdown(f":gray[{DISCLAIMER}]")
+try:
+    model = default_model()
+except ModelError as error:
+    st.error(look.plain(str(error)), icon=":material/error:")
+    st.stop()
 if has_live_page():
-    in_the_browser()
+    in_the_browser(model.name)
 else:
     on_the_server()

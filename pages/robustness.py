@@ -3,7 +3,6 @@
 import streamlit as st
 
 from fer_demo.emotions import DISCLAIMER
-from fer_demo.tradeoffs.robustness import known_robustness
 from fer_demo.vision.samples import SAMPLES
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import damaged, look, robustness_charts, state
@@ -14,7 +13,7 @@ st.markdown(":gray[Spoil the face from the Predict page and watch the answer; be
 try:
     predictor = state.predictor()
     state.work_off()
-    known = known_robustness()
+    known = robustness_charts.known()
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
@@ -32,4 +31,5 @@ else:
     look.choose_face(photo)
     damaged.try_it(predictor, face)
     st.caption(DISCLAIMER)
+robustness_charts.own(known)
 robustness_charts.robustness(known)

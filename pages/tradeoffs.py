@@ -6,9 +6,11 @@ from fer_demo.tradeoffs import tradeoff_rows
 from fer_demo.tradeoffs.answers import does_the_claim_hold, for_my_device
 from fer_demo.tradeoffs.published import data_sets
 from fer_demo.tradeoffs.words import what_it_buys, what_it_does_not_buy
+from fer_demo.web.models import default_model, own_models
 from fer_demo.web.shared import USER_ERRORS
 from pages.common import ablations, look, side_by_side, tradeoff_answers, tradeoff_chart
 from pages.common.downloads import downloads
+from pages.common.own_row import own_row
 
 # A tab's label stands in the page's address, as in ?question=The+paper: links break if it changes.
 TABS = ("My device", "Side by side", "The paper", "Ingredients")
@@ -17,7 +19,7 @@ st.title("What do 0.48 million parameters buy?", anchor=False)
 try:
     with st.spinner("Counting what each network costs …"):
         benchmark = tradeoff_chart.known_benchmark()
-        rows = tradeoff_rows(benchmark)
+        rows, usual, own = tradeoff_rows(benchmark), default_model(), own_models()
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
@@ -26,11 +28,16 @@ device, beside, paper, ingredients = st.tabs(TABS, key="question", bind="query-p
 if device.open:
     with device:
         st.header("Which network for my device?", anchor=False)
-        st.markdown(for_my_device(rows))
+        st.markdown(for_my_device(rows, answering=usual.name))
+        for one in own:
+            st.caption(
+                f":material/model_training: `{one.name}`, which answers on the other pages, is in the table of all "
+                "numbers and can be laid side by side with the others; the chart is of the paper's data sets."
+            )
         tradeoff_chart.measuring(benchmark)
         tradeoff_chart.chart_and_card(rows)
         with st.expander("All numbers as a table", icon=":material/table:"):
-            table = [row.to_dict() for row in rows]
+            table = [*(own_row(one) for one in own), *(row.to_dict() for row in rows)]
             st.dataframe(
                 table,
                 hide_index=True,

@@ -32,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         nargs="?",
         metavar="NAME",
         help="bundled checkpoint (architecture.tag), an architecture that has one, or folder of one; by default the "
-        "one that predict uses",
+        "one that predict uses; with --web an ONNX file too",
     )
     parser.add_argument("--format", choices=["onnx", "torchscript", "pt2"], help="what to write (default: onnx)")
     where = parser.add_mutually_exclusive_group(required=True)

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from fer_demo.explain.figures import PALETTE, SIGNED, block_title, limit
-from fer_demo.figures import GRID, blank_figure
+from fer_demo.figures import GRID, MOST_BARS, abreast, blank_figure
 
 FOR, AGAINST = "#D6604D", "#4393C3"
 """Colours of `fer_demo.explain.figures.SIGNED` that can be seen on white and on black."""
@@ -104,24 +104,30 @@ def effect_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -
 
     Args:
         answers: Title to class name to probability, as `fer_demo.explain.face.channel_effect` gives them; the first is
-            the answer as it is, from which the others are counted.
+            the answer as it is, from which the others are counted. Of more than `MOST_BARS` classes those are shown
+            that change most.
         height: Pixels.
     """
-    legend = {"orientation": "h", "y": -0.2, "x": 0}
-    fig = blank_figure(height, barmode="group", showlegend=True, legend=legend)
-    base, *_ = answers.values()
+    base, *changed = answers.values()
+    by_change = sorted(base, key=lambda n: -max((abs(other[n] - base[n]) for other in changed), default=0.0))
+    names = [n for n in base if n in by_change[:MOST_BARS]]
+    # Long words are turned upright, and a legend below them would lie on them.
+    below = {"y": -0.2} if abreast(names) else {"y": 1.0, "yanchor": "bottom"}
+    fig = blank_figure(height, barmode="group", showlegend=True, legend={"orientation": "h", "x": 0} | below)
+    if not abreast(names):
+        fig.update_layout(margin_t=70, height=height + 90)
     most = 1.0
     for colour, pattern, (title, probabilities) in zip(
         PALETTE, ("", "/", "."), list(answers.items())[1:], strict=False
     ):
-        points = [100 * (probabilities[n] - base[n]) for n in base]
+        points = [100 * (probabilities[n] - base[n]) for n in names]
         most = max(most, *map(abs, points))
         fig.add_bar(
-            x=list(base),
+            x=names,
             y=points,
             name=title,
             marker={"color": colour, "pattern": {"shape": pattern}, "cornerradius": 2},
-            customdata=[[base[n], probabilities[n]] for n in base],
+            customdata=[[base[n], probabilities[n]] for n in names],
             hovertemplate=f"{title}: %{{x}} from %{{customdata[0]:.1%}} to %{{customdata[1]:.1%}}<extra></extra>",
         )
     # At least one point either way, so that a hundredth of a point does not look like much.

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-import torch.nn as nn
 from PIL import Image
 
 from fer_demo.annotate import UNTOLD_COLOR
-from fer_demo.checkpoints import DEFAULT, bundled_checkpoints
+from fer_demo.checkpoints import DEFAULT, bundled_checkpoints, own_name, resolve, weights_digest
 from fer_demo.classes import class_set
 from fer_demo.emotions import DISCLAIMER, text_color
 from fer_demo.export import export_model
 from fer_demo.export.cam import add_maps
+from fer_demo.figures import MOST_BARS
 from fer_demo.files import read_json
+from fer_demo.runtime.engines import OnnxEngine
 from fer_demo.runtime.model_info import ModelError, ModelInfo
 from fer_demo.runtime.torch_engine import load_model
 from fer_demo.vision import align, copies, detector, found, quality
@@ -47,12 +48,13 @@ SAMPLE_FOLDER, MODEL_FOLDER = "samples", "models"
 
 
 def export_web(
-    model: str | os.PathLike[str], folder: str | os.PathLike[str], runtime: str | os.PathLike[str] | None = None
+    model: str | os.PathLike[str] | None, folder: str | os.PathLike[str], runtime: str | os.PathLike[str] | None = None
 ) -> Path:
     """Writes the page with everything it needs; any web server can serve the folder.
 
     Args:
-        model: A bundled checkpoint's name or the folder of one.
+        model: A bundled checkpoint's name or the folder of one, or an ONNX file of `fer_demo.export`; None is
+            `fer_demo.checkpoints.DEFAULT`. The live page begins with it, if it is no bundled one.
         folder: Where to; must be new, empty or an earlier export, which is replaced.
         runtime: The npm package onnxruntime-web: its ``.tgz``, its folder or that folder's ``dist``. None lets npm
             fetch it, which takes a connection.
@@ -73,18 +75,19 @@ def export_web(
         for file in importlib.resources.files("fer_demo.export").joinpath("page").iterdir():
             _write(made / file.name, file.read_bytes())
         _copy_runtime(made / "ort", runtime)
-        network, info = load_model(model)
-        first = _write_model(network, info, made, "model.onnx")
-        models = [first]
-        for name in _live_models():
-            if name != info.name:
-                network, other = load_model(name)
-                models.append(_write_model(network, other, made, f"{MODEL_FOLDER}/{name}.onnx"))
+        first = _write_model(DEFAULT if model is None else model, made, "model.onnx")
+        own = [first["name"]] if first["name"] not in bundled_checkpoints() else []
+        others = [name for name in _live_models() if name != first["name"]]
+        models = [first, *(_write_model(name, made, f"{MODEL_FOLDER}/{name}.onnx") for name in others)]
+        models.sort(key=lambda one: (made / one["file"]).stat().st_size)
+        fastest = models[0]["name"]
         onnx.save(plain_yunet(detector.find_model(None)), made / "yunet.onnx")
         samples = _write_samples(made)
         about = first | {
-            # For the live page: the smallest first, which is the fastest.
-            "models": sorted(models, key=lambda one: (made / one["file"]).stat().st_size),
+            # For the live page: the smallest first, which is the fastest; but somebody's own before all others.
+            "models": sorted(models, key=lambda one: one["name"] not in own),
+            "fastest": fastest,
+            "mostBars": MOST_BARS,
             "disclaimer": DISCLAIMER,
             "sureFrom": SURE_FROM,
             "clearLead": CLEAR_LEAD,
@@ -107,17 +110,18 @@ def _live_models() -> list[str]:
     return [name for name in bundled_checkpoints() if name.partition(".")[2] == recipe]
 
 
-def _write_model(network: nn.Module, info: ModelInfo, folder: Path, file: str) -> dict[str, Any]:
+def _write_model(model: str | os.PathLike[str], folder: Path, file: str) -> dict[str, Any]:
     """Writes a network with its activation maps, and says what a page has to know of it."""
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
-    export_model(network, info, folder / file)
+    info = _write_network(model, folder / file)
     graph = onnx.load(folder / file)
     if add_maps(graph):
         onnx.save(graph, folder / file)
-    emotions = class_set(info.labels)
+    emotions = class_set(info.labels).emotions
     return {
         "file": file,
-        "name": info.name,
+        "name": _name(model, info),
+        "digest": weights_digest(model),
         "labels": info.labels,
         "size": info.size,
         "mean": info.mean,
@@ -131,6 +135,23 @@ def _write_model(network: nn.Module, info: ModelInfo, folder: Path, file: str) -
         "symbols": [emotion.symbol for emotion in emotions],
         "textColors": [text_color(emotion.color) for emotion in emotions],
     }
+
+
+def _write_network(model: str | os.PathLike[str], file: Path) -> ModelInfo:
+    if Path(model).suffix == ".onnx" and Path(model).is_file():
+        info = OnnxEngine(model, 1).info
+        shutil.copyfile(model, file)
+        return info
+    network, info = load_model(model)
+    export_model(network, info, file)
+    return info
+
+
+def _name(model: str | os.PathLike[str], info: ModelInfo) -> str:
+    """What the page calls a model, as the app does."""
+    if not (Path(model).suffix == ".onnx" and Path(model).is_file()) and resolve(model).bundled:
+        return info.name
+    return own_name(Path(model), info.name)
 
 
 def _is_export(folder: Path) -> bool:

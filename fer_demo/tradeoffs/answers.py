@@ -36,12 +36,13 @@ def busy_note(benchmark: Benchmark) -> str:
     )
 
 
-def for_my_device(rows: Sequence[Row], data: str = "fer2013") -> str:
+def for_my_device(rows: Sequence[Row], data: str = "fer2013", answering: str = DEFAULT) -> str:
     """Which network to take: the most accurate with weights here, the lightest, and the one for photographs.
 
     Args:
         rows: From `tradeoff_rows`.
         data: A key of `data_sets`.
+        answering: The model that answers on the Predict page.
     """
     title = data_sets()[data]["title"]
     ready = [row for row in rows if row.kind == REPRODUCED and row.data == data]
@@ -65,8 +66,9 @@ def for_my_device(rows: Sequence[Row], data: str = "fer2013") -> str:
     photos = next((row for row in ready if row.checkpoint == DEFAULT), None)
     measured = checkpoint_metrics(DEFAULT).get("photos") if photos else None
     if measured:
+        here = ", which answers on the Predict page" if answering == DEFAULT else ""
         words += (
-            f" For people's own photographs take **`{DEFAULT}`**, which answers on the Predict page: it is right on "
+            f" For people's own photographs take **`{DEFAULT}`**{here}: it is right on "
             f"{MEASURES['accuracy'].text(measured['accuracy'])} of {measured['n']:,} photographs."
         )
     return words

@@ -7,8 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 import timm
 
-from fer_demo.emotions import LABELS
-from fer_demo.figures import blank_figure
+from fer_demo.classes import column_order
+from fer_demo.figures import MOST_BARS, abreast, blank_figure
 from fer_demo.tradeoffs.labels import HEIGHT, WIDTH, axis_range, place_labels, short_title
 from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
 from fer_demo.tradeoffs.published import Human
@@ -258,21 +258,46 @@ def parameters_text(change: int) -> str:
 
 
 def answer_bars(answers: Mapping[str, Mapping[str, float]], height: int = 300) -> go.Figure:
-    """Several models' probabilities for one face, a group an expression.
+    """Several models' probabilities for one face, a group a class; of more than `MOST_BARS` the most probable ones.
 
     Args:
         answers: Model's name to class name to probability in [0, 1].
-        height: Pixels.
+        height: Pixels, where the bars are upright: they lie where their words would not fit beside each other.
     """
+    every = column_order(dict.fromkeys(label for found in answers.values() for label in found))
+    best = {label: max(found.get(label, 0.0) for found in answers.values()) for label in every}
+    most = sorted(every, key=lambda label: -best[label])[:MOST_BARS]
+    labels = [label for label in every if label in most]
+    if not abreast(labels):
+        return _lying_answers(answers, labels)
     legend = {"orientation": "h", "y": -0.2, "x": 0}
     fig = blank_figure(height, barmode="group", bargap=0.3, showlegend=True, legend=legend)
     for i, (name, probabilities) in enumerate(answers.items()):
         fig.add_bar(
-            x=list(LABELS),
-            y=[probabilities[label] for label in LABELS],
+            x=labels,
+            y=[probabilities.get(label) for label in labels],  # no bar for a class that only others have
             name=name,
             marker={"color": model_color(name), "pattern": {"shape": PATTERNS[i % 4]}, "cornerradius": 2},
             hovertemplate=f"{name}, %{{x}}: %{{y:.1%}}<extra></extra>",
         )
     fig.update_yaxes(tickformat=".0%", range=[0, 1.02], title="probability")
+    return fig
+
+
+def _lying_answers(answers: Mapping[str, Mapping[str, float]], labels: Sequence[str]) -> go.Figure:
+    """`answer_bars` where the words stand below each other."""
+    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
+    height = 110 + len(labels) * (14 + 11 * len(answers))
+    fig = blank_figure(height, barmode="group", bargap=0.25, showlegend=True, legend=legend, margin={"t": 80, "r": 16})
+    for i, (name, probabilities) in enumerate(answers.items()):
+        fig.add_bar(
+            y=labels,
+            x=[probabilities.get(label) for label in labels],
+            orientation="h",
+            name=name,
+            marker={"color": model_color(name), "pattern": {"shape": PATTERNS[i % 4]}, "cornerradius": 2},
+            hovertemplate=f"{name}, %{{y}}: %{{x:.1%}}<extra></extra>",
+        )
+    fig.update_xaxes(tickformat=".0%", range=[0, 1.02], nticks=5)
+    fig.update_yaxes(autorange="reversed", ticksuffix="  ", showgrid=False)
     return fig

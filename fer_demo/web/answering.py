@@ -36,7 +36,7 @@ class Answer:
     Attributes:
         picture: The picture, perhaps at a fraction of its size.
         faces: The predictor's answer, in pixels of the picture itself.
-        model: The checkpoint that was asked; None is the default.
+        model: The model that was asked, as `fer_demo.web.models.find` takes it; None is the default.
     """
 
     picture: OpenedImage
@@ -82,7 +82,7 @@ class Desk:
             name: The file's own name; None if it has none.
             visitor: Who asks, such as an address.
             whole_image: Take the picture itself as one face.
-            model: Name of a bundled checkpoint; None is the default.
+            model: As `fer_demo.web.models.find` takes it; None is the default.
             merge: As for `fer_demo.Predictor`.
             on_wait: Told how many requests come first, as long as there are any.
 
@@ -116,7 +116,7 @@ class Desk:
             visitor: Who asks.
             whole_image: Take the picture itself as one face.
             faces: Faces that were found before, in pixels of the picture; None has them looked for.
-            model: Name of a bundled checkpoint.
+            model: As `fer_demo.web.models.find` takes it.
             merge: As for `fer_demo.Predictor`.
             on_wait: Told how many requests come first.
         """

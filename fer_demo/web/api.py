@@ -10,15 +10,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.merging import merge_classes, parse_merges
-from fer_demo.runtime.engines import stated_labels
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.detector import FaceDetectorError
 from fer_demo.vision.images import ImageError
 from fer_demo.web.answering import desk, visitor_of
 from fer_demo.web.fair_queue import BusyError
+from fer_demo.web.models import find, model_names
 from fer_demo.web.schema import FacesFound, Problem
 from fer_demo.web.uploads import UPLOADS, UploadStore
 
@@ -70,19 +69,21 @@ def build_api(uploads: UploadStore = UPLOADS) -> FastAPI:
     async def predict(
         request: Request,
         whole_image: Annotated[bool, Query(description="Take the picture itself as one face.")] = False,
-        model: Annotated[str | None, Query(description="A bundled checkpoint; left out, the default answers.")] = None,
+        model: Annotated[
+            str | None, Query(description="One of the server's models; left out, its default answers.")
+        ] = None,
         merge: Annotated[
             list[str] | None, Query(description="Classes to take for one, as negative=angry,sad; may be repeated.")
         ] = None,
     ) -> FacesFound:
         """Finds the faces on a picture, which is not kept, and says what their expressions look like."""
-        if model is not None and model not in bundled_checkpoints():
-            known = ", ".join(bundled_checkpoints())
+        if model is not None and model not in (names := model_names()):
+            known = ", ".join(names)
             raise HTTPException(422, f"There is no model {model[:80]!r}; choose one of {known}.")
         try:
             merged = parse_merges(merge or ())
             if merged:
-                merge_classes(stated_labels(model), merged)
+                merge_classes(find(model).labels, merged)
         except ModelError as error:
             raise HTTPException(422, str(error)) from None
         received = await uploads.receive(request, FIELD)

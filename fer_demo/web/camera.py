@@ -18,13 +18,14 @@ from PIL import Image
 
 from fer_demo.annotate import draw_faces
 from fer_demo.classes import class_set
+from fer_demo.figures import MOST_BARS, shown_of
 from fer_demo.prediction import FacePrediction
 from fer_demo.web.answering import Answer, desk
 from fer_demo.web.camera_gate import CameraGate
 from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.shared import USER_ERRORS
 from fer_demo.web.uploads import UPLOADS
-from fer_demo.wording import count_faces
+from fer_demo.wording import count_faces, ranked
 
 ADDRESS = "/camera/"
 """Where the app serves it."""
@@ -88,7 +89,7 @@ def build_camera(read: Callable[..., Any] | None = None) -> Widget:
 
 
 def show(answer: Answer) -> str:
-    """An answer as HTML: the picture with its boxes, and for each face a sentence and seven bars.
+    """An answer as HTML: the picture with its boxes, and for each face a sentence and a bar a class.
 
     Args:
         answer: Of one picture.
@@ -106,9 +107,11 @@ def show(answer: Answer) -> str:
 
 def _bars(face: FacePrediction) -> str:
     colors = class_set(face.probabilities).colors
+    shown = dict(ranked(face.probabilities)[:MOST_BARS])
     rows = (
-        f'<dt>{label}</dt><dd><div class="bar"><i style="width:{100 * p:.1f}%;background:{colors[label]}"></i></div>'
-        f"</dd><dd>{100 * p:.0f} %</dd>"
+        f'<dt>{html.escape(label)}</dt><dd><div class="bar">'
+        f'<i style="width:{100 * p:.1f}%;background:{colors[label]}"></i></div></dd><dd>{100 * p:.0f} %</dd>'
         for label, p in face.probabilities.items()
+        if label in shown
     )
-    return f"<dl>{''.join(rows)}</dl>"
+    return f"<dl>{''.join(rows)}</dl>{html.escape(shown_of(len(face.probabilities)))}"

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from fer_demo.annotate import draw_faces
+from fer_demo.classes import column_order
 from fer_demo.emotions import LABELS
 from fer_demo.prediction import FacePrediction
 from fer_demo.vision.scaling import scaled_face
@@ -18,9 +19,6 @@ THUMBNAIL = 320
 
 UNTOLD, NO_FACE, UNREAD = "can't tell", "no face", "could not be read"
 """What a photo counts as that has no expression to count: in the order in which they are listed."""
-
-ORDER = (*LABELS, UNTOLD, NO_FACE, UNREAD)
-"""What photos count as, in the order in which they are shown."""
 
 _FACE_BYTES = 4000
 """What the answer for one face takes in memory, at most."""
@@ -38,6 +36,7 @@ class Small:
         thumbnail: JPEG of at most `THUMBNAIL` pixels a side with the faces drawn onto it; empty if it was not read.
         model: The checkpoint that was asked; None is the default.
         original: What is in the file; None where it is no longer here.
+        labels: The classes of the model that answered.
     """
 
     name: str
@@ -47,6 +46,7 @@ class Small:
     thumbnail: bytes = b""
     model: str | None = None
     original: bytes | None = None
+    labels: tuple[str, ...] = LABELS
 
     @property
     def entry(self) -> dict[str, Any]:
@@ -82,6 +82,28 @@ def counts_as(faces: Sequence[FacePrediction] | None) -> str:
     return face.label if face else UNTOLD
 
 
+def all_labels(read: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    """The classes that photos may count as, in the order in which they are shown.
+
+    Args:
+        read: The classes of the models that have answered, one for each photo that was read; none are the seven.
+
+    Returns:
+        Those of the first model, then what others have besides; without classes of which none can come.
+    """
+    found = dict.fromkeys(label for labels in dict.fromkeys(map(tuple, read)) for label in labels)
+    return column_order(found) or LABELS
+
+
+def order(labels: Sequence[str]) -> tuple[str, ...]:
+    """What photos count as, in the order in which they are shown.
+
+    Args:
+        labels: As `all_labels` gives them.
+    """
+    return *labels, UNTOLD, NO_FACE, UNREAD
+
+
 def small(name: str, answer: Answer | None, problem: str | None = None, original: bytes | None = None) -> Small:
     """Makes what is kept of a photo; some hundredths of a second of work for a large one.
 
@@ -104,7 +126,9 @@ def small(name: str, answer: Answer | None, problem: str | None = None, original
     del data["file"]
     main = main_face(answer.faces)
     confidence = main.confidence if main else None
-    return Small(name, data, counts_as(answer.faces), confidence, file.getvalue(), answer.model, original)
+    return Small(
+        name, data, counts_as(answer.faces), confidence, file.getvalue(), answer.model, original, answer.faces.labels
+    )
 
 
 @dataclass
@@ -129,6 +153,11 @@ class Folder:
     def nbytes(self) -> int:
         """Bytes of memory."""
         return sum(one.nbytes + len(one.original or b"") for one in self.pictures)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that they may count as, of all models that have answered."""
+        return all_labels(one.labels for one in self.pictures if one.thumbnail)
 
     def add(self, pictures: Iterable[Small], left_out: int, most: int, originals: int) -> int:
         """Adds a group.

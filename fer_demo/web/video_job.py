@@ -14,11 +14,12 @@ from fer_demo.vision.sources import one_line
 from fer_demo.web.decoder import read_exactly
 from fer_demo.web.fair_queue import Place
 from fer_demo.web.limits import Limits
+from fer_demo.web.models import named
 from fer_demo.web.video_process import FILE, HEAD, PROGRESS, REFUSED, ask_to_stop, send, start_process
 from fer_demo.web.video_result import VideoResult
 
 MODEL = "fer_sedense_nano.photos_fer2013"
-"""What reads videos; the small network, as for ``fer-demo video``."""
+"""What reads videos where the server's owner has named no model; the small network, as for ``fer-demo video``."""
 
 STOP_SECONDS = 20.0
 """For ending with what is done, once asked to; the process is killed then."""
@@ -150,7 +151,7 @@ class VideoJob:
         sizes = self._limits
         options: dict[str, Any] = {
             "name": self.name,
-            "model": MODEL,
+            "model": named() or MODEL,
             "fps": self._wishes.fps,
             "video": self._wishes.video,
         }

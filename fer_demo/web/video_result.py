@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fer_demo.classes import check_names
 from fer_demo.video.timeline import Moment, MomentFace, Portrait
 
 KINDS = {
@@ -34,6 +35,7 @@ class VideoResult:
         persons: As `fer_demo.video.timeline.Timeline.persons` gives them.
         portraits: Person to the clearest moments.
         moments: Frames, in order.
+        labels: The classes of the persons' lines, in their order.
     """
 
     name: str
@@ -46,6 +48,7 @@ class VideoResult:
     persons: tuple[dict[str, Any], ...]
     portraits: dict[int, tuple[Portrait, ...]]
     moments: tuple[Moment, ...]
+    labels: tuple[str, ...]
     _files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -73,6 +76,7 @@ class VideoResult:
                 tuple(data["persons"]),
                 {int(person): tuple(map(_portrait, found)) for person, found in data["portraits"]},
                 tuple(map(_moment, data["moments"])),
+                check_names(data["labels"]),
                 {ending: files[ending] for ending in KINDS if ending in files},
             )
         except (KeyError, TypeError, AttributeError) as error:

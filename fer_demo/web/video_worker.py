@@ -144,6 +144,7 @@ class _Reading:
         persons = self.timeline.persons()
         shown = {"info": asdict(self.info), "model": model, "complete": complete}
         shown |= {"summary": summary, "words": in_words(summary), "persons": persons}
+        shown["labels"] = list(self.timeline.labels)
         shown["portraits"] = [
             [p["person"], [_as_json(one) for one in self.timeline.portraits(p["person"])]] for p in persons
         ]

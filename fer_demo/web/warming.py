@@ -67,9 +67,12 @@ def _wait_until_quiet() -> None:
 def _load() -> None:
     import numpy as np
 
+    from fer_demo.web.models import default_model
     from fer_demo.web.shared import shared_predictor
 
     predictor = shared_predictor()
+    if not default_model().explainable:
+        return
     size = predictor.input_size[0]
     crop = np.full((size, size), 128, np.uint8)
     predictor.classify([crop])

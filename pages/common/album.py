@@ -7,10 +7,10 @@ import pandas
 import streamlit as st
 
 from fer_demo.annotate import draw_faces
-from fer_demo.checkpoints import resolve
-from fer_demo.results import CSV_COLUMNS, csv_text, plain_cell, result_rows
-from fer_demo.web.folder import ORDER, THUMBNAIL, counts_as
+from fer_demo.results import csv_columns, csv_text, plain_cell, result_rows
+from fer_demo.web.folder import THUMBNAIL, all_labels, counts_as, order
 from fer_demo.web.handover import Delivery, Picture
+from fer_demo.web.models import find
 from fer_demo.wording import count_faces, counted
 from pages.common import look, state
 
@@ -27,15 +27,16 @@ def show(delivery: Delivery) -> None:
     """The whole album."""
     st.header(counted(len(delivery.pictures), "photo"), anchor=False)
     labels = [main_label(picture) for picture in delivery.pictures]
-    present = [label for label in ORDER if label in labels]
+    shown = order(_classes(delivery))
+    present = [label for label in shown if label in labels]
     counts = "  ·  ".join(f"{label} {labels.count(label)}" for label in present)
     asked = {picture.answer.model for picture in delivery.pictures if picture.answer}
-    names = ", ".join(resolve(model).name for model in asked)
+    names = ", ".join(look.plain(find(model).name) for model in asked)
     left_out = f"  ·  {counted(delivery.left_out, 'other file')} left out" if delivery.left_out else ""
     st.caption(f"By the largest face that can be read: {counts}{left_out}  ·  answered by {names}")
     chosen = st.segmented_control("Show", present, selection_mode="multi", key="album filter")
     numbers = [n for n in range(len(labels)) if not chosen or labels[n] in chosen]
-    numbers.sort(key=lambda n: (ORDER.index(labels[n]), n))
+    numbers.sort(key=lambda n: (shown.index(labels[n]), n))
     every = st.session_state.get("album all")
     _gallery(delivery, labels, numbers if every else numbers[:AT_FIRST])
     if len(numbers) > AT_FIRST:
@@ -66,13 +67,18 @@ def _gallery(delivery: Delivery, labels: list[str], numbers: list[int]) -> None:
                     st.markdown(f"**{labels[number]}**  \n:small[{look.plain(picture.problem or '')}]")
 
 
+def _classes(delivery: Delivery) -> tuple[str, ...]:
+    return all_labels(picture.answer.faces.labels for picture in delivery.pictures if picture.answer)
+
+
 def _rows(delivery: Delivery) -> Iterator[dict]:
+    empty = dict.fromkeys(csv_columns(_classes(delivery)), "")
     for picture in delivery.pictures:
         if picture.answer:
-            yield from result_rows(picture.name, picture.answer.faces)
+            yield from (empty | row for row in result_rows(picture.name, picture.answer.faces))
         else:
             said = {"file": plain_cell(picture.name or ""), "face": 0, "status": plain_cell(picture.problem or "")}
-            yield dict.fromkeys(CSV_COLUMNS, "") | said
+            yield empty | said
 
 
 def _table(delivery: Delivery) -> None:
@@ -87,7 +93,7 @@ def _table(delivery: Delivery) -> None:
             st.dataframe(pandas.concat(frames)[shown], hide_index=True)
     with st.container(horizontal=True):
         for label, data, ending, mime in (
-            ("CSV of all", csv_text(_rows(delivery)), "csv", "text/csv"),
+            ("CSV of all", csv_text(_rows(delivery), _classes(delivery)), "csv", "text/csv"),
             ("JSON of all", json.dumps(answers, indent=2, ensure_ascii=False) + "\n", "json", "application/json"),
         ):
             st.download_button(

@@ -21,9 +21,9 @@ Seen = tuple[str, bytes, int]
 """What an explanation is computed from, in a form that can be compared: model, the crop's pixels, and its side."""
 
 
-def seen(predictor, face) -> Seen:
+def seen(face) -> Seen:
     """A face as the functions below take it."""
-    return predictor.name, face.crop.tobytes(), face.crop.shape[0]
+    return state.files(), face.crop.tobytes(), face.crop.shape[0]
 
 
 def _crop(face: Seen) -> np.ndarray:

@@ -1,10 +1,14 @@
 """Reads a checkpoint's model card and figures for the pages."""
 
 import re
+from typing import Any
 
 from fer_demo.checkpoints import CARD_FILE, UnknownModelError, checkpoint_metrics, resolve
 from fer_demo.provenance import answering_figures
 from fer_demo.tradeoffs.published import human
+from fer_demo.web.models import AppModel
+
+FER2013 = "FER2013"
 
 
 def card_text(name: str) -> str:
@@ -24,17 +28,17 @@ def card_text(name: str) -> str:
         path = None
     if path is None:
         return ""
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
     text = re.sub(r"\A\s*# .*\n", "", text)
     return re.sub(r"^(#+ )", r"#\1", text, flags=re.MULTILINE).strip()
 
 
-def headline_figures(name: str) -> list[tuple[str, str, str]]:
+def headline_figures(model: AppModel) -> list[tuple[str, str, str]]:
     """The figures that stand at the top of the page.
 
     Args:
-        name: ``<architecture>.<tag>``.
+        model: The model.
 
     Returns:
         Label, value, and what it means; figures that the checkpoint's ``metrics.json`` lacks are left out.
@@ -42,7 +46,17 @@ def headline_figures(name: str) -> list[tuple[str, str, str]]:
     Raises:
         ModelError: If the checkpoint is damaged.
     """
-    metrics = checkpoint_metrics(name)
+    metrics = checkpoint_metrics(model.source)
+    if not model.own:
+        return _figures(metrics, FER2013)
+    try:  # whatever somebody has put there
+        return _figures(metrics, FER2013 if model.of_fer2013 else None)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError):
+        return []
+
+
+def _figures(metrics: dict[str, Any], data: str | None) -> list[tuple[str, str, str]]:
+    """`headline_figures`; `data` is the set that the test pictures are of, None where that is not known."""
     test = answering_figures(metrics)
     figures = []
     if photos := metrics.get("photos"):
@@ -51,11 +65,12 @@ def headline_figures(name: str) -> list[tuple[str, str, str]]:
         figures.append(("Right on photographs", f"{photos['accuracy']:.1%}", note))
     if "accuracy" in test:
         low, high = (f"{100 * v:.1f}" for v in test["interval"])
-        note = f"of {test['n']:,} FER2013 test pictures; 95 % interval {low} to {high} %"
-        figures.append(("Right on FER2013", f"{test['accuracy']:.1%}", note))
-        figures.append(
-            ("People on FER2013", str(human()), "on pictures of the same set (Goodfellow et al. 2013); see below")
-        )
+        note = f"of {test['n']:,} {f'{data} ' if data else ''}test pictures; 95 % interval {low} to {high} %"
+        figures.append((f"Right on {data or 'its test pictures'}", f"{test['accuracy']:.1%}", note))
+        if data == FER2013:
+            figures.append(
+                ("People on FER2013", str(human()), "on pictures of the same set (Goodfellow et al. 2013); see below")
+            )
     if (ece := test.get("ece_of_draws", test.get("ece_calibrated"))) is not None:
         note = "mean gap between stated confidence and share of right answers"
         figures.append(("Calibration error", f"{100 * ece:.1f} points", note))

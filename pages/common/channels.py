@@ -6,10 +6,9 @@ import numpy as np
 import streamlit as st
 
 from fer_demo.annotate import enlarge
-from fer_demo.checkpoints import checkpoint_file
 from fer_demo.explain import figures as draw
 from fer_demo.explain.channel_figures import effect_bars, gate_heatmap, importance_bars
-from pages.common import look
+from pages.common import look, state
 from pages.common.cache import Seen, cached_channels, cached_effect, cached_importance, seen
 from pages.common.notes import note
 
@@ -18,7 +17,7 @@ WEIGHTS = "the weights"
 
 def channels(predictor, face) -> None:
     """The channels that count most for the answer, what one of them does, and all weights."""
-    weights = cached_channels(seen(predictor, face))
+    weights = cached_channels(seen(face))
     st.subheader("What its channels say", anchor=False)
     if not weights:
         st.markdown("This network has no squeeze-and-excitation, whose channel weights are shown here.")
@@ -31,14 +30,13 @@ def channels(predictor, face) -> None:
         "the network chooses for this face. Here each channel of a block was shut, one at a time, to see which of "
         "them the answer hangs on."
     )
-    means = checkpoint_file(predictor.name, "channels.json").get("means", {})
-    average = {gate: np.array(by_class[face.label]) for gate, by_class in means.items()}
+    average = _average(face.label, weights)
     block = f"block {predictor.name} {zlib.crc32(face.crop)}"
     gates = list(weights)
     st.session_state.setdefault(block, gates[-1])
     gate = st.selectbox("Block", gates, key=block, format_func=draw.block_title, width=240)
     with st.spinner("Shutting one channel after the other …"):
-        changes = cached_importance(seen(predictor, face), face.label, gate)
+        changes = cached_importance(seen(face), face.label, gate)
     order = [int(channel) for channel in np.argsort(-np.abs(changes), kind="stable")]
     look.chart(
         importance_bars(changes),
@@ -55,9 +53,19 @@ def channels(predictor, face) -> None:
         format_func=lambda one: f"{one} ({changes[one]:+.3f} when shut)",
         width=240,
     )
-    _one_channel(seen(predictor, face), gate, channel, float(weights[gate][channel]), face.label, average)
+    _one_channel(seen(face), gate, channel, float(weights[gate][channel]), face.label, average)
     if st.toggle("Show the weights of all blocks", key="all_weights"):
         _all_weights(weights, average, face.label, block)
+
+
+def _average(label: str, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The mean weights of a class, gate by gate; empty where they did not come with this model."""
+    means = state.figures("channels.json").get("means")
+    try:
+        found = {gate: np.array(by_class[label], float) for gate, by_class in dict(means or {}).items()}
+    except (KeyError, TypeError, ValueError):  # of another model's classes
+        return {}
+    return found if {gate: len(own) for gate, own in weights.items()} == {g: m.size for g, m in found.items()} else {}
 
 
 def _channel_key(block: str, gate: str) -> str:

@@ -7,10 +7,11 @@ import numpy as np
 import streamlit as st
 
 from fer_demo.annotate import enlarge
+from fer_demo.emotions import LABELS
 from fer_demo.explain import figures as draw
 from fer_demo.explain.averages import read_averages
 from fer_demo.wording import percent
-from pages.common import pictures
+from pages.common import pictures, state
 from pages.common.notes import note
 
 
@@ -25,8 +26,8 @@ def _labelled(path: str):
 def average_maps(predictor) -> None:
     """The mean face of each expression under its mean map, as they come with the checkpoint."""
     st.header("Over many faces", anchor=False)
-    found = read_averages(predictor.name)
-    if found is None:
+    found = read_averages(state.files())
+    if found is None or not found.counts:
         st.markdown("No averages come with this model; choose another one above to see some.")
         return
     st.markdown(
@@ -52,6 +53,9 @@ def own_faces(predictor) -> None:
     if not path:
         return
     st.header("The labelled faces on this server", anchor=False)
+    if set(predictor.labels) != set(LABELS):
+        st.markdown(f"They are labelled with {', '.join(LABELS)}, which are not the classes of this model.")
+        return
     st.markdown(
         "The same over faces of your own choice of number, and those on which the network was surest and wrong."
     )

@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from fer_demo.annotate import enlarge
-from fer_demo.figures import probability_bars
+from fer_demo.figures import probability_bars, shown_of
 from fer_demo.vision.damages import KINDS, damage_all
 from fer_demo.wording import in_words
 from pages.common import look
@@ -88,6 +88,8 @@ def try_it(predictor, face) -> None:
         with column:
             st.markdown(f"**{title}**")
             look.chart(probability_bars(one.probabilities), f"{title}: {in_words(one.probabilities)}", key=title[:3])
+            if left_out := shown_of(len(one.probabilities)):
+                st.caption(left_out)
 
 
 def _inline(crop: np.ndarray) -> str:

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from fer_demo.checkpoints import DEFAULT, bundled_checkpoints, resolve
-from fer_demo.provenance import taught_by
+from fer_demo.checkpoints import DEFAULT
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.samples import SAMPLES
-from pages.common import state
+from fer_demo.web.models import default_model, model_names
+from pages.common import look, state
 from pages.common.another_photo import another_photo
 from pages.common.notes import note
 
@@ -17,11 +17,11 @@ def photo_and_model() -> None:
         with another_photo("explain_file"):
             for sample in SAMPLES:
                 st.button(f"{sample.title} (a sample)", on_click=state.ask_sample, args=(sample,), type="tertiary")
-        names = bundled_checkpoints()
         try:
-            name = resolve(st.session_state.get("model")).name
+            names, answering = model_names(), state.model()
         except ModelError:  # the page says what is wrong with it
             return
+        name = answering.name
         if len(names) > 1 and name in names:
             st.selectbox(
                 "Model",
@@ -34,7 +34,7 @@ def photo_and_model() -> None:
                 width=340,
             )
     try:
-        taught = taught_by(name)
+        taught = look.taught_by(answering)
     except ModelError:
         return
     if taught:
@@ -43,7 +43,7 @@ def photo_and_model() -> None:
 
 def _use_model(key: str) -> None:
     chosen = st.session_state[key]
-    state.use_model(None if chosen == DEFAULT else chosen)
+    state.use_model(None if chosen == default_model().name else chosen)
 
 
 def no_face() -> None:

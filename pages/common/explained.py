@@ -3,8 +3,7 @@
 import numpy as np
 import streamlit as st
 
-from fer_demo.checkpoints import checkpoint_file
-from fer_demo.emotions import LABELS
+from fer_demo.classes import column_order
 from fer_demo.explain import METHODS, UNSIGNED, layers
 from fer_demo.explain import figures as draw
 from fer_demo.explain.face import on_photo
@@ -28,8 +27,10 @@ WHAT_IT_SHOWS = {
 
 def settings(predictor, face) -> dict:
     """The widgets that say what is explained, and how."""
-    label = st.selectbox("Explain", LABELS, index=LABELS.index(face.label), key=f"label {face.label}")
-    others = [name for name in LABELS if name != label]
+    labels = column_order(predictor.labels)
+    key = f"label {face.label} of {' '.join(labels)}"  # another model may have the same class among others
+    label = st.selectbox("Explain", labels, index=labels.index(face.label), key=key)
+    others = [name for name in labels if name != label]
     against = st.selectbox("rather than", [None, *others], format_func=lambda name: name or "anything else")
     method = st.selectbox("Method", list(METHODS), format_func=METHODS.get)
     layer = None
@@ -76,7 +77,7 @@ def researchers(predictor, photo: state.Photo, face) -> None:
 def what_counted(predictor, photo: state.Photo, face, chosen: dict, picture, controls) -> None:
     """The map on the photo and on the crop."""
     with picture, st.spinner("Looking at what counted …"):
-        found = cached_map(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"], chosen["against"])
+        found = cached_map(seen(face), chosen["label"], chosen["method"], chosen["layer"], chosen["against"])
     part, laid = _laid(found, photo, face, chosen["method"])
     rather = f" rather than {chosen['against']}" if chosen["against"] else ""
     question = f"Why {chosen['label']}{rather}?"
@@ -113,7 +114,7 @@ def _laid(found, photo: state.Photo, face, method: str) -> tuple[np.ndarray, np.
 def _side_by_side(predictor, photo: state.Photo, face, chosen: dict) -> None:
     """Each of the two classes by itself."""
     for column, label in zip(st.columns(2), (chosen["label"], chosen["against"]), strict=True):
-        alone = cached_map(seen(predictor, face), label, chosen["method"], chosen["layer"])
+        alone = cached_map(seen(face), label, chosen["method"], chosen["layer"])
         part, laid = _laid(alone, photo, face, chosen["method"])
         shown = draw.blend(part, laid, signed=chosen["signed"], strongest=draw.robust_limit(laid))
         column.image(shown, width="stretch", alt=f"Why {label}, by itself, on the photo")
@@ -156,7 +157,7 @@ def believe_it(predictor, face, chosen: dict) -> None:
         st.info("The curves follow one class; choose *anything else* under Maps to see them.")
         return
     with st.spinner("Taking pixels away and bringing them back …"):
-        curves = cached_curves(seen(predictor, face), chosen["label"], chosen["method"], chosen["layer"])
+        curves = cached_curves(seen(face), chosen["label"], chosen["method"], chosen["layer"])
     chart, figures = st.columns([3, 2], gap="large")
     with chart:
         look.chart(draw.faithfulness_curves(curves), "Deletion and insertion curves with two controls")
@@ -186,11 +187,24 @@ def believe_it(predictor, face, chosen: dict) -> None:
             "better than both controls",
         )[better]
         st.markdown(f"On this face the map is **{verdict}**.")
-        many = checkpoint_file(predictor.name, "faithfulness.json")
-        row = many.get("methods", {}).get(METHODS[chosen["method"]])
-        if row and "gain_insertion" in row:
-            gain, low, high = row["gain_insertion"]
-            note(
-                f"Over {many['n']} PublicTest faces {METHODS[chosen['method']]} beats {row['control']} in insertion by "
-                f"{gain:.2f} (95 % interval {low:.2f} to {high:.2f}) and in deletion by {row['gain_deletion'][0]:.2f}."
-            )
+        if said := over_many(METHODS[chosen["method"]]):
+            note(said)
+
+
+def over_many(method: str) -> str:
+    """What ``faithfulness.json`` beside the model says of a method, in a sentence; one that says so if it is not there.
+
+    Args:
+        method: A value of `METHODS`.
+    """
+    many = state.figures("faithfulness.json")
+    try:
+        row = many["methods"][method]
+        gain, low, high = row["gain_insertion"]
+        faces = f"{many['n']:,} PublicTest faces" if state.model().of_fer2013 else f"{many['n']:,} faces"
+        return (
+            f"Over {faces} {method} beats {row['control']} in insertion by {gain:.2f} (95 % interval {low:.2f} to "
+            f"{high:.2f}) and in deletion by {row['gain_deletion'][0]:.2f}."
+        )
+    except (KeyError, TypeError, ValueError, IndexError):
+        return "" if many else "How its maps do over many faces was not measured for this model."

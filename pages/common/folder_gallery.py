@@ -4,7 +4,7 @@ import base64
 
 import streamlit as st
 
-from fer_demo.web.folder import ORDER, Folder, Small
+from fer_demo.web.folder import Folder, Small, all_labels, order
 from fer_demo.wording import count_faces, percent
 from pages.common import look, state
 
@@ -31,13 +31,14 @@ def ordered(pictures: list[Small], labels: list[str], name: str, least: float) -
         and name.strip().casefold() in one.name.casefold()
         and (one.confidence or 0) >= least
     ]
-    return sorted(chosen, key=lambda n: (ORDER.index(pictures[n].label), -(pictures[n].confidence or 0), n))
+    ranks = {label: rank for rank, label in enumerate(order(all_labels(one.labels for one in pictures)))}
+    return sorted(chosen, key=lambda n: (ranks[pictures[n].label], -(pictures[n].confidence or 0), n))
 
 
 def chosen(folder: Folder) -> list[int]:
     """Asks which photos are shown; indices of ``folder.pictures``, in order."""
     found = {one.label for one in folder.pictures}
-    present = [label for label in ORDER if label in found]
+    present = [label for label in order(folder.labels) if label in found]
     labels = st.segmented_control("Show", present, selection_mode="multi", key="folder labels") or []
     left, right = st.columns(2)
     name = left.text_input("Part of the file's name", key="folder name")

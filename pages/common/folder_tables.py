@@ -8,12 +8,11 @@ from collections.abc import Callable
 import pandas
 import streamlit as st
 
-from fer_demo.batch.tables import COLUMNS, ENDINGS, rows
-from fer_demo.checkpoints import resolve
-from fer_demo.emotions import LABELS
-from fer_demo.figures import count_bars
+from fer_demo.batch.tables import ENDINGS, columns, rows
+from fer_demo.figures import count_bars, counted_classes
 from fer_demo.web.folder import NO_FACE, UNREAD, UNTOLD, Folder
 from fer_demo.web.limits import limits
+from fer_demo.web.models import find
 from fer_demo.wording import counted
 from pages.common import look
 
@@ -30,7 +29,9 @@ def summary(folder: Folder) -> None:
     told = [f"{faces:,} faces", *(f"{label} {counts[label]:,}" for label in (UNTOLD, NO_FACE, UNREAD) if counts[label])]
     if folder.left_out:
         told.append(f"{counted(folder.left_out, 'other file')} left out")
-    names = ", ".join(resolve(model).name for model in dict.fromkeys(one.model for one in pictures if one.thumbnail))
+    names = ", ".join(
+        look.plain(find(model).name) for model in dict.fromkeys(one.model for one in pictures if one.thumbnail)
+    )
     st.caption(
         f"{'  ·  '.join(told)}{f'  ·  answered by {names}' if names else ''}. A photo counts by its largest face that "
         "can be read and told; faces that cannot be read are not counted as any expression."
@@ -41,10 +42,12 @@ def summary(folder: Folder) -> None:
             "reads any number.",
             icon=":material/production_quantity_limits:",
         )
-    found = {label: counts[label] for label in LABELS}
+    found = {label: counts[label] for label in folder.labels}
     if any(found.values()):
         words = ", ".join(f"{label} {count}" for label, count in found.items())
         look.chart(count_bars(found), f"Photos by what their face looks like: {words}", key="folder counts")
+        if len(shown := counted_classes(found)) < len(found):
+            st.caption(f"{len(shown)} of {len(found)} classes: those that photos count as, the most frequent first.")
 
 
 def written(folder: Folder, ending: str) -> bytes:
@@ -55,7 +58,9 @@ def written(folder: Folder, ending: str) -> bytes:
         ending: A key of `ENDINGS`.
     """
     file = io.BytesIO()
-    ENDINGS[ending](file, (row for one in folder.pictures for row in rows(one.entry)))
+    labels = folder.labels
+    found = (row for one in folder.pictures for row in rows(one.entry, labels))
+    ENDINGS[ending](file, found, columns(labels))
     return file.getvalue()
 
 
@@ -66,7 +71,10 @@ def tables(folder: Folder, latest: Callable[[], Folder]) -> None:
         folder: The photos that the page shows.
         latest: Gives all that have come until a file is asked for.
     """
-    found = pandas.DataFrame([row for one in folder.pictures for row in rows(one.entry)], columns=list(COLUMNS))
+    labels = folder.labels
+    found = pandas.DataFrame(
+        [row for one in folder.pictures for row in rows(one.entry, labels)], columns=list(columns(labels))
+    )
     with st.expander("Table of all answers", icon=":material/table_rows:"):
         st.dataframe(found[list(SHOWN)], hide_index=True)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from fer_demo.emotions import DISCLAIMER, LABELS
+from fer_demo.classes import column_order
+from fer_demo.emotions import DISCLAIMER
 from fer_demo.vision.close_up import close_up
 from fer_demo.wording import percent
 from pages.common import look, pictures, state
@@ -26,11 +27,15 @@ OPACITY = 0.8
 @st.fragment
 def glance(predictor, photo: state.Photo, face) -> None:
     """Why this class, or another one: in a sentence, on the photo, and by parts of the face."""
+    labels = column_order(predictor.labels)
     said = st.container()
     picture, words = st.columns([3, 2], gap="large")
     with words:
         label = st.selectbox(
-            "Explain another expression", LABELS, index=LABELS.index(face.label), key=f"why {face.label}"
+            "Explain another expression",
+            labels,
+            index=labels.index(face.label),
+            key=f"why {face.label} of {' '.join(labels)}",  # another model may have the same class among others
         )
     with said:
         st.header(f"Why {label}?", anchor=False)
@@ -38,7 +43,7 @@ def glance(predictor, photo: state.Photo, face) -> None:
         sentence = st.empty()
     part, _ = close_up(photo.image, face, face.crop.shape[0])
     about = f"The face on the photo, {face.sentence}"
-    known = (predictor.name, zlib.crc32(face.crop), label)
+    known = (state.files(), zlib.crc32(face.crop), label)
     seen_before = st.session_state.setdefault("explained", set())
     with picture:
         slot = st.empty()
@@ -50,7 +55,7 @@ def glance(predictor, photo: state.Photo, face) -> None:
     from fer_demo.explain.face import on_photo
     from pages.common.cache import cached_map, cached_regions, seen
 
-    values = cached_map(seen(predictor, face), label, "gradcam", None).values
+    values = cached_map(seen(face), label, "gradcam", None).values
     _, laid, _ = on_photo(values, photo.image, face, soft=SOFT)
     shown = draw.blend(part, laid, opacity=OPACITY, strongest=draw.robust_limit(laid))
     alt = f"Why {label}? Grad-CAM on the photo"
@@ -60,7 +65,7 @@ def glance(predictor, photo: state.Photo, face) -> None:
             f"{draw.colours_say(True)} Grad-CAM at the last stage: coarse, and close to what the network does. "
             "The slider lays the map over the photo."
         )
-    report = cached_regions(seen(predictor, face), face, label)
+    report = cached_regions(seen(face), face, label)
     seen_before.add(known)
     sentence.markdown(f"**{report.sentence}**")
     with words:

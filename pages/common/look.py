@@ -4,13 +4,14 @@ import html
 
 import streamlit as st
 
+from fer_demo import provenance
 from fer_demo.annotate import draw_faces, enlarge, face_color, fit_width
-from fer_demo.checkpoints import resolve
+from fer_demo.checkpoints import DEFAULT, resolve
 from fer_demo.emotions import text_color
-from fer_demo.figures import probability_bars
-from fer_demo.provenance import taught_by
+from fer_demo.figures import probability_bars, shown_of
 from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.kinds import tells_of_a_video
+from fer_demo.web.models import VARIABLE, AppModel, default_model
 from fer_demo.wording import count_faces, in_words
 from pages.common import state
 from pages.common.state import Photo
@@ -48,20 +49,26 @@ LABELS_ONLY = "fer_sedense"
 
 
 def model_note() -> None:
-    """Says which checkpoint answers and what taught it, and offers the other one: for photographs, or the paper's."""
+    """Says which model answers and what taught it, and offers another one.
+
+    That is the default one, or where that is for photographs, the paper's.
+    """
     chosen = st.session_state.get("model")
     try:
-        name = resolve(chosen).name
-        taught = taught_by(name)
+        answering, usual = state.model(), default_model()
+        taught = taught_by(answering)
     except ModelError:  # the page says what is wrong with it
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        who = f":material/model_training: :gray[`{name}` answers{', as you chose' if chosen else ''}."
+        who = f":material/model_training: :gray[`{answering.name}` answers{', as you chose' if chosen else ''}."
         why = f" It learned {taught}." if taught else ""
         st.markdown(f"{who}{why}]", width="content")
         if chosen:
-            st.button("Back to photographs", key="model_back", type="tertiary", on_click=state.use_model, args=(None,))
-        elif paper := _papers_weights():
+            back = "photographs" if usual.name == DEFAULT else usual.name
+            st.button(
+                f"Back to {plain(back)}", key="model_back", type="tertiary", on_click=state.use_model, args=(None,)
+            )
+        elif usual.name == DEFAULT and (paper := _papers_weights()):
             st.button(
                 "Ask the paper's weights",
                 key="model_paper",
@@ -70,6 +77,15 @@ def model_note() -> None:
                 on_click=state.use_model,
                 args=(paper,),
             )
+
+
+def taught_by(model: AppModel) -> str:
+    """Which labels taught a model, in words; empty if nobody knows.
+
+    Raises:
+        ModelError: If it is damaged.
+    """
+    return provenance.taught_by(model.source) if model.of_fer2013 else ""
 
 
 def _papers_weights() -> str:
@@ -129,6 +145,16 @@ def notes(photo: Photo) -> None:
     """What was done to the picture before it was read."""
     for note in getattr(photo.results, "notes", ()):
         st.caption(f":material/info: {plain(note)}")
+
+
+def no_insides(face) -> None:
+    """The answer for a face, and why it is not explained."""
+    st.markdown(f"The network's answer: **{plain(face.full_sentence)}**")
+    st.info(
+        "This model is an ONNX file, whose insides cannot be explained: choose another one above, or have the server's "
+        f"owner name the checkpoint's folder in {VARIABLE}.",
+        icon=":material/visibility_off:",
+    )
 
 
 def turn_button(photo: Photo) -> None:
@@ -191,7 +217,7 @@ def _face_card(photo: Photo, index: int, face) -> None:
                 f"Face {index + 1}: {in_words(face.probabilities)}",
                 key=f"bars{index}",
             )
-        if note := _doubt(face):
+        for note in filter(None, (shown_of(len(face.probabilities)), _doubt(face))):
             st.caption(note)
         if len(photo.faces) > 1 and not photo.whole:
             is_chosen = st.session_state["face"] == index

@@ -1,11 +1,15 @@
 """The part of the Robustness page about many faces: the benchmark of twelve, and curves for each kind of damage."""
 
+from typing import Any
+
 import streamlit as st
 
-from fer_demo.checkpoints import bundled_checkpoints
+from fer_demo.checkpoints import bundled_checkpoints, checkpoint_file
+from fer_demo.tradeoffs import robustness as measured
 from fer_demo.tradeoffs.robustness import (
     COLOURS,
     MEASURES,
+    ROBUSTNESS_FILE,
     SIGNS,
     Robustness,
     highest,
@@ -15,10 +19,36 @@ from fer_demo.tradeoffs.robustness import (
     summary_rows,
 )
 from fer_demo.vision.damages import KINDS, TWELVE
+from fer_demo.web.models import own_models
 from pages.common import look
 from pages.common.downloads import downloads
 
 IN_A_ROW = 3
+
+
+def known() -> Robustness:
+    """What was measured of the bundled checkpoints, and of the server owner's where that speaks of the same faces.
+
+    Raises:
+        ModelError: If a checkpoint is damaged.
+    """
+    found: dict[str, Any] = {}
+    for one in own_models():
+        content = checkpoint_file(one.source, ROBUSTNESS_FILE)
+        if one.of_fer2013 and isinstance(content, dict) and "ladders" in content:
+            found[one.name] = content
+    return found | measured.known_robustness()
+
+
+def own(known: Robustness) -> None:
+    """Says that the server owner's model is none of those below, if so."""
+    for one in own_models():
+        if one.name not in known:
+            st.info(
+                f"How `{one.name}` reads damaged faces was not measured on these; the figures below are of the "
+                "bundled checkpoints.",
+                icon=":material/info:",
+            )
 
 
 @st.fragment

@@ -24,6 +24,7 @@ from fer_demo.web.guard import Guard, Hosts
 from fer_demo.web.limits import LimitError, limits
 from fer_demo.web.logs import LogError, RequestLog, configure
 from fer_demo.web.page_uploads import PageUploads
+from fer_demo.web.shared import ModelError, check_default
 from fer_demo.web.upload import build_widget
 from fer_demo.web.video_desk import video_desk
 from fer_demo.web.warming import warm_up
@@ -40,7 +41,8 @@ def lifespan_and_routes() -> tuple[Any, list[BaseRoute]]:
     try:
         configure()
         sizes = limits()
-    except (LogError, LimitError) as error:
+        check_default()
+    except (LogError, LimitError, ModelError) as error:
         raise SystemExit(str(error)) from None
     # For every file that Streamlit's own uploader takes; each uploader states its own limit, and PageUploads adds up.
     config.set_option("server.maxUploadSize", math.ceil(max(sizes.upload_mb, sizes.video_mb)))

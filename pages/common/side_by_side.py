@@ -1,12 +1,16 @@
 """The part of the Trade-offs page where several models look at the visitor's own photo."""
 
+import html
+
 import streamlit as st
 
 from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.emotions import DISCLAIMER
+from fer_demo.figures import MOST_BARS, shown_of
 from fer_demo.tradeoffs.compare import ModelAnswer, answer_rows, compare_models, disagreement
 from fer_demo.tradeoffs.figures import answer_bars, model_color
 from fer_demo.tradeoffs.turns import BUSY, MATRIX
+from fer_demo.web.models import own_models
 from fer_demo.web.shared import USER_ERRORS, shared_predictor
 from fer_demo.wording import count_faces
 from pages.common import look, state
@@ -18,9 +22,9 @@ MOST = 4
 
 @st.fragment
 def side_by_side() -> None:
-    """Two to four bundled models on one face: answers, maps, times, and where they disagree."""
+    """Two to four models on one face: answers, maps, times, and where they disagree."""
     st.header("Side by side on your photo", anchor=False)
-    names = bundled_checkpoints()
+    names = [*(one.name for one in own_models()), *bundled_checkpoints()]
     if len(names) < 2:
         st.info(
             f"To compare, two trained models are needed; {len(names)} is bundled. Train another one with "
@@ -75,15 +79,19 @@ def _show(answers: list[ModelAnswer]) -> None:
     for column, answer in zip(st.columns(len(answers)), answers, strict=True):
         with column.container(border=True, height="stretch"):
             dot = f'<span style="color:{model_color(answer.name)}">\N{BLACK SQUARE}</span>'
-            st.html(f"<div style='overflow-wrap:anywhere'>{dot} <b>{answer.name}</b></div>")
+            st.html(f"<div style='overflow-wrap:anywhere'>{dot} <b>{html.escape(answer.name)}</b></div>")
             st.markdown(answer.face.sentence)
-            st.image(answer.picture, width="stretch", alt=f"{answer.name}: Grad-CAM for {answer.face.label}")
-            st.caption(
-                f"Why {answer.face.label}? Red speaks for it, blue against it. {1000 * answer.seconds:.1f} ms, "
-                f"{answer.products:.3f} matrix products."
-            )
+            shown = f"Grad-CAM for {answer.face.label}" if answer.found else "the face"
+            st.image(answer.picture, width="stretch", alt=f"{answer.name}: {shown}")
+            why = f"Why {answer.face.label}? Red speaks for it, blue against it."
+            if not answer.found:
+                why = "An ONNX file, whose insides cannot be explained."
+            st.caption(f"{why} {1000 * answer.seconds:.1f} ms, {answer.products:.3f} matrix products.")
     figure = answer_bars({answer.name: answer.face.probabilities for answer in answers})
-    look.chart(figure, "Probabilities of the seven expressions by model", key="answer bars")
+    look.chart(figure, "Probabilities of the expressions by model", key="answer bars")
+    classes = {label for answer in answers for label in answer.face.probabilities}
+    if len(classes) > MOST_BARS:
+        st.caption(shown_of(len(classes)))
     note = (
         "Times are the answer to one crop on one core, mirror image included where a checkpoint reads that too: "
         "processor time of the engine of the Predict page, ONNX Runtime where a checkpoint has such a file, else "

@@ -5,7 +5,7 @@ Keys:
     ``face``: index of the chosen face in ``photo.faces``; 0 for a new photo. Read it with `chosen_face`.
     ``request``: a `Request` that the page still has to work off, or absent.
     ``problem``: one sentence about the last request, or absent.
-    ``model``: name of the bundled checkpoint that answers for this visitor; absent for the default.
+    ``model``: name of the model that answers for this visitor; absent or None for `fer_demo.web.models.default_model`.
     ``album``: the `Delivery` of several pictures that were added together, or None.
     ``sid``: the ticket under which the upload widget hands pictures to this visitor.
 
@@ -17,11 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import streamlit as st
 
+from fer_demo.checkpoints import checkpoint_file
 from fer_demo.prediction import FacePrediction
 from fer_demo.predictor import Predictor
 from fer_demo.results import FaceResults
@@ -31,7 +33,8 @@ from fer_demo.vision.scaling import scaled_face
 from fer_demo.web.answering import Answer, open_now, read_now, visitor_of
 from fer_demo.web.fair_queue import BusyError
 from fer_demo.web.handover import HANDOVER, Delivery
-from fer_demo.web.shared import USER_ERRORS, shared_predictor
+from fer_demo.web.models import AppModel, find, own_models
+from fer_demo.web.shared import USER_ERRORS, ModelError, shared_predictor
 
 PAGE_PATHS = frozenset(path.stem for path in Path(__file__).parents[1].glob("*.py"))
 """The last part of each page's address."""
@@ -119,7 +122,7 @@ def visitor() -> str:
 
 
 def predictor() -> Predictor:
-    """The predictor of the checkpoint that answers for this visitor.
+    """The predictor of the model that answers for this visitor.
 
     Raises:
         ModelError: If it cannot be loaded.
@@ -127,8 +130,44 @@ def predictor() -> Predictor:
     return shared_predictor(st.session_state.get("model"))
 
 
+def model() -> AppModel:
+    """The model that answers for this visitor.
+
+    Raises:
+        ModelError: If there is none of this name.
+    """
+    return find(st.session_state.get("model"))
+
+
+def files() -> str:
+    """Where figures of the model that answers are looked for, as `fer_demo.checkpoints.checkpoint_file` takes it.
+
+    Raises:
+        ModelError: If the model cannot be loaded.
+    """
+    own = [one for one in own_models() if st.session_state.get("model") in (None, one.name)]
+    return own[0].source if own else predictor().name
+
+
+def figures(file: str) -> dict[str, Any]:
+    """A JSON file beside the model that answers; empty where there is none.
+
+    Args:
+        file: Its name, such as ``"channels.json"``.
+
+    Returns:
+        What is in it; empty as well, after a sentence on the page, where it cannot be read.
+    """
+    try:
+        content = checkpoint_file(files(), file)
+    except ModelError as error:
+        st.warning(str(error), icon=":material/broken_image:")
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
 def use_model(name: str | None) -> None:
-    """Lets another bundled checkpoint answer from now on, for the current photo too; None is the default."""
+    """Lets another model answer from now on, for the current photo too; None is the default."""
     st.session_state["model"] = name
     st.session_state.pop("class averages", None)  # the mean maps of the one before
     if photo := current_photo():

@@ -6,13 +6,13 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from fer_demo.emotions import COLORS, LABELS
+from fer_demo.classes import class_set
 from fer_demo.video.figures import share_figure, timeline_figure
 from fer_demo.video.summary import clock
 from fer_demo.video.timeline import MomentFace
 from fer_demo.web.video_process import MARKED
 from fer_demo.web.video_result import KINDS, VideoResult
-from fer_demo.wording import ADJECTIVES, percent
+from fer_demo.wording import adjective, percent
 from pages.common import look
 from pages.common.video_job import forget
 
@@ -51,7 +51,7 @@ def findings(result: VideoResult) -> None:
     with right, st.container(key="video_moment"):
         at = _moment(result)
     with left:
-        _legend()
+        _legend(result)
         for person in result.persons:
             if person["person"] in shown:
                 _timeline(result, person, at)
@@ -122,11 +122,11 @@ def _face(face: MomentFace) -> str:
     return f'<div style="display:flex;gap:.75rem;align-items:center">{crop}{said}</div>'
 
 
-def _legend() -> None:
+def _legend(result: VideoResult) -> None:
     entries = (
         f'<span style="white-space:nowrap"><span style="display:inline-block;width:.8em;height:.8em;border-radius:3px;'
-        f'background:{COLORS[label]}"></span> {label}</span>'
-        for label in LABELS
+        f'background:{one.color}"></span> {html.escape(one.name)}</span>'
+        for one in class_set(result.labels)
     )
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.25rem 1rem">{"".join(entries)}</div>')
 
@@ -136,7 +136,7 @@ def _timeline(result: VideoResult, person: dict, at: float | None) -> None:
     key = f"timeline {number}"
     st.markdown(f"**Person {number}**")
     look.chart(
-        timeline_figure(person, result.summary["start"], result.summary["end"], at),
+        timeline_figure(person, result.summary["start"], result.summary["end"], at, labels=result.labels),
         f"Timeline of {_words(result, number)}",
         key=key,
         on_select=lambda: _choose(result, key),
@@ -190,7 +190,7 @@ def _card(result: VideoResult, person: dict) -> None:
         with st.container(horizontal=True, gap="small"):
             for i, episode in enumerate(person["episodes"]):
                 st.button(
-                    f"{_stamp(episode['start'])} {ADJECTIVES[episode['label']]}, {episode['seconds']:.1f} s",
+                    f"{_stamp(episode['start'])} {adjective(episode['label'])}, {episode['seconds']:.1f} s",
                     key=f"episode {number} {i}",
                     type="tertiary",
                     icon=":material/schedule:",

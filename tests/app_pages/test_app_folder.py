@@ -11,12 +11,13 @@ from actions import button, open_page, texts
 from streamlit.testing.v1 import AppTest
 
 from fer_demo.batch.tables import COLUMNS, write_table
+from fer_demo.emotions import LABELS
 from fer_demo.results import FaceResults
 from fer_demo.vision.images import OpenedImage
 from fer_demo.web.answering import Answer
-from fer_demo.web.folder import Small, small
+from fer_demo.web.folder import NO_FACE, UNREAD, UNTOLD, Small, order, small
 from fer_demo.web.handover import HANDOVER, Delivery, Picture
-from pages.common import folder_gallery, folder_tables
+from pages.common import folder_tables
 
 
 def photo(name: str, face=None, **probabilities: float) -> Picture:
@@ -155,4 +156,4 @@ def test_forgetting_removes_all(app, delivery):
 
 
 def test_every_kind_has_its_place():
-    assert len(set(folder_gallery.ORDER)) == len(folder_gallery.ORDER) == 10
+    assert order(LABELS) == (*LABELS, UNTOLD, NO_FACE, UNREAD) and len(set(order(LABELS))) == 10

@@ -15,6 +15,7 @@ FAKE = """#!/bin/sh
 echo "$@" >> "$LOG"
 case "$1 $2" in
     "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+    "-m fer_demo.web.browser_page") exit "${OTHER_MODEL:-0}" ;;
     "-c "*"import sys, torch"*) exit "${HAS_CUDA:-0}" ;;
 esac
 """
@@ -33,7 +34,8 @@ def make(tmp_path):
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         log.write_text("")
-        clean = {k: v for k, v in os.environ.items() if k not in ("TORCH", "HTTPS", "MAKEFLAGS", "MAKELEVEL")}
+        own = ("TORCH", "HTTPS", "MAKEFLAGS", "MAKELEVEL", "FER_DEMO_MODEL")
+        clean = {k: v for k, v in os.environ.items() if k not in own}
         clean |= {"LOG": str(log), **environment}
         command = ["make", f"PYTHON={python}", *arguments]
         done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True)
@@ -114,7 +116,10 @@ def test_the_live_page_is_exported_at_install_where_npm_is(make, tmp_path):
     assert "-m fer_demo export --web" not in without.asked and "npm is not installed" in without.stdout
     (programs / "npm").symlink_to(shutil.which("touch"))
     assert "-m fer_demo export --web" in make(".venv/.live-page", PATH=str(programs)).asked  # once npm is there
-    assert make(".venv/.live-page", PATH=str(programs)).asked == []
+    assert make(".venv/.live-page", PATH=str(programs)).asked == ["-m fer_demo.web.browser_page"]  # of the same model
+    other = make(".venv/.live-page", PATH=str(programs), OTHER_MODEL="1", FER_DEMO_MODEL="my models/mine")
+    assert "-m fer_demo export my models/mine --web" in other.asked
+    assert make(".venv/.live-page", PATH=str(programs)).asked == ["-m fer_demo.web.browser_page"]
     assert "touch .venv/.live-page" in make("--dry-run", "--always-make", "app").stdout
 
 

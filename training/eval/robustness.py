@@ -173,7 +173,7 @@ def peer_robustness(
         version = str(found["version"])
     except (KeyError, TypeError, ValueError) as error:
         raise PeerError(f"{peer.name} gave an answer that cannot be used: {error}.") from error
-    clean, *rest = (_right(torch.from_numpy(row), faces.labels) for row in predicted)
+    clean, *rest = (_right(torch.from_numpy(row), faces.labels, len(faces.classes)) for row in predicted)
     twelve = [{**what._asdict(), **measured} for what, measured in zip(TWELVE, rest, strict=True)]
     result = {"n": len(faces), "seed": seed, "version": version, "clean": clean, "twelve": twelve}
     return result | summary(twelve, len(faces))

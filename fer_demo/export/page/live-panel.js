@@ -1,8 +1,8 @@
-// A card for each person: the answer, seven bars that move, and the confidence of the last twenty seconds.
+// A card for each person: the answer, bars that move, and the confidence of the last twenty seconds.
 
 import { HISTORY_SECONDS, advice, said } from "./live-people.js";
 import { tag } from "./live-stage.js";
-import { candidates, percent } from "./words.js";
+import { candidates, percent, ranked, shownOf } from "./words.js";
 
 const element = (name, properties = {}) => Object.assign(document.createElement(name), properties);
 
@@ -47,7 +47,9 @@ export class Panel {
     });
     const chart = element("canvas");
     chart.setAttribute("role", "img");
-    item.append(line, hint, rows, chart, element("small", { textContent: `Confidence, last ${HISTORY_SECONDS} seconds` }));
+    const left = shownOf(model);
+    item.append(line, hint, rows, element("small", { textContent: left, hidden: !left }));
+    item.append(chart, element("small", { textContent: `Confidence, last ${HISTORY_SECONDS} seconds` }));
     this.list.append(item);
     return { item, chip, words, hint, bars, chart };
   }
@@ -61,7 +63,9 @@ function fill({ item, chip, words, hint, bars, chart }, one, now, model) {
   write(hint, advice(one));
   item.classList.toggle("gone", one.seen < now);
   const named = one.quality.readable ? candidates(one.smooth, model) : [];
+  const most = new Set(ranked(one.smooth).slice(0, model.mostBars));
   bars.forEach(({ cells, front, number }, i) => {
+    cells.forEach((cell) => (cell.hidden = !most.has(i)));
     front.style.transform = `scaleX(${one.smooth[i].toFixed(3)})`;
     write(number, percent(one.smooth[i]));
     cells.forEach((cell) => cell.classList.toggle("pale", !named.includes(i)));

@@ -15,7 +15,7 @@ const about = document.getElementById("about");
 const device = new Device(on.video);
 const people = new People();
 const panel = new Panel(document.getElementById("people"));
-let models = []; // the fastest first
+let models = []; // somebody's own first, then the fastest
 let model = null;
 let worker = null;
 let inFlight = false; // a picture is with the worker
@@ -43,11 +43,13 @@ async function load() {
     const { models: several, ...shared } = await answer.json();
     models = several.map((one) => ({ ...shared, ...one }));
     document.getElementById("disclaimer").textContent = models[0].disclaimer;
-    on.model.replaceChildren(...models.map(({ name }, n) => new Option(n ? name : `${name} (fastest)`, n)));
+    on.model.replaceChildren(...models.map(({ name, fastest }, n) => new Option(name === fastest ? `${name} (fastest)` : name, n)));
     worker = new Worker(new URL("live-worker.js", import.meta.url), { type: "module" });
     worker.addEventListener("message", ({ data }) => heard(data));
     worker.addEventListener("error", () => say("The network could not be loaded; reload the page, or ask whoever serves it.", true));
-    use(0);
+    const wanted = models.findIndex(({ name }) => name === new URLSearchParams(location.search).get("model"));
+    on.model.value = Math.max(0, wanted);
+    use(on.model.value);
   } catch (error) {
     say(`The network could not be loaded (${error.message}); reload the page, or ask whoever serves it.`, true);
   }
@@ -59,6 +61,7 @@ function use(number) {
   drop();
   finish();
   people.clear();
+  panel.show([], 0, model); // the cards have bars for the classes of the model before
   say("Loading the network …");
   worker.postMessage({ model: models[number] });
 }

@@ -98,10 +98,11 @@ export class Reader {
       }
     });
     const shape = [views * crops.length, 1, size, size];
+    const classes = model.labels.length;
     const out = await this.classifier.run({ input: new this.ort.Tensor("float32", input, shape) });
     return crops.map((_, n) => {
-      const answers = Array.from({ length: views }, (_, v) => out.logits.data.subarray(7 * (n + v * crops.length)));
-      const scores = Array.from({ length: 7 }, (_, c) => {
+      const answers = Array.from({ length: views }, (_, v) => out.logits.data.subarray(classes * (n + v * crops.length)));
+      const scores = Array.from({ length: classes }, (_, c) => {
         return answers.reduce((sum, answer) => sum + answer[c], 0) / views / model.temperature;
       });
       const powers = scores.map((value) => Math.exp(value - Math.max(...scores)));

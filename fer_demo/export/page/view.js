@@ -2,7 +2,7 @@
 
 import { drawBox } from "./draw.js";
 import { reduce } from "./geometry.js";
-import { candidates, describe, isClear, percent, ranked } from "./words.js";
+import { candidates, describe, isClear, percent, ranked, shownOf } from "./words.js";
 
 const MOST_PIXELS = 4096 * 4096; // what a canvas holds on every phone
 const byId = (id) => document.getElementById(id);
@@ -80,7 +80,7 @@ function answer(face, model) {
   item.dataset.candidates = JSON.stringify(names.map((i) => model.labels[i]));
   item.dataset.quality = JSON.stringify(quality);
   const rows = element("dl");
-  for (const i of ranked(probabilities)) {
+  for (const i of ranked(probabilities).slice(0, model.mostBars)) {
     const bar = element("dd");
     const meter = element("meter", "", { value: probabilities[i], max: 1 });
     meter.style.setProperty("--color", model.colors[i]);
@@ -97,6 +97,8 @@ function answer(face, model) {
   const remarks = flags.slice(readable ? 0 : 1).map((flag) => model.quality.words[flag]).join(", ");
   const said = element("strong", sentence(face, model));
   if (remarks) said.append(element("small", `The picture: ${remarks}`));
+  const left = shownOf(model);
+  if (left) said.append(element("small", left));
   item.append(thumbnail(pixels, model.size[0]), said, rows);
   return item;
 }

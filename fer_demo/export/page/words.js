@@ -4,6 +4,11 @@ export const percent = (p) => `${Math.round(100 * p)}\u00a0%`;
 
 export const ranked = (probabilities) => [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
 
+/** The line below bars that are not those of all classes, as `shown_of` in fer_demo/figures.py; empty where they are. */
+export function shownOf({ labels, mostBars }) {
+  return labels.length > mostBars ? `The ${mostBars} most probable of ${labels.length} classes.` : "";
+}
+
 /** The classes (indices) that an answer may mean: a conformal set if the model has a threshold. */
 export function candidates(probabilities, model) {
   const order = ranked(probabilities);
