@@ -16,7 +16,7 @@ from fer_demo.checkpoints import DEFAULT, ONNX_FILE, bundled_checkpoints, checkp
 from fer_demo.prediction import FacePrediction
 from fer_demo.results import FaceResults
 from fer_demo.vision.images import OpenedImage
-from fer_demo.web import video_job
+from fer_demo.web import video_desk
 from fer_demo.web.answering import Answer
 from fer_demo.web.folder import all_labels, order
 from fer_demo.web.models import VARIABLE, default_model, find, model_names
@@ -141,7 +141,7 @@ def test_a_video_is_read_by_it(folder, monkeypatch):
     from fer_demo.video import clips
 
     monkeypatch.setenv(VARIABLE, str(folder))
-    desk = videos.VideoDesk()
+    desk = video_desk.VideoDesk()
     try:
         job = desk.start(clips.encode(clips.pan(1.0)), "clip.mp4", "me")
         assert job.wait(120) and job.result is not None, job.problem
