@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from training.data import Faces
 from training.run.config import from_dict
@@ -68,3 +69,28 @@ def config():
         return from_dict({**base, **changes})
 
     return make
+
+
+def make_raf_archive(root, counts, side=100):
+    """RAF-DB's official layout, with gratings in seven directions for the seven classes."""
+    aligned = root / "basic" / "Image" / "aligned"
+    aligned.mkdir(parents=True)
+    (root / "basic" / "EmoLabel").mkdir()
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side]
+    lines = []
+    for part, count in counts.items():
+        for i in range(count):
+            angle = i % 7 * math.pi / 7
+            wave = 128 + 80 * np.sin((x * math.cos(angle) + y * math.sin(angle)) * 0.4 + random.uniform(0, 6))
+            grey = (wave + random.normal(0, 20, (side, side))).clip(0, 255).astype(np.uint8)
+            Image.fromarray(grey).convert("RGB").save(aligned / f"{part}_{i + 1:05}_aligned.jpg", quality=60)
+            lines.append(f"{part}_{i + 1:05}.jpg {i % 7 + 1}")
+    (root / "basic" / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture
+def raf_archive():
+    """A function that writes a generated archive; see `make_raf_archive`."""
+    return make_raf_archive

@@ -138,6 +138,8 @@ Intended: research, teaching, and demonstrations to people who know that they ar
 Not for: decisions about people, of any kind; inferring emotions at work or in education, which the EU's AI Act
 (2024/1689, Art. 5(1)(f)) forbids; watching people without their knowledge.
 
+{_size(height, width, recipe)}
+
 ## Figures
 
 {chosen(released)} {evaluated(name, training, both)} Brackets give
@@ -175,6 +177,16 @@ Licence: {licence(data.licence if key == trained_key else "", known)}
 
 
 OUTSIDE = "Pictures other than roughly frontal faces are"
+
+
+def _size(height: int, width: int, recipe: dict[str, Any]) -> str:
+    """Which sizes hold, as far as the run has seen them."""
+    jitter = recipe["size_jitter"]
+    seen = f"with sides of {jitter[0]} to {jitter[1]} pixels" if jitter else "at this size alone"
+    return (
+        f"It takes {height}×{width} pixels. Its training ended {seen}: at others it is right less often, and the "
+        "network warns."
+    )
 
 
 def _weakest(recall: dict[str, float], counts: dict[str, int]) -> str:

@@ -1,11 +1,8 @@
 """RAF-DB's single-label set: from the archive to the row of Table 3. The pictures here are generated."""
 
 import json
-import math
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from training.__main__ import main
 from training.run.raf_single import COUNTS, RESULT, find_root, table_text
@@ -14,28 +11,9 @@ QUICK = ["--set", "epochs=1", "sizes=[[0, 32]]", "warmup_epochs=0.5", "lr=0.02",
 QUICK += ["threads=1", "bf16=off"]
 
 
-def archive(root, counts, side=100):
-    """The official layout, with gratings in seven directions for the seven classes."""
-    aligned = root / "basic" / "Image" / "aligned"
-    aligned.mkdir(parents=True)
-    (root / "basic" / "EmoLabel").mkdir()
-    random = np.random.default_rng(0)
-    y, x = np.mgrid[:side, :side]
-    lines = []
-    for part, count in counts.items():
-        for i in range(count):
-            angle = i % 7 * math.pi / 7
-            wave = 128 + 80 * np.sin((x * math.cos(angle) + y * math.sin(angle)) * 0.4 + random.uniform(0, 6))
-            grey = (wave + random.normal(0, 20, (side, side))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(grey).convert("RGB").save(aligned / f"{part}_{i + 1:05}_aligned.jpg", quality=60)
-            lines.append(f"{part}_{i + 1:05}.jpg {i % 7 + 1}")
-    (root / "basic" / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(lines) + "\n")
-    return root
-
-
 @pytest.fixture
-def small(tmp_path):
-    return archive(tmp_path / "RAF", {"train": 210, "test": 42})
+def small(tmp_path, raf_archive):
+    return raf_archive(tmp_path / "RAF", {"train": 210, "test": 42})
 
 
 def command(data, out, *more):
@@ -79,9 +57,9 @@ def test_settings_are_looked_at_before_the_data(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_the_whole_archive(tmp_path, capsys):
+def test_the_whole_archive(tmp_path, raf_archive, capsys):
     """The official counts; the pictures are small, and each is learned from once."""
-    data, out = archive(tmp_path / "RAF", COUNTS, side=32), tmp_path / "out"
+    data, out = raf_archive(tmp_path / "RAF", COUNTS, side=32), tmp_path / "out"
     assert find_root(data) == data / "basic"
     assert main(command(data, out, *QUICK, "batch_size=256")) == 0
     said, row = capsys.readouterr().out, json.loads((out / RESULT).read_text())
