@@ -54,7 +54,7 @@ def test_pictures_that_are_not_square():
 
 def numbered(faces):
     points = torch.arange(len(faces), dtype=torch.float32)[:, None, None].expand(-1, 5, 2).clone()
-    return Faces(faces.images, faces.labels, faces.splits, None, points)
+    return Faces(faces.images, faces.labels, faces.splits, landmarks=points)
 
 
 def test_they_stay_with_their_faces(faces):

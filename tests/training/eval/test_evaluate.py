@@ -79,7 +79,7 @@ def test_test_time_augmentation_averages_logits(faces):
 
 def test_from_run_to_checkpoint_folder(faces, config, data, tmp_path, capsys):
     Trainer(config(epochs=1, sizes=[[0, 48]]), faces, tmp_path / "run", quiet=True).fit()
-    folder = tmp_path / "fer_sedense_s2.tune_fer2013"
+    folder = tmp_path / "fer_sedense_s2.mine"
     metrics = export(tmp_path / "run", folder, faces)
     assert {p.name for p in folder.iterdir()} == {
         "README.md",
@@ -142,9 +142,8 @@ def test_bad_input_is_one_sentence(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("FER2013_DIR", raising=False)
     assert main(["evaluate", "fer_sedense_s2"]) == 2
     assert "No data: give --data PATH" in capsys.readouterr().err
-    assert (
-        main(["train", "fer_sedense_s2.tune_fer2013", "--data", str(tmp_path / "no"), "--run-dir", str(tmp_path)]) == 2
-    )
+    train = ["train", "fer_sedense_s2.base_fer2013", "--data", str(tmp_path / "no"), "--run-dir", str(tmp_path)]
+    assert main(train) == 2
     assert "There is no" in capsys.readouterr().err
     assert main(["train", "--resume", "--run-dir", str(tmp_path)]) == 2
     assert "holds no run to resume" in capsys.readouterr().err

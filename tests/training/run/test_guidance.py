@@ -24,7 +24,7 @@ def known(faces):
     points = torch.tensor([[15.3, 18.8], [32.7, 18.8], [24.0, 28.7], [16.7, 36.2], [31.3, 36.2]])
     points = points + torch.randn(len(faces), 1, 2, generator=torch.Generator().manual_seed(7)) * 3
     points[::4] = torch.nan
-    return Faces(faces.images, faces.labels, faces.splits, None, points)
+    return Faces(faces.images, faces.labels, faces.splits, landmarks=points)
 
 
 @pytest.mark.parametrize("point", range(5))

@@ -21,7 +21,7 @@ def record(faces, config, tmp_path):
 
 def test_a_finished_run(record):
     run = read_run(record)
-    assert {p.name for p in record.iterdir()} == {"config.json", "log.csv", "record.json"}
+    assert {p.name for p in record.iterdir()} == {"config.json", "data.json", "log.csv", "record.json"}
     assert run.record["status"] == "finished" and len(run.history) == 2
     assert run.record["public"]["accuracy"] == run.record["best"]["accuracy"]
     assert sum(map(sum, run.record["public"]["confusion"])) == 42
