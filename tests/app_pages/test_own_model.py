@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas
@@ -152,7 +153,10 @@ def test_an_onnx_file_is_not_explained_but_used(use, folder):
 def in_the_folder(app, pictures) -> tuple:
     """Puts photos into the visitor's folder as the widget does, and opens the page."""
     app.run()
-    answers = [read_now(OpenedImage.of(one), f"{i}.png", "me") for i, one in enumerate(pictures)]
+    with ThreadPoolExecutor(1) as thread:  # in the tests' own, Playwright's event loop may be running
+        answers = list(
+            thread.map(lambda i: read_now(OpenedImage.of(pictures[i]), f"{i}.png", "me"), range(len(pictures)))
+        )
     smalls = [small(one.faces.file, one) for one in answers]
     sid = app.session_state["sid"]
     assert HANDOVER.append(sid, smalls, 0, most=10, originals=10**6, group="a") is not None

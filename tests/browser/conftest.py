@@ -175,18 +175,18 @@ class Visitor:
 
     Attributes:
         page: The page, open at the app's first one.
-        problems: Errors in the console, uncaught exceptions and answers of 400 and above.
         hosts: Hosts and ports that the browser talked to.
     """
 
     def __init__(self, context: BrowserContext, url: str, prepare=None) -> None:
-        self.problems: list[str] = []
+        self._problems: list[tuple[str, str]] = []
         self.hosts: set[str] = set()
         self.page: Page = context.new_page()
         self.page.set_default_timeout(PATIENCE)
-        self.page.on("console", lambda m: self.problems.append(m.text) if m.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("response", lambda r: self.problems.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        note = self._problems.append
+        self.page.on("console", lambda m: note((m.text, m.location["url"])) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: note((str(error), "")))
+        self.page.on("response", lambda r: note((f"{r.status} {r.url}", r.url)) if r.status >= 400 else None)
         context.on("request", self._note_host)  # of every page and frame; connections of WebSocket are no requests
         self.page.on("websocket", self._note_host)
         if prepare:
@@ -197,6 +197,15 @@ class Visitor:
         scheme, _, rest = request.url.partition("://")
         if scheme in ("http", "https", "ws", "wss"):
             self.hosts.add(rest.split("/")[0])
+
+    @property
+    def problems(self) -> list[str]:
+        """Errors in the console, uncaught exceptions and answers of 400 and above.
+
+        A picture that Streamlit replaced before a busy browser asked for it is no problem unless it is shown.
+        """
+        shown = set(self.page.evaluate("[...document.images].map((image) => image.currentSrc)"))
+        return [said for said, url in self._problems if not ("404" in said and "/media/" in url and url not in shown)]
 
     @property
     def widget(self):

@@ -18,6 +18,7 @@ from training.run.run_folder import BEST
 from training.run.train import Trainer
 
 MODEL = "fer_sedense_nano.wide_fer2013"
+OWN = "fer_sedense_nano.mine"
 
 
 def first_norm(model: torch.nn.Module) -> torch.nn.BatchNorm2d:
@@ -87,16 +88,16 @@ class TestCheckpoints:
     def test_export_and_calibrate_do_the_same(self, run_dir, faces, data, tmp_path, capsys, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr("training.report.release._extras", lambda *_: None)  # `calibrate` below writes an ONNX file
-            export(run_dir, tmp_path / "plain" / MODEL, faces, tta=("flip",))
-            export(run_dir, tmp_path / "direct" / MODEL, faces, tta=("flip",), bn_pictures=50)
-        before = (tmp_path / "plain" / MODEL / WEIGHTS_FILE).read_bytes()
-        later = tmp_path / "later" / MODEL
-        command = ["calibrate", str(tmp_path / "plain" / MODEL), "--out", str(later), "--data", str(data)]
+            export(run_dir, tmp_path / "plain" / OWN, faces, tta=("flip",))
+            export(run_dir, tmp_path / "direct" / OWN, faces, tta=("flip",), bn_pictures=50)
+        before = (tmp_path / "plain" / OWN / WEIGHTS_FILE).read_bytes()
+        later = tmp_path / "later" / OWN
+        command = ["calibrate", str(tmp_path / "plain" / OWN), "--out", str(later), "--data", str(data)]
         assert main([*command, "--bn-pictures", "50"]) == 0
         said = capsys.readouterr().out
         assert "PrivateTest" in said
-        assert (tmp_path / "plain" / MODEL / WEIGHTS_FILE).read_bytes() == before
-        direct, found = (json.loads((f / "metrics.json").read_text()) for f in (tmp_path / "direct" / MODEL, later))
+        assert (tmp_path / "plain" / OWN / WEIGHTS_FILE).read_bytes() == before
+        direct, found = (json.loads((f / "metrics.json").read_text()) for f in (tmp_path / "direct" / OWN, later))
         assert found["training"] == direct["training"] and found["training"]["recipe"]["bn_pictures"] == 50
         assert found["PublicTest"]["correct"] == direct["PublicTest"]["correct"] and set(found["tta"]) == {"flip"}
         assert (later / "model.onnx").is_file()
@@ -110,4 +111,4 @@ class TestCheckpoints:
 
     def test_no_checkpoint(self, faces, tmp_path):
         with pytest.raises(ValueError, match=r"There is no .*metrics\.json; give a folder that"):
-            calibrate(tmp_path, tmp_path / MODEL, faces, 50)
+            calibrate(tmp_path, tmp_path / OWN, faces, 50)

@@ -39,6 +39,7 @@ ZERO_IS_FINE = {
         "teacher_cycle",
         "drop_rate",
     ),
+    *("frozen_stages", "head_epochs", "landmark_dropout", "landmark_loss"),
     *("clip_grad", "ema_decay", "bn_pictures", "seed", "threads", "save_minutes"),
 }
 WRONG = {
@@ -48,6 +49,7 @@ WRONG = {
     str: ["null", "[a]", "{a: 1}", "1.5", ".nan", "no_such_thing", "'two\nlines'"],
     dict: ["null", "[]", "1", "word", "{num_classes: 3}", "{no_such_option: 3}", "{1: 2}"],
     "sizes": [*NUMBERS, "[]", "[48]", "[[0, 0]]", "[[0, -1]]", "[[1, 48]]", "[[0, 48], [0, 32]]", "[[0, .nan]]"],
+    "size_jitter": [*NUMBERS, "[48]", "[40, 64, 80]", "[64, 40]", "[50, 64]", "[0, 64]", "[40, 1000000]", "[40, .nan]"],
     "teachers": [*NUMBERS, "[1]", "[no_such_network]", "[fer_sedense@/no/such/file]", "['']", "[fer_tang_svm]"],
     "augment.erase_area": [*NUMBERS, "[]", "[0.1]", "[0.2, 0.1]", "[-1, 0.1]", "[0, 2]", "[0, .nan]", "[true, true]"],
 }
