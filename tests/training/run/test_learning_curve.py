@@ -10,15 +10,8 @@ from training.data import DataError
 from training.run.learning_curve import Point, learning_curve, subset, table
 from training.run.train import Trainer
 
-SMALL = [
-    "model=fer_sedense_nano",
-    "init_from=''",
-    "epochs=1",
-    "batch_size=16",
-    "sizes=[[0, 24]]",
-    "lr=0.02",
-    "threads=1",
-]
+SMALL = ["model=fer_sedense_nano", "init_from=''", "frozen_stages=0", "head_epochs=0", "epochs=1", "batch_size=16"]
+SMALL += ["sizes=[[0, 24]]", "lr=0.02", "threads=1"]
 
 
 def test_a_part_has_as_many_of_each_class_and_all_other_splits(faces):
