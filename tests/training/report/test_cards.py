@@ -19,6 +19,13 @@ STARTED = (f"starting from the weights {NANO}", "classifier, which began anew")
 NEVER = ("FER+", "photographs", "Teachers", "was released", "set of weights number", "fails if a digit differs")
 
 
+@pytest.fixture(autouse=True)
+def no_photographs(monkeypatch):
+    """Where there are some, an export adds figures of them."""
+    for variable in ("FER_WILD_DIR", "FER_PHOTOS_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+
+
 @pytest.fixture
 def own_folder(tmp_path):
     """Four classes of gratings in train/, val/ and test/."""
