@@ -84,9 +84,9 @@ def seeds(training: dict[str, Any]) -> str:
     """How far the figure depends on chance, if that was measured."""
     if "seeds" not in training:
         return "One run, one seed; the spread\nbetween seeds has not been measured yet."
-    runs, private = training["seeds"]["runs"], training["seeds"]["PrivateTest"]
-    spread = private["standard_deviation"]
+    runs = training["seeds"]["runs"]
+    split = "PrivateTest" if "PrivateTest" in training["seeds"] else "PublicTest"
+    figures = training["seeds"][split]
+    spread = figures["standard_deviation"]
     deviation = f", standard deviation {100 * spread:.2f} points" if spread is not None else ""
-    return (
-        f"The best of {len(runs)} seeds\non PublicTest; their mean on PrivateTest is {private['mean']:.2%}{deviation}."
-    )
+    return f"The best of {len(runs)} seeds\non PublicTest; their mean on {split} is {figures['mean']:.2%}{deviation}."

@@ -4,6 +4,7 @@ import pytest
 
 from training.report.card import data_key
 from training.report.card_data import licence, start, trained_on
+from training.report.card_text import seeds
 from training.report.release import check_new, check_replaceable, checkpoint_name
 from training.run.facts import known_set
 
@@ -61,3 +62,11 @@ def test_a_set_is_known_by_its_counts():
         == "fer2013"
     )
     assert known_set({"Training": {"a": 3}}) == ""
+
+
+def test_seeds_of_data_without_a_test_split():
+    figures = {"mean": 0.7, "standard_deviation": 0.01}
+    words = seeds({"seeds": {"runs": [{}, {}], "PublicTest": figures}})
+    assert words.endswith("their mean on PublicTest is 70.00%, standard deviation 1.00 points.")
+    both = seeds({"seeds": {"runs": [{}, {}], "PublicTest": {}, "PrivateTest": figures}})
+    assert "their mean on PrivateTest is 70.00%" in both
