@@ -12,6 +12,7 @@ the network's own classes.
 
 import math
 from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,6 +27,8 @@ DIGITS = 4
 
 _GRID = 41
 _GOLDEN = (math.sqrt(5) - 1) / 2
+
+Real = TypeVar("Real", bound=np.floating[Any])
 
 Groups = Sequence[Sequence[int]]
 """The outputs that each class is the sum of; every output is in one of them."""
@@ -48,14 +51,14 @@ def fit_temperature(logits: ArrayLike, truth: ArrayLike, groups: Groups | None =
     """
     z, weights = checked(logits, truth)
     parts = [[i] for i in range(z.shape[1])] if groups is None else groups
-    shares = merged(weights, parts)
+    shares = sum_groups(weights, parts)
 
     def loss(exponent: float) -> float:
         scaled = z / 10**exponent
         scaled -= scaled.max(axis=1, keepdims=True)
         e = np.exp(scaled)
         # A class that is impossible in double precision still has a finite loss.
-        p = merged(e, parts) / e.sum(axis=1, keepdims=True)
+        p = sum_groups(e, parts) / e.sum(axis=1, keepdims=True)
         return -float((shares * np.log(np.maximum(p, 1e-300))).sum(axis=1).mean())
 
     # Of sums of classes the loss may have more than one minimum: a grid first.
@@ -99,9 +102,10 @@ def fit_set_threshold(probabilities: ArrayLike, targets: ArrayLike, coverage: fl
     return check_set_threshold(math.floor(value * 10**DIGITS) / 10**DIGITS)
 
 
-def merged(values: NDArray[np.float64], groups: Groups) -> NDArray[np.float64]:
+def sum_groups(values: NDArray[Real], groups: Groups) -> NDArray[Real]:
     """Sums of columns: float (N, C) to (N, number of groups)."""
-    return np.stack([values[:, list(group)].sum(axis=1) for group in groups], axis=1)
+    sums: NDArray[Real] = np.stack([values[:, list(group)].sum(axis=1) for group in groups], axis=1)
+    return sums
 
 
 def checked(probabilities: ArrayLike, targets: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

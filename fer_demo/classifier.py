@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from fer_demo.calibration import sum_groups
 from fer_demo.classes import Classes, class_set
 from fer_demo.merging import Merge, Merging, fit, merge_classes
 from fer_demo.prediction import FacePrediction
@@ -213,7 +214,7 @@ class FaceClassifier:
                 results.append(softmax(scaled))
         found = np.concatenate(results)
         if self._merging:
-            found = np.stack([found[:, list(group)].sum(axis=1) for group in self._merging.groups], axis=1)
+            found = sum_groups(found, self._merging.groups)
         return found
 
     def read(self, crops: Sequence[NDArray[np.uint8]]) -> list[FacePrediction]:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_demo.calibration import fit_set_threshold, fit_temperature, merged
+from fer_demo.calibration import fit_set_threshold, fit_temperature, sum_groups
 from fer_demo.checkpoints import Checkpoint, resolve
 from fer_demo.classes import check_names
 from fer_demo.runtime.checks import ModelError
+from fer_demo.runtime.engines import softmax
 from fer_demo.validation import FILE, read_validation
 from fer_demo.vision.sources import one_line
 
@@ -147,11 +148,9 @@ def fit_both(
         groups: As in `Merging`.
     """
     temperature = fit_temperature(logits, truth, groups)
-    return temperature, fit_set_threshold(sums(logits, temperature, groups), merged(truth, groups))
+    return temperature, fit_set_threshold(sums(logits, temperature, groups), sum_groups(truth, groups))
 
 
 def sums(logits: NDArray[np.float64], temperature: float, groups: tuple[tuple[int, ...], ...]) -> NDArray[np.float64]:
     """Probabilities of merged classes: float64 (N, number of groups), rows add up to 1."""
-    z = np.asarray(logits, np.float64) / temperature
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return merged(e / e.sum(axis=1, keepdims=True), groups)
+    return sum_groups(softmax(np.asarray(logits, np.float64) / temperature), groups)

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,10 +223,13 @@ def _config_labels(checkpoint: Checkpoint) -> tuple[str, ...]:
     return check_labels(named, len(named), checkpoint.name) if isinstance(named, list) else ()
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities of logits (N, C), row by row."""
-    e: NDArray[np.float32] = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: NDArray[np.float32] = e / e.sum(axis=1, keepdims=True)
+Real = TypeVar("Real", bound=np.floating[Any])
+
+
+def softmax(logits: NDArray[Real]) -> NDArray[Real]:
+    """Probabilities of logits (N, C), row by row, in the precision of the logits."""
+    e: NDArray[Real] = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: NDArray[Real] = e / e.sum(axis=1, keepdims=True)
     return shares
 
 

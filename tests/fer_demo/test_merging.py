@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fer_demo import ModelError, Predictor
-from fer_demo.calibration import fit_set_threshold, fit_temperature, merged
+from fer_demo.calibration import fit_set_threshold, fit_temperature, sum_groups
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics, resolve
 from fer_demo.emotions import LABELS
 from fer_demo.merging import merge_classes, parse_merges, sums
@@ -64,7 +64,7 @@ def test_the_temperature_is_that_of_the_least_loss():
     groups = ((0, 1), (2,), (3, 4))
 
     def loss(temperature, parts):
-        return -np.log((sums(z, temperature, parts) * merged(truth, parts)).sum(1)).mean()
+        return -np.log((sums(z, temperature, parts) * sum_groups(truth, parts)).sum(1)).mean()
 
     for parts in (None, groups):
         found = fit_temperature(z, truth, parts)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from training import UNFINISHED
-from training.cli.options import add_data_path, add_minutes, data_path
+from training.cli.options import add_data_path, add_minutes, data_path, plus_minus
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> int:
         return UNFINISHED
     for variant, figures in results.items():
         for figure, part in figures.items():
-            spread = f" ± {part['standard_deviation']:.2%}" if part["standard_deviation"] is not None else ""
+            spread = plus_minus(part["standard_deviation"])
             gain = f", {part['gain']:+.2%} to the first" if part["gain"] is not None else ""
-            over = f" ± {part['gain_deviation']:.2%}" if part["gain_deviation"] is not None else ""
-            print(f"{variant}, {figure}: {part['mean']:.2%}{spread}{gain}{over}")
+            print(f"{variant}, {figure}: {part['mean']:.2%}{spread}{gain}{plus_minus(part['gain_deviation'])}")
     return 0

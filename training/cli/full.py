@@ -14,6 +14,7 @@ from training.cli.options import (
     add_set,
     data_path,
     load,
+    plus_minus,
     prepare_cpu,
     with_faces,
 )
@@ -78,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     for generation in ("teachers", "students"):
         split = "PrivateTest" if "PrivateTest" in results[generation] else "PublicTest"
         part = results[generation][split]
-        spread = f" ± {part['standard_deviation']:.2%}" if part["standard_deviation"] is not None else ""
+        spread = plus_minus(part["standard_deviation"])
         print(f"{generation}: {split} {part['mean']:.2%}{spread} over {args.seeds} seeds")
     print(f"exported {results['exported']}, best on PublicTest; all figures: {args.out / RESULTS}")
     return 0

@@ -203,6 +203,11 @@ def report_data(faces: "Faces", bad: "BadRows") -> None:
         print(f"warning: {sentence}", file=sys.stderr)
 
 
+def plus_minus(deviation: float | None) -> str:
+    """A standard deviation behind the figure that it belongs to; empty for none."""
+    return "" if deviation is None else f" ± {deviation:.2%}"
+
+
 def prepare_cpu(threads: int = 0) -> None:
     """Makes a CPU fast for evaluation.
 

@@ -40,21 +40,18 @@ def run(args: argparse.Namespace) -> int:
     """
     deadline = time.monotonic() + 60 * args.minutes
     from training.data import BadRows
-    from training.report.compare import differing_settings
+    from training.report.compare import changed_settings
     from training.run.raf_single import RECIPE, RESULT, check_config, read_raf_single, table_row, table_text
     from training.run.recipes import load_config
     from training.run.run_folder import LAST, check_networks, resume_config
-    from training.run.runlog import Run
 
     config = check_config(load_config(RECIPE, args.set))
     check_networks(config)
-    if resumed := (args.out / LAST).is_file():
-        before = resume_config(args.out)
-        if different := differing_settings([Run("", before.to_dict()), Run("", config.to_dict())]):
-            raise ValueError(
-                f"{args.out} was begun with other settings ({', '.join(different)}): give the same --set, or another "
-                "--out."
-            )
+    resumed = (args.out / LAST).is_file()
+    if resumed and (different := changed_settings(resume_config(args.out), config)):
+        raise ValueError(
+            f"{args.out} was begun with other settings ({different}): give the same --set, or another --out."
+        )
     bad = BadRows(skip=args.skip_bad)
     faces = read_raf_single(args.data, any_counts=args.any_counts, bad=bad)
     report_data(faces, bad)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fer_demo.calibration import fit_set_threshold, fit_temperature, merged
+from fer_demo.calibration import fit_set_threshold, fit_temperature, sum_groups
 from fer_demo.checkpoints import resolve
 from fer_demo.merging import Merge, fit_both, merge_classes, sums
 from fer_demo.runtime.engines import stated_labels
@@ -44,7 +44,7 @@ def merging_figures(name: str, merge: Merge, seed: int = 0) -> dict[str, dict[st
         "sums": (own, fit_set_threshold(sums(z, own, single), truth)),
         "fitted": fit_both(z, truth, groups),
     }
-    shares, figures = merged(held.truth[second], groups), {}
+    shares, figures = sum_groups(held.truth[second], groups), {}
     for way, (temperature, threshold) in settings.items():
         p = sums(held.logits[second], temperature, groups)
         logs = torch.from_numpy(np.log(np.maximum(p, 1e-300)))

@@ -39,6 +39,11 @@ def differing_settings(runs: Sequence[Run]) -> dict[str, list[str]]:
     return rows
 
 
+def changed_settings(before: TrainConfig, now: TrainConfig) -> str:
+    """The names of the settings that decide what a run computes and are not the same; empty if all are."""
+    return ", ".join(differing_settings([Run("", before.to_dict()), Run("", now.to_dict())]))
+
+
 def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_text(v) for v in value) or "none"

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,11 @@ from typing import Any
 from training import UNFINISHED
 from training.data import Faces
 from training.eval.evaluate import TEST_SPLITS, evaluate
-from training.report.compare import differing_settings
+from training.report.compare import changed_settings
 from training.report.release import export
 from training.run.config import TrainConfig
-from training.run.devices import pick_device
-from training.run.run_folder import BEST, LAST, build_model, resume_config
-from training.run.runlog import LOG, Run, read_run
+from training.run.run_folder import BEST, LAST, resume_config, trained_model
+from training.run.runlog import LOG, read_run
 from training.run.storage import atomic_write_text
 
 RESULTS = "results.json"
@@ -95,8 +94,7 @@ def train_side_by_side(runs: Mapping[Path, TrainConfig], options: Sequence[str],
     """
     begun = {run: resume_config(run) for run in runs if (run / LAST).is_file()}
     for run, before in begun.items():
-        if different := differing_settings([Run("", before.to_dict()), Run("", runs[run].to_dict())]):
-            names = ", ".join(different)
+        if names := changed_settings(before, runs[run]):
             raise ValueError(f"{run} was begun with other settings ({names}): name another --out, or give the same.")
     processes = {}
     for run, config in runs.items():
@@ -132,7 +130,7 @@ def _figures(runs: Mapping[Path, TrainConfig], faces: Faces) -> dict[str, Any]:
     """The accuracies on both test splits: of each run, their mean and their standard deviation."""
     found = []
     for run, config in runs.items():
-        model = build_model(config, checkpoint_path=str(run / BEST)).to(pick_device(config.device))
+        model = trained_model(config, run)
         metrics = evaluate(model, faces)
         found.append(
             {"run": run.name} | {split: metrics[split]["accuracy"] for split in TEST_SPLITS if split in metrics}
@@ -142,6 +140,10 @@ def _figures(runs: Mapping[Path, TrainConfig], faces: Faces) -> dict[str, Any]:
         if split not in found[0]:
             continue
         values = [run[split] for run in found]
-        deviation = statistics.stdev(values) if len(values) > 1 else None
-        figures[split] = {"mean": statistics.mean(values), "standard_deviation": deviation}
+        figures[split] = {"mean": statistics.mean(values), "standard_deviation": deviation(values)}
     return figures
+
+
+def deviation(values: Collection[float]) -> float | None:
+    """The standard deviation over seeds; None for fewer than two."""
+    return statistics.stdev(values) if len(values) > 1 else None

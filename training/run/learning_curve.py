@@ -12,8 +12,7 @@ import numpy as np
 from training.data import DataError, Faces
 from training.eval.tta import predict_logits
 from training.run.config import TrainConfig
-from training.run.devices import pick_device
-from training.run.run_folder import BEST, build_model
+from training.run.run_folder import trained_model
 from training.run.train import Trainer
 
 
@@ -83,8 +82,7 @@ def learning_curve(
         with tempfile.TemporaryDirectory() as folder:
             trainer = Trainer(replace(config, seed=seed), part, folder, quiet=quiet)
             trainer.fit()
-            model = build_model(config, checkpoint_path=str(Path(folder, BEST))).to(pick_device(config.device))
-            model.eval()
+            model = trained_model(config, Path(folder))
             right = predict_logits(model, asked.images, size=(config.sizes[-1][1],) * 2).argmax(1) == asked.labels
             seconds = sum(row["seconds"] for row in trainer.history)
         yield Point(count, seed, split, round(float(right.float().mean()), 4), round(seconds, 1))

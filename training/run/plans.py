@@ -14,10 +14,9 @@ from training.data import load_faces
 from training.data.yaml_text import parse_yaml, read_text
 from training.eval.evaluate import TEST_SPLITS, evaluate
 from training.run.config import TrainConfig, from_dict
-from training.run.devices import pick_device
-from training.run.full import train_side_by_side
+from training.run.full import deviation, train_side_by_side
 from training.run.guidance import add_landmarks
-from training.run.run_folder import BEST, build_model
+from training.run.run_folder import trained_model
 from training.run.storage import atomic_write_text
 
 PLANS = Path(__file__).parent.parent / "plans"
@@ -106,7 +105,7 @@ def _evaluated(config: TrainConfig, data: str, run: Path) -> dict[str, Any]:
     """The figures of a run's weights, without landmarks, and with those that it was trained with."""
     if config.threads:
         torch.set_num_threads(config.threads)
-    model = build_model(config, checkpoint_path=str(run / BEST)).to(pick_device(config.device))
+    model = trained_model(config, run)
     return evaluate(model, add_landmarks(config, model, load_faces(data), run.parent, quiet=True))
 
 
@@ -149,11 +148,7 @@ def _summary(accuracies: dict[str, float], first: dict[str, float]) -> dict[str,
     return {
         "accuracies": accuracies,
         "mean": statistics.mean(accuracies.values()),
-        "standard_deviation": _deviation(list(accuracies.values())),
+        "standard_deviation": deviation(accuracies.values()),
         "gain": statistics.mean(gains) if gains else None,
-        "gain_deviation": _deviation(gains),
+        "gain_deviation": deviation(gains),
     }
-
-
-def _deviation(values: list[float]) -> float | None:
-    return statistics.stdev(values) if len(values) > 1 else None

@@ -10,8 +10,7 @@ from training.data import BadRows, DataError, Faces
 from training.data.folders import read_rafdb
 from training.eval.evaluate import evaluate
 from training.run.config import TrainConfig
-from training.run.devices import pick_device
-from training.run.run_folder import BEST, build_model
+from training.run.run_folder import trained_model
 from training.run.storage import atomic_write_text
 
 RECIPE = "fer_sedense_s2.paper_raf_single"
@@ -87,7 +86,7 @@ def table_row(config: TrainConfig, run_dir: Path, faces: Faces) -> dict[str, Any
     file, data = run_dir / RESULT, faces.fingerprint()
     if file.is_file() and (kept := read_json(file)).get("data") == data:
         return kept
-    model = build_model(config, checkpoint_path=str(run_dir / BEST)).to(pick_device(config.device))
+    model = trained_model(config, run_dir)
     figures = evaluate(model, faces, progress=True)
     test = figures["PrivateTest"]
     paper = next(r for s in systems() if s.model == "fer_sedense_s2" for r in s.results if r.data == "raf_single")

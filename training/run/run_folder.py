@@ -95,6 +95,16 @@ def state_classes(model: torch.nn.Module, names: tuple[str, ...]) -> torch.nn.Mo
     return model
 
 
+def trained_model(config: TrainConfig, run_dir: Path) -> torch.nn.Module:
+    """The network with the weights that a run has chosen, in evaluation mode, where the settings want it to run.
+
+    Args:
+        config: The run's settings.
+        run_dir: Its folder.
+    """
+    return build_model(config, checkpoint_path=str(run_dir / BEST)).to(pick_device(config.device)).eval()
+
+
 def weights_classes(file: str | Path) -> tuple[str, ...]:
     """The classes of a file of weights, by the settings of a run or checkpoint beside it; the seven without such."""
     settings = Path(file).parent / "config.json"
