@@ -15,7 +15,7 @@ Computed in double precision: single precision loses the small eigenvalues. Ther
 this network cannot be exported to it.
 """
 
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import torch
 import torch.nn as nn
@@ -142,14 +142,21 @@ class CovariancePool(nn.Module):
         for smaller in spd:
             self.maps.append(BiMap(size, smaller, **dd))
             size = smaller
-        rows, columns = torch.triu_indices(size, size)
-        self.register_buffer("upper", rows * size + columns, persistent=False)
+        features = size * (size + 1) // 2
+        upper = torch.empty(features, dtype=torch.long, device=dd.get("device"))
+        self.register_buffer("upper", upper, persistent=False)
+        self.init_non_persistent_buffers()
         self.fc = nn.Sequential()
-        features = len(rows)
         for units in hidden:
             self.fc.append(nn.Linear(features, units, **dd))
             self.fc.append(nn.ReLU())
             features = units
+
+    def init_non_persistent_buffers(self) -> None:
+        """Sets what no checkpoint holds; timm calls it for a network that was made on the meta device."""
+        size = cast(BiMap, self.maps[-1]).weight.shape[1]
+        rows, columns = torch.triu_indices(size, size, device=self.upper.device)
+        self.upper.copy_(rows * size + columns)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         a = covariance(x)

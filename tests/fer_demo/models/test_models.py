@@ -7,6 +7,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 from timm.models import group_parameters
+from timm.models._manipulate import reinit_non_persistent_buffers
 from torch import fx
 
 import fer_demo  # noqa: F401
@@ -61,6 +62,20 @@ def test_forward_and_defaults(name):
     modules = dict(model.named_modules())
     assert cfg["first_conv"] in modules and modules[cfg["classifier"]] is model.get_classifier()
     assert tuple(model.forward_features(picture(model)).shape[-2:]) == tuple(cfg["pool_size"])
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_made_on_another_device_and_filled_later(name):
+    """timm's road for large networks: nothing is drawn or computed before the weights are there."""
+    model = build(name)
+    empty = build(name, device="meta")
+    assert {t.device.type for t in (*empty.parameters(), *empty.buffers())} == {"meta"}
+    filled = empty.to_empty(device="cpu")
+    for buffer in filled.buffers():
+        buffer.zero_()
+    filled.load_state_dict(model.state_dict())
+    reinit_non_persistent_buffers(filled)
+    assert torch.equal(filled(picture(model)), model(picture(model)))
 
 
 @pytest.mark.parametrize("name", MODELS)
