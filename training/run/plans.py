@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tqdm import tqdm
 
 from fer_demo.files import read_json
 from training.data import load_faces
@@ -75,6 +76,8 @@ def run_plan(
 ) -> dict[str, Any] | None:
     """Trains all variants, seed by seed, so that a comparison that is broken off has compared all with some seeds.
 
+    Says which run begins: each may take an hour.
+
     Args:
         plan: What to compare.
         data: As `training.data.load_faces` takes it.
@@ -91,8 +94,10 @@ def run_plan(
         RuntimeError: If a run failed.
     """
     for seed in range(seeds):
-        for variant, config in plan.variants.items():
+        for k, (variant, config) in enumerate(plan.variants.items(), 1):
             run, config = out / f"{plan.name}-{variant}-seed{seed}", replace(config, seed=seed)
+            if not (run / METRICS).is_file():
+                tqdm.write(f"{seed * len(plan.variants) + k} of {seeds * len(plan.variants)}: {run}")
             if not train_side_by_side({run: config}, ["--data", data, *options], deadline):
                 return None
             if not (run / METRICS).is_file():

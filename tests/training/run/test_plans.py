@@ -18,7 +18,7 @@ def test_the_plan_of_attention():
         load_plan("nothing")
 
 
-def test_a_comparison_goes_on(tmp_path, data, config, monkeypatch):
+def test_a_comparison_goes_on(tmp_path, data, config, monkeypatch, capsys):
     file = tmp_path / "small.yaml"
     file.write_text("settings: {epochs: 1}\nvariants: {whole: {}, smooth: {label_smoothing: 0.0}}\n")
     plan, trained = load_plan(file), []
@@ -41,6 +41,9 @@ def test_a_comparison_goes_on(tmp_path, data, config, monkeypatch):
     monkeypatch.setattr("training.run.plans._evaluated", evaluated)
     assert run_plan(plan, str(data), tmp_path / "out", seeds=2, deadline=0) is None
     assert [name for name, *_ in trained] == ["small-whole-seed0", "small-smooth-seed0", "small-whole-seed1"]
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said] == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
+    assert said[2].endswith("small-whole-seed1")
     assert set(compared(plan, tmp_path / "out", 2)["smooth"]["PublicTest"]["accuracies"]) == {"0"}
     results = run_plan(plan, str(data), tmp_path / "out", seeds=2, deadline=1)
     assert results["smooth"]["PublicTest"]["gain"] == pytest.approx(0.01)
