@@ -100,7 +100,7 @@ class Batches:
         generator = _generator(device, config.seed, epoch, (1 << 24) - 1 - step)
         withheld = (torch.rand(n, device=device, generator=generator) < config.landmark_dropout)[part]
         known = augment.move_landmarks(self._landmarks[batch[part]], augment.interpret(moves, config.augment))
-        known = known * config.size_at(epoch)
+        known = known * self.side(epoch, step)
         return known.masked_fill(withheld[:, None, None], torch.nan), known
 
     def draw(self, batch: torch.Tensor, epoch: int, step: int) -> tuple[torch.Tensor, ...]:
@@ -173,5 +173,17 @@ def as_fractions(shape: torch.Size) -> torch.Tensor:
 
 
 def _generator(device: torch.device | str, seed: int, epoch: int, step: int) -> torch.Generator:
-    # Distinct for every (seed, epoch, step) that can occur: an epoch has fewer than 2^24 steps.
-    return torch.Generator(device=device).manual_seed((seed << 40) + (epoch << 24) + step)
+    """Draws of their own for every seed, epoch and step, on every device."""
+    return torch.Generator(device=device).manual_seed(_folded((seed << 40) + (epoch << 24) + step))
+
+
+def _folded(number: int) -> int:
+    """A number of up to 64 bits in 32: all that PyTorch's generator on the CPU looks at.
+
+    Below 2^32 (seed 0, the first 256 epochs) a number stays itself, so that runs of that seed draw what they always
+    drew. What lies above is scattered by MurmurHash3's finalizer (Appleby, public domain), which is one to one.
+    """
+    high = number >> 32
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        high = (high ^ (high >> shift)) * factor & 0xFFFFFFFF
+    return number & 0xFFFFFFFF ^ high ^ (high >> 16)

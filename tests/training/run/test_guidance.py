@@ -74,6 +74,16 @@ def test_drawing_them_leaves_the_pictures_as_they_were(config, known, tmp_path):
     assert without.batches.landmarks(batch, 0, 1) is None
 
 
+def test_landmarks_grow_with_a_batch_of_another_size(config, known, tmp_path):
+    plain = trainer(config, known, tmp_path).batches
+    jittered = trainer(config, known, tmp_path / "b", size_jitter=[16, 32]).batches
+    batch = torch.arange(16)
+    for step in range(8):
+        side = jittered.make(batch, 0, step)[0].shape[-1]
+        (_, places), (_, same) = jittered.landmarks(batch, 0, step), plain.landmarks(batch, 0, step)
+        torch.testing.assert_close(places / side, same / 24, equal_nan=True)
+
+
 def test_a_run_reports_both_figures_and_goes_on_as_it_was(config, known, tmp_path):
     folder = tmp_path / "run"
     whole = Trainer(config(**GUIDED), known, folder, record_dir=tmp_path / "record", quiet=True)
