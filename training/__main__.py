@@ -21,6 +21,7 @@ COMMANDS = (
     "reproduce",
     "end_to_end",
     "systems",
+    "landmark_quality",
     "faithfulness",
     "class_averages",
     "ferplus",
