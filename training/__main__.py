@@ -22,6 +22,7 @@ COMMANDS = (
     "end_to_end",
     "systems",
     "landmark_quality",
+    "region_mass",
     "faithfulness",
     "class_averages",
     "ferplus",

@@ -62,20 +62,20 @@ def faithfulness(
         maps[METHODS[method]] = result
     areas = {name: curves(model, x, m, target, temperature=temperature).areas() for name, m in maps.items()}
     figures: dict[str, Any] = {
-        name: {"deletion": _rounded(deletion), "insertion": _rounded(insertion)}
+        name: {"deletion": rounded(deletion), "insertion": rounded(insertion)}
         for name, (deletion, insertion) in areas.items()
     }
     for method in methods:
         own, control = areas[METHODS[method]], areas[CONTROL[method]]
         figures[METHODS[method]] |= {
             "control": CONTROL[method],
-            "gain_deletion": _rounded(control[0] - own[0]),
-            "gain_insertion": _rounded(own[1] - control[1]),
+            "gain_deletion": rounded(control[0] - own[0]),
+            "gain_insertion": rounded(own[1] - control[1]),
         }
     return {"n": n, "temperature": temperature, "methods": figures}
 
 
-def _rounded(values: torch.Tensor) -> list[float]:
+def rounded(values: torch.Tensor) -> list[float]:
     """Mean of independent values with its 95 % normal interval: mean, low, high."""
     v = np.asarray(values, dtype=np.float64)
     half = 1.96 * v.std(ddof=1) / np.sqrt(len(v))
