@@ -68,7 +68,7 @@ def overview(runs: Sequence[Run]) -> list[dict[str, Any]]:
                 "run": run.name,
                 "status": STATUS.get(run.record.get("status"), "unknown"),
                 "model": run.config.get("model", ""),
-                "epochs": f"{len(history)} of {run.config.get('epochs', '?')}",
+                "epochs": f"{run.epochs} of {run.config.get('epochs', '?')}",
                 "pixels": sizes_text(run.config),
                 "PublicTest": best["accuracy"] if reached else None,
                 "in epoch": best["epoch"] if reached else None,

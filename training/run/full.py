@@ -123,7 +123,7 @@ def train_side_by_side(runs: Mapping[Path, TrainConfig], options: Sequence[str],
 
 
 def _finished(run: Path, config: TrainConfig) -> bool:
-    return (run / LOG).is_file() and len(read_run(run).history) == config.epochs
+    return (run / LOG).is_file() and read_run(run).epochs == config.epochs
 
 
 def _figures(runs: Mapping[Path, TrainConfig], faces: Faces) -> dict[str, Any]:

@@ -114,7 +114,8 @@ class Run:
     Attributes:
         name: The folder's.
         config: The settings, as `training.run.config.from_dict` takes them.
-        history: A row an epoch: ``epoch``, ``size``, ``train_loss``, ``public_accuracy``, ...
+        history: A row for each epoch that was evaluated (``evaluate_every``): ``epoch``, ``size``, ``train_loss``,
+            ``public_accuracy``, ...
         record: ``status``; ``best``; perhaps a ``note``, or after a failure a ``reason``; for finished runs ``public``,
             the figures of `training.eval.metrics.classification_metrics` on PublicTest for the chosen weights.
     """
@@ -123,6 +124,11 @@ class Run:
     config: dict[str, Any]
     history: list[dict[str, float]] = field(default_factory=list)
     record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> int:
+        """How many it has trained, as far as they were evaluated."""
+        return int(self.history[-1].get("epoch", 0)) if self.history else 0
 
 
 def read_run(folder: str | Path) -> Run:

@@ -11,6 +11,7 @@ import pytest
 
 from training import UNFINISHED
 from training.__main__ import main
+from training.report.compare import overview
 from training.run import full
 from training.run.recipes import load_config
 from training.run.run_folder import LAST
@@ -92,6 +93,17 @@ def test_runs_begin_go_on_and_are_left_alone(nano, tmp_path, programs):
     assert first[3] == "--minutes" and 0.9 < float(first[4]) <= 1 and first[5:] == ["--quiet", "--data", "x"]
     assert not full.train_side_by_side({new: nano}, [], time.monotonic()) and len(programs.commands) == 2, "no time"
     assert full.train_side_by_side({done: nano}, [], time.monotonic()), "finished, whatever the time"
+
+
+def test_a_run_that_is_not_evaluated_in_each_epoch_ends_too(nano, tmp_path, programs):
+    seldom, run = replace(nano, epochs=5, evaluate_every=2), tmp_path / "run"
+    RunLog([run], quiet=True).start(seldom.to_dict())
+    (run / LAST).touch()
+    RunLog([run], quiet=True).curve([{"epoch": 2}, {"epoch": 4}])
+    assert not full.train_side_by_side({run: seldom}, [], time.monotonic())
+    RunLog([run], quiet=True).curve([{"epoch": 2}, {"epoch": 4}, {"epoch": 5}])
+    assert full.train_side_by_side({run: seldom}, [], time.monotonic())
+    assert overview([read_run(run)])[0]["epochs"] == "5 of 5"
 
 
 def test_what_does_not_stop_is_killed(nano, tmp_path, programs, monkeypatch):
