@@ -1,7 +1,7 @@
 """What a network costs and what it brings: measured on this machine, trained here, and as published.
 
-Every number carries its kind: *published* by its authors, *reproduced here* with weights that are bundled, or *not
-trained* (a network that is built here, without weights). A network's costs are those of its build here.
+Every number carries its kind: *published* by its authors, *reproduced here* with weights that were trained here, or
+*not trained* (a network that is built here, without weights). A network's costs are those of its build here.
 """
 
 from fer_demo.tradeoffs.costs import Costs, network_costs

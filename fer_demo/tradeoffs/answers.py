@@ -45,7 +45,7 @@ def for_my_device(rows: Sequence[Row], data: str = "fer2013", answering: str = D
         answering: The model that answers on the Predict page.
     """
     title = data_sets()[data]["title"]
-    ready = [row for row in rows if row.kind == REPRODUCED and row.data == data]
+    ready = [row for row in rows if row.usable and row.data == data]
     best = _best(ready)
     if best is None:
         return f"**None yet**: no weights for {title} are bundled. The chart shows what others have published."

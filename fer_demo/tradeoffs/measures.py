@@ -6,7 +6,7 @@ from dataclasses import dataclass
 PUBLISHED, REPRODUCED, NOT_TRAINED = "published", "reproduced here", "not trained"
 KINDS = {
     PUBLISHED: "accuracy and parameters as printed by its authors; other costs of its build here",
-    REPRODUCED: "accuracy of weights that are bundled here, on the test set that nobody trained or chose on",
+    REPRODUCED: "accuracy of weights that were trained here, on the test set that nobody trained or chose on",
     NOT_TRAINED: "a network that is built here, without weights and so without accuracy",
 }
 """What a row's accuracy is worth, and the sentence that says so."""

@@ -14,6 +14,7 @@ from fer_demo.stats import wilson
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
 from fer_demo.tradeoffs.published import PublishedResult, System, data_sets, systems
+from fer_demo.tradeoffs.reproduced import Reproduced, reproductions
 from fer_demo.tradeoffs.timing import Benchmark, Network, Timing
 
 
@@ -55,6 +56,7 @@ class Row:
         model: The name registered with timm; None for a system that is not built here.
         checkpoint: Name of the bundled weights, or None.
         published: What was printed about it, or None.
+        reproduced: How it was trained here, for weights that are not bundled; None for all others.
         timing: What its times were measured with and beside, or None.
     """
 
@@ -68,7 +70,13 @@ class Row:
     model: str | None = None
     checkpoint: str | None = None
     published: Printed | None = None
+    reproduced: Reproduced | None = None
     timing: Timing | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether its accuracy is that of weights that are bundled."""
+        return self.kind == REPRODUCED and self.checkpoint is not None
 
     @property
     def network(self) -> Network | None:
@@ -93,13 +101,14 @@ class Row:
 
 
 def tradeoff_rows(benchmark: Benchmark | None = None) -> list[Row]:
-    """All rows: published figures, then bundled checkpoints, then networks that have neither.
+    """All rows: published figures, then bundled checkpoints, then what else was trained here, then all other networks.
 
     Args:
         benchmark: Where latency and throughput come from; None leaves them out.
     """
     rows = [_published_row(Printed(system, result)) for system in systems() for result in system.results]
     rows += [row for name in bundled_checkpoints() if (row := _checkpoint_row(name))]
+    rows += [_reproduced_row(one) for one in reproductions()]
     known = {row.model for row in rows}
     rows += [_untrained_row(model) for model in timm.list_models("fer_*") if model not in known]
     return [_with_costs(row, benchmark) for row in rows]
@@ -155,6 +164,20 @@ def _checkpoint_row(name: str) -> Row | None:
         },
         model=model,
         checkpoint=name,
+    )
+
+
+def _reproduced_row(found: Reproduced) -> Row:
+    return Row(
+        key=f"reproduced-{found.name}",
+        title=found.name,
+        kind=REPRODUCED,
+        data=found.data,
+        size=found.size,
+        values={"accuracy": found.accuracy},
+        intervals={"accuracy": found.interval},
+        model=found.model,
+        reproduced=found,
     )
 
 

@@ -9,6 +9,7 @@ from fer_demo.provenance import recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import MEASURES, REPRODUCED, not_trained
 from fer_demo.tradeoffs.published import data_sets, systems
+from fer_demo.tradeoffs.reproduced import Reproduced
 from fer_demo.tradeoffs.table import Row
 
 TABLE_COLUMNS = ("system", "published accuracy", "published parameters", "reproduced here", "parameters here")
@@ -113,8 +114,8 @@ def paper_table(
 
     Returns:
         A line a system with the keys `TABLE_COLUMNS`: accuracy from 0 to 1 and parameters in millions as printed; the
-        accuracy of the best bundled weights with its interval, or what `others` says, or ``"not trained"``; and how
-        many million parameters the network has that is built here, if there is one.
+        accuracy of the best weights trained here with its interval, or what `others` says, or ``"not trained"``; and
+        how many million parameters the network has that is built here, if there is one.
     """
     lines: list[dict[str, str | float | None]] = []
     for row in rows:
@@ -145,6 +146,8 @@ def card(row: Row) -> dict[str, str]:
         code = f"`{path}`; `timm.create_model({arguments})`."
     if row.checkpoint:
         trained = _trained(row.checkpoint)
+    elif row.reproduced:
+        trained = _trained_again(row.reproduced)
     elif row.published:
         trained = f"By its authors. {row.published.system.trained or 'Their paper says how.'}"
     return {
@@ -153,6 +156,12 @@ def card(row: Row) -> dict[str, str]:
         "In the code": code,
         "How it was trained": trained,
     }
+
+
+def _trained_again(found: Reproduced) -> str:
+    seeds = f"; the best of {found.seeds} seeds on PublicTest" if found.seeds > 1 else ""
+    note = f" {found.note}" if found.note else ""
+    return f"Here, {found.schedule}{seeds}. Its weights are not bundled: `{found.command}` trains them again.{note}"
 
 
 def _trained(checkpoint: str) -> str:

@@ -7,7 +7,6 @@ import streamlit as st
 from fer_demo.tradeoffs import MEASURES, Row
 from fer_demo.tradeoffs.answers import count_in_words, what_ingredients_bring
 from fer_demo.tradeoffs.figures import ingredient_bars, parameters_text
-from fer_demo.tradeoffs.measures import REPRODUCED
 from pages.common import look
 from pages.common.downloads import downloads
 
@@ -42,7 +41,7 @@ def ablations(rows: Sequence[Row]) -> None:
 
 def _headline(rows: Sequence[Row]) -> str:
     """The best accuracy on FER2013 with weights here, in words; empty for none."""
-    ready = [row for row in rows if row.kind == REPRODUCED and row.data == "fer2013"]
+    ready = [row for row in rows if row.usable and row.data == "fer2013"]
     best = max(ready, key=lambda row: row.values["accuracy"], default=None)
     return f"{MEASURES['accuracy'].text(best.values['accuracy'])} on PrivateTest (`{best.title}`)" if best else ""
 

@@ -6,7 +6,6 @@ import streamlit as st
 
 from fer_demo.tradeoffs import MEASURES, Row, best_within
 from fer_demo.tradeoffs.answers import time_text
-from fer_demo.tradeoffs.measures import REPRODUCED
 from fer_demo.tradeoffs.published import data_sets, systems, tables
 from fer_demo.tradeoffs.words import accuracy_text, paper_table
 from pages.common.downloads import downloads
@@ -48,7 +47,7 @@ def calculator(rows: Sequence[Row]) -> None:
     fitting, unknown = best_within(rows, data, limits)
     if fitting:
         st.markdown(f"Most accurate: **{accuracy_text(fitting[0])}, {fitting[0].title}** ({fitting[0].kind}).")
-        ready = next((row for row in fitting if row.kind == REPRODUCED), None)
+        ready = next((row for row in fitting if row.usable), None)
         if ready is None:
             st.markdown("None of those that fit has weights here.")
         elif ready is not fitting[0]:

@@ -1,25 +1,21 @@
 """The compared systems as docs/models.md has them: what is printed of each, what was built, what was reached here."""
 
 import inspect
-import itertools
 from pathlib import Path
-from typing import Any
 
 import timm
 
 import fer_demo
 from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
 from fer_demo.files import read_json
-from fer_demo.provenance import recipe_chain
 from fer_demo.tradeoffs.costs import network_costs
 from fer_demo.tradeoffs.measures import NOT_TRAINED, not_trained
 from fer_demo.tradeoffs.published import System, data_sets, systems
 from training.eval.reproduce import percent
+from training.report.reproduced import METRICS, reproduced_runs
+from training.report.schedule import schedule
 from training.run.runlog import RUNS, read_run
 from training.run.storage import read_back
-
-METRICS = "metrics.json"
-"""The figures on both test sets in the record of a run under the common schedule, ``systems-<model>``."""
 
 
 def built(model: str) -> tuple[int, float, str]:
@@ -35,7 +31,7 @@ def built(model: str) -> tuple[int, float, str]:
 
 
 def reached(system: System, data: str, runs: Path = RUNS) -> str:
-    """PrivateTest accuracy reached here with a system: its checkpoint's and that of the common schedule.
+    """PrivateTest accuracy reached here with a system: by its own recipe, its checkpoint's, by the common schedule.
 
     Args:
         system: Which one.
@@ -52,24 +48,13 @@ def reached(system: System, data: str, runs: Path = RUNS) -> str:
     if data == "fer2013" and (record / METRICS).is_file():
         with read_back(record / METRICS, "restore it from the repository"):
             found.append((read_json(record / METRICS), {"recipe": read_run(record).config}))
-    texts = [f"{percent(metrics['PrivateTest'])}, {schedule(training)}" for metrics, training in found]
+    texts = [
+        f"{one.accuracy:.2%} ({one.interval[0]:.1%}–{one.interval[1]:.1%}), {one.schedule}"
+        for one in reproduced_runs(runs)
+        if (one.model, one.data) == (system.model, data)
+    ]
+    texts += [f"{percent(metrics['PrivateTest'])}, {schedule(training)}" for metrics, training in found]
     return "; ".join(texts) or not_trained(system.model, data)
-
-
-def schedule(training: dict[str, Any]) -> str:
-    """How long and at which sizes weights were trained, with the weights that they started from.
-
-    Args:
-        training: As in a checkpoint's ``metrics.json``.
-
-    Returns:
-        Such as ``"60 epochs at 32 and 48 px, then 9 + 5 epochs at 48 px"``.
-    """
-    texts = []
-    for sides, recipes in itertools.groupby(recipe_chain(training), lambda recipe: [s for _, s in recipe["sizes"]]):
-        sizes = f"{', '.join(map(str, sides[:-1]))} and {sides[-1]}" if len(sides) > 1 else sides[0]
-        texts.append(f"{' + '.join(str(recipe['epochs']) for recipe in recipes)} epochs at {sizes} px")
-    return ", then ".join(texts)
 
 
 def systems_table(runs: Path = RUNS) -> str:

@@ -119,7 +119,8 @@ def test_every_row_has_a_kind_and_every_checkpoint_and_network_is_there():
     for r in rows:
         assert set(r.values) <= set(MEASURES) and "latency" not in r.values and None not in r.values.values()
         assert ("accuracy" not in r.values) == (r.kind == "not trained")
-        if r.kind == "reproduced here":
+        assert r.usable == bool(r.checkpoint) and (r.kind == "reproduced here") == bool(r.checkpoint or r.reproduced)
+        if r.usable:
             test = answering_figures(checkpoint_metrics(r.checkpoint))
             assert r.values["accuracy"] == test["accuracy"] and list(r.intervals["accuracy"]) == test["interval"]
         if r.published:

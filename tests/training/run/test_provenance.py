@@ -9,7 +9,7 @@ import timm
 from fer_demo.checkpoints import WEIGHTS_FILE, bundled_checkpoints, checkpoint_dir, checkpoint_metrics
 from fer_demo.provenance import recipe_chain
 from training.report.card import model_card
-from training.report.systems import schedule
+from training.report.schedule import schedule
 from training.run import provenance
 from training.run.provenance import (
     PROVENANCE,
