@@ -13,6 +13,7 @@ from training.cli.processes import say_error
 COMMANDS = (
     "train",
     "full",
+    "recipe",
     "raf_single",
     "compare",
     "profile",
