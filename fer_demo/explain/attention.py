@@ -125,7 +125,7 @@ def moved_landmarks(
 
 
 def where_marked(right: float = 0.0, down: float = 0.0, turn: float = 0.0) -> str:
-    """What `moved_landmarks` does, in words, such as ``"marked 30 % too far right and as if turned by 10° clockwise"``."""
+    """What `moved_landmarks` does, in words: ``"marked 30 % too far right and as if turned by 10° clockwise"``."""
     sides = [(right, "right", "left"), (down, "down", "up")]
     words = [f"{percent(abs(by))} too far {one if by > 0 else other}" for by, one, other in sides if by]
     if turn:
