@@ -61,11 +61,9 @@ def _landmarks(photo: state.Photo, face):
     """The controls: the landmarks in pixels of the crop and how they are marked in words, or None and no words."""
     found = found_landmarks(face)
     if found is None:
-        why = "the whole picture was taken as the face" if photo.whole else "none are known of this face"
+        why = "since the whole picture was taken as the face" if photo.whole else "so none can be moved either"
         st.info(
-            f"The maps below are the network's own: no eyes and mouth were looked for, since {why}."
-            if photo.whole
-            else f"The maps below are the network's own, since of eyes and mouth {why}.",
+            f"Where eyes and mouth lie was not looked for on this face, {why}: what follows is by the network's own maps.",
             icon=":material/info:",
         )
         return None, ""

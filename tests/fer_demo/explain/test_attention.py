@@ -1,4 +1,4 @@
-"""Attention to eyes, brows and mouth on one face: maps where the landmarks are, and the answers with them and without."""
+"""Attention to eyes, brows and mouth on one face: maps where the landmarks are, answers with them and without."""
 
 import re
 
@@ -13,6 +13,7 @@ from fer_demo.explain.attention import attends, compare, found_landmarks, look, 
 from fer_demo.models.regions import mirrored, region_maps
 from fer_demo.prediction import FacePrediction
 from fer_demo.predictor import Predictor
+from fer_demo.runtime.cfg_notes import with_flag
 from fer_demo.runtime.torch_engine import load_model
 from fer_demo.vision.align import TEMPLATE, align_face
 from fer_demo.vision.samples import sample
@@ -98,8 +99,8 @@ def test_moved_landmarks_move_the_maps(predictor, crop):
 
 def test_a_mirror_image_has_mirrored_landmarks(folder, crop):
     """The mean over both images is then the same for a face and its mirror image, which exchange their parts."""
-    model, info = load_model(folder)
-    model.pretrained_cfg["mirror"] = True
+    model = load_model(folder)[0]
+    model.pretrained_cfg = with_flag(model.pretrained_cfg, "mirror", True)
     predictor = Predictor(model)
     assert predictor.mirror
     marks = moved_landmarks(FACE, 0.2, 0.1, 15)
