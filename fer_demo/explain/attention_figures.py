@@ -1,14 +1,12 @@
 """Pictures of attention to eyes, brows and mouth, and of what landmarks change, as pure functions from arrays."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import cv2
 import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
-from plotly.colors import get_colorscale, sample_colorscale
 
 from fer_demo.emotions import text_color
 from fer_demo.explain.face import on_photo
@@ -20,11 +18,12 @@ from fer_demo.wording import percent
 REGION_COLORS = ("#56B4E9", "#F0E442", "#D55E00")
 """Of the three maps: from the Okabe-Ito palette, and each of another lightness, so that grey alone tells them apart."""
 
-LOOK, AWAY = "#E08214", "#8073AC"
-"""Where the network looks harder, and where it looks away; other colours than those that speak for a class and against
-it."""
+LOOK, AWAY = "#E66101", "#5E3C99"
+"""Where the network looks harder, and where it looks away: ColorBrewer's PuOr. Other colours than those that speak for
+a class and against it."""
 
-GATE_SCALE = "PuOr_r"
+OPACITY = 0.8
+"""Of the gate's strongest colour."""
 
 MARGIN = 0.12
 """How much of the photo is shown around the crop, as a fraction of its side."""
@@ -63,7 +62,7 @@ def region_picture(
     for (_, values), color in zip(laid, REGION_COLORS, strict=True):
         alpha = (0.45 * values)[..., None]
         shown = shown * (1 - alpha) + np.array(_rgb(color)) * alpha
-    picture = np.round(shown).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.round(shown).astype(np.uint8)
     unit = min(picture.shape[:2]) / SIDE
     for (_, values), color in zip(laid, REGION_COLORS, strict=True):
         lines, _ = cv2.findContours((values >= HALF).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -93,8 +92,8 @@ def gate_picture(gate: NDArray[np.floating[Any]], image: NDArray[np.uint8], face
     """
     part, values = _laid(gate - 1, image, face)
     strength = np.clip(values / spread(gate), -1, 1)
-    colours = _table()[np.round((strength + 1) * 127.5).astype(int)]
-    alpha = (0.75 * np.abs(strength) ** 0.7)[..., None]
+    colours = np.where((strength > 0)[..., None], _rgb(LOOK), _rgb(AWAY))
+    alpha = (OPACITY * np.abs(strength))[..., None]
     return np.asarray(np.round(part * (1 - alpha) + colours * alpha).astype(np.uint8))
 
 
@@ -117,10 +116,9 @@ def region_legend(names: Sequence[str], signs: Sequence[str] = ("R", "L", "M"), 
         for color, sign, name in zip(REGION_COLORS, signs, names, strict=True)
     ]
     if dots:
+        size = "display:inline-block;box-sizing:border-box;width:12px;height:12px;margin-right:.5em"
         dot = "background:#FFF;border:3px solid #141414;outline:1px solid #7F7F7F;border-radius:50%"
-        chips.append(
-            f'<span><b style="{dot};display:inline-block;width:.5em;height:.5em;margin-right:.5em"></b>landmarks</span>'
-        )
+        chips.append(f'<span><b style="{size};{dot}"></b>landmarks</span>')
     return _line("gap:.35rem 1rem", "".join(chips))
 
 
@@ -150,7 +148,7 @@ def answer_pair(answers: Mapping[str, Mapping[str, float]]) -> go.Figure:
     fig.update_layout(
         showlegend=len(answers) > 1,
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "traceorder": "reversed"},
-        margin={"l": 0, "r": 52, "t": 60 if len(answers) > 1 else 30, "b": 4},
+        margin={"l": 0, "r": 52, "t": 52 if len(answers) > 1 else 30, "b": 4},
     )
     # Within a group Plotly draws the first bar at the bottom, too.
     for (title, own), (color, pattern) in list(zip(answers.items(), (("#7F7F7F", ""), (LOOK, "/")), strict=False))[
@@ -161,14 +159,18 @@ def answer_pair(answers: Mapping[str, Mapping[str, float]]) -> go.Figure:
             x=[own[name] for name in names],
             orientation="h",
             name=title,
-            marker={"color": color, "pattern": {"shape": pattern, "size": 5}, "cornerradius": 3},
+            marker={
+                "color": color,
+                "pattern": {"shape": pattern, "size": 6, "fillmode": "overlay", "fgcolor": "#FFFFFF", "fgopacity": 0.5},
+                "cornerradius": 3,
+            },
             text=[percent(own[name]) for name in names],
             textposition="outside",
             cliponaxis=False,
             hovertemplate=f"{title}: %{{y}} %{{x:.1%}}<extra></extra>",
         )
     fig.update_xaxes(range=[0, 1], visible=False)
-    fig.update_yaxes(ticksuffix="  ", showgrid=False)
+    fig.update_yaxes(ticksuffix="  ", tickfont={"size": 14}, showgrid=False)
     return fig
 
 
@@ -184,7 +186,8 @@ def _laid(
     larger = max(1.0, SIDE / min(grey.shape))
     place = (round(grey.shape[1] * larger), round(grey.shape[0] * larger))
     grey = cv2.resize(grey, place, interpolation=cv2.INTER_CUBIC)
-    large = cv2.resize(laid, place, interpolation=cv2.INTER_CUBIC)
+    # Smooth lines: what OpenCV warps is made of facets.
+    large = cv2.GaussianBlur(cv2.resize(laid, place, interpolation=cv2.INTER_LINEAR), (0, 0), 3.0)
     return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8), large.astype(np.float32)
 
 
@@ -200,14 +203,15 @@ def _in_picture(
 
 
 def _sign(picture: NDArray[np.uint8], values: NDArray[np.float32], sign: str, color: str, unit: float) -> None:
-    """Writes a map's letter above its outline."""
+    """Writes a map's letter above its outline, or below it in the lower half: nose and mouth corners lie between."""
     columns = np.flatnonzero((values >= HALF).any(0))
     rows = np.flatnonzero((values >= HALF).any(1))
     scale, thick = 0.8 * unit, max(1, round(2 * unit))
     (w, h), _ = cv2.getTextSize(sign, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     x = int(np.clip(columns.mean() - w / 2, 0, picture.shape[1] - w))
-    y = int(np.clip(rows[0] - 0.5 * h, h + 2, picture.shape[0] - 2))
     pad = round(4 * unit)
+    y = rows[-1] + 1.6 * h + pad if rows.mean() > picture.shape[0] / 2 else rows[0] - 0.6 * h - pad
+    y = int(np.clip(y, h + pad, picture.shape[0] - pad))
     cv2.rectangle(picture, (x - pad, y - h - pad), (x + w + pad, y + pad), _rgb(color), cv2.FILLED)
     ink = _rgb(text_color(color))
     cv2.putText(picture, sign, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, ink, thick, cv2.LINE_AA)
@@ -215,12 +219,6 @@ def _sign(picture: NDArray[np.uint8], values: NDArray[np.float32], sign: str, co
 
 def _rgb(color: str) -> tuple[int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
-
-
-@lru_cache(maxsize=1)
-def _table() -> NDArray[np.float64]:
-    colours = sample_colorscale(get_colorscale(GATE_SCALE), np.linspace(0, 1, 256), colortype="tuple")
-    return np.array(colours, np.float64) * 255
 
 
 def _line(style: str, inside: str) -> str:

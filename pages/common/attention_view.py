@@ -61,11 +61,12 @@ def _landmarks(photo: state.Photo, face):
     """The controls: the landmarks in pixels of the crop and how they are marked in words, or None and no words."""
     found = found_landmarks(face)
     if found is None:
-        why = "since the whole picture was taken as the face" if photo.whole else "so none can be moved either"
-        st.info(
-            f"Where eyes and mouth lie was not looked for on this face, {why}: what follows is by the network's own maps.",
-            icon=":material/info:",
+        why = (
+            "The whole picture was taken as the face, so nobody looked for eyes and mouth"
+            if photo.whole
+            else "Where eyes and mouth of this face lie is not known"
         )
+        st.info(f"{why}: all below is by the network's own maps.", icon=":material/info:")
         return None, ""
     choice = st.segmented_control(
         "Landmarks",

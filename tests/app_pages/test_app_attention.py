@@ -1,6 +1,7 @@
 """The Explain page's attention: there for networks that attend to eyes, brows and mouth, and for no others."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from actions import button, open_page, png, texts, upload
 
 import fer_demo.web.shared as predictors
 from fer_demo.predictor import Predictor
+from fer_demo.results import FaceResults
 from fer_demo.web.models import VARIABLE
 from pages.common import cache
 from tests.fer_demo.own_classes import attending
@@ -107,8 +109,18 @@ def test_a_picture_that_is_a_face_has_no_landmarks(explain):
     app.session_state["attention"] = True
     app.run()
     assert not app.exception and control(app, "Landmarks") is None
-    assert any("the whole picture was taken as the face" in info.value for info in app.info)
+    assert any("The whole picture was taken as the face" in info.value for info in app.info)
     assert OWN in the_sentence(app) and "as the network predicts them" in texts(app)
+
+
+def test_a_face_whose_landmarks_nobody_knows(explain):
+    app = explain()
+    photo = app.session_state["photo"]
+    results = FaceResults([replace(photo.results[0], landmarks=None)], width=photo.results.width, height=512)
+    app.session_state["photo"] = replace(photo, results=results)
+    app.run()
+    assert not app.exception and control(app, "Landmarks") is None and OWN in the_sentence(app)
+    assert any("of this face lie is not known" in info.value for info in app.info)
 
 
 def test_learnt_maps_take_no_landmarks(explain):
