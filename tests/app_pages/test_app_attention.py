@@ -116,7 +116,7 @@ def test_a_picture_that_is_a_face_has_no_landmarks(explain):
 def test_a_face_whose_landmarks_nobody_knows(explain):
     app = explain()
     photo = app.session_state["photo"]
-    results = FaceResults([replace(photo.results[0], landmarks=None)], width=photo.results.width, height=512)
+    results = FaceResults([replace(photo.results[0], landmarks=None)], file=None, width=512, height=512)
     app.session_state["photo"] = replace(photo, results=results)
     app.run()
     assert not app.exception and control(app, "Landmarks") is None and OWN in the_sentence(app)
