@@ -31,8 +31,8 @@ MARGIN = 0.12
 SIDE = 480
 """Pixels of the shorter side at least: on a smaller photo lines and dots would be coarse."""
 
-HALF = 0.5
-"""A region's line is where its map has this value."""
+LEAST_HEIGHT = 0.1
+"""A map that is nowhere as high as this has no line: it says nothing of any place."""
 
 LEAST_SPREAD = 0.05
 """A gate that stays closer to 1 everywhere than this is not drawn as if it were a strong one."""
@@ -45,7 +45,7 @@ def region_picture(
     landmarks: NDArray[np.floating[Any]] | None = None,
     signs: Sequence[str] = ("R", "L", "M"),
 ) -> NDArray[np.uint8]:
-    """The three maps over the grey photo: tinted, with a line where each has half of its height, and landmarks as dots.
+    """The three maps over the grey photo: tinted, with a line where each has half of its own height, and landmarks as dots.
 
     Args:
         maps: float (3, H, W), from 0 to 1, as `fer_demo.explain.attention.RegionLook.maps`.
@@ -65,12 +65,12 @@ def region_picture(
     picture: NDArray[np.uint8] = np.round(shown).astype(np.uint8)
     unit = min(picture.shape[:2]) / SIDE
     for (_, values), color in zip(laid, REGION_COLORS, strict=True):
-        lines, _ = cv2.findContours((values >= HALF).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        lines, _ = cv2.findContours(_inside(values).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         # A dark rim, since a face has places of any lightness.
         cv2.drawContours(picture, lines, -1, (20, 20, 20), max(1, round(5 * unit)), cv2.LINE_AA)
         cv2.drawContours(picture, lines, -1, _rgb(color), max(1, round(3 * unit)), cv2.LINE_AA)
     for (_, values), color, sign in zip(laid, REGION_COLORS, signs, strict=True):
-        if values.max() >= HALF:
+        if _inside(values).any():
             _sign(picture, values, sign, color, unit)
     if landmarks is not None:
         for x, y in _in_picture(landmarks, image, face, picture):
@@ -79,27 +79,39 @@ def region_picture(
     return picture
 
 
-def gate_picture(gate: NDArray[np.floating[Any]], image: NDArray[np.uint8], face: FacePrediction) -> NDArray[np.uint8]:
+def gate_picture(
+    gate: NDArray[np.floating[Any]], image: NDArray[np.uint8], face: FacePrediction, centre: float = 1.0
+) -> NDArray[np.uint8]:
     """A spatial gate over the grey photo, scaled by `spread`.
 
     Args:
         gate: float (H, W), from 0 to 2, as `fer_demo.explain.attention.RegionLook.gates`.
         image: The photo, uint8 RGB (height, width, 3).
         face: The face.
+        centre: The value without a colour: 1, or the gate's mean where that tells places apart better.
 
     Returns:
-        uint8 (h, w, 3), of the size of `region_picture`'s; as the photo is where the gate is 1, and outside the crop.
+        uint8 (h, w, 3), of the size of `region_picture`'s; as the photo is where the gate has that value, and outside
+        the crop.
     """
-    part, values = _laid(gate - 1, image, face)
-    strength = np.clip(values / spread(gate), -1, 1)
+    part, values = _laid(gate - centre, image, face)
+    strength = np.clip(values / spread(gate, centre), -1, 1)
     colours = np.where((strength > 0)[..., None], _rgb(LOOK), _rgb(AWAY))
     alpha = (OPACITY * np.abs(strength))[..., None]
     return np.asarray(np.round(part * (1 - alpha) + colours * alpha).astype(np.uint8))
 
 
-def spread(gate: NDArray[np.floating[Any]]) -> float:
-    """By how much a gate differs from 1 where it has the strongest colour: at most, or `LEAST_SPREAD`."""
-    return max(float(np.abs(gate - 1).max()), LEAST_SPREAD)
+def spread(gate: NDArray[np.floating[Any]], centre: float = 1.0) -> float:
+    """By how much a gate differs from `centre` where it has the strongest colour: at most, or `LEAST_SPREAD`."""
+    return max(float(np.abs(gate - centre).max()), LEAST_SPREAD)
+
+
+def one_sided(gate: NDArray[np.floating[Any]]) -> bool:
+    """Whether a gate is above 1, or below it, nearly everywhere: then only its differences tell places apart.
+
+    The layers after it are scaled by training, and undo what it does to all places alike.
+    """
+    return not 0.05 < float((gate > 1).mean()) < 0.95
 
 
 def region_legend(names: Sequence[str], signs: Sequence[str] = ("R", "L", "M"), *, dots: bool = False) -> str:
@@ -122,11 +134,12 @@ def region_legend(names: Sequence[str], signs: Sequence[str] = ("R", "L", "M"), 
     return _line("gap:.35rem 1rem", "".join(chips))
 
 
-def gate_legend(gate: NDArray[np.floating[Any]]) -> str:
+def gate_legend(gate: NDArray[np.floating[Any]], centre: float = 1.0) -> str:
     """What the colours of `gate_picture` mean, as HTML, with the gate's values."""
-    most = spread(gate)
+    most = spread(gate, centre)
     ramp = f"linear-gradient(90deg,{AWAY},{AWAY}00 50%,{LOOK}00 50%,{LOOK})"
-    words = (f"{1 - most:.2f}: looks away", "1", f"{1 + most:.2f}: looks harder")
+    middle = "1" if centre == 1 else f"{centre:.2f}"
+    words = (f"{centre - most:.2f}: looks away", middle, f"{centre + most:.2f}: looks harder")
     row = "".join(f'<span style="flex:{flex};text-align:{side}">{word}</span>' for word, flex, side in zip(
         words, (3, 1, 3), ("left", "center", "right"), strict=True
     ))  # fmt: skip
@@ -202,10 +215,15 @@ def _in_picture(
     return [(round(x), round(y)) for x, y in points.tolist()]
 
 
+def _inside(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where a map has at least half of its own height: bool (h, w)."""
+    inside: NDArray[np.bool_] = values >= max(float(values.max()), LEAST_HEIGHT) / 2
+    return inside if values.max() >= LEAST_HEIGHT else np.zeros_like(inside)
+
+
 def _sign(picture: NDArray[np.uint8], values: NDArray[np.float32], sign: str, color: str, unit: float) -> None:
     """Writes a map's letter above its outline, or below it in the lower half: nose and mouth corners lie between."""
-    columns = np.flatnonzero((values >= HALF).any(0))
-    rows = np.flatnonzero((values >= HALF).any(1))
+    columns, rows = (np.flatnonzero(_inside(values).any(axis)) for axis in (0, 1))
     scale, thick = 0.8 * unit, max(1, round(2 * unit))
     (w, h), _ = cv2.getTextSize(sign, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     x = int(np.clip(columns.mean() - w / 2, 0, picture.shape[1] - w))

@@ -97,15 +97,25 @@ def _pictures(photo: state.Photo, face, given: RegionLook, marks, stage: int, gu
         st.image(shown, width="stretch", alt=f"Maps of {', '.join(names)} after stage {stage + 1}, {drawn}")
         st.html(draw.region_legend(names, signs, dots=marks is not None))
         side = " Right and left are the person's own." if guided else ""
-        note(f"The maps after stage {stage + 1}, {drawn}; each line is at half of the possible height.{side}")
+        note(f"The maps after stage {stage + 1}, {drawn}; each line is at half of its map's height.{side}")
     with places:
         st.subheader("Where it looks harder", anchor=False)
-        shown = draw.gate_picture(gate, photo.image, face)
-        st.image(shown, width="stretch", alt=f"The spatial gate after stage {stage + 1}, on the photo")
-        st.html(draw.gate_legend(gate))
+        place = st.empty()
+        mean = st.toggle(
+            "Compare places with each other",
+            value=draw.one_sided(gate),
+            key=f"attention_mean {stage} {draw.one_sided(gate)}",
+            help="Without colour is then the gate's mean. What a gate does to all places alike, later layers undo.",
+        )
+        centre = float(gate.mean()) if mean else 1.0
+        shown = draw.gate_picture(gate, photo.image, face, centre)
+        with place.container():
+            st.image(shown, width="stretch", alt=f"The spatial gate after stage {stage + 1}, on the photo")
+            st.html(draw.gate_legend(gate, centre))
+        kept = "its mean" if mean else "1"
         note(
-            f"The gate for places after stage {stage + 1}: all that the stage saw at a place is multiplied by it. "
-            f"Here it goes from {gate.min():.2f} to {gate.max():.2f}."
+            f"The gate for places after stage {stage + 1}: all that the stage saw at a place is multiplied by it, "
+            f"here by {gate.min():.2f} to {gate.max():.2f}. Above {kept} it looks harder, below {kept} it looks away."
         )
 
 

@@ -188,6 +188,11 @@ def test_pictures(predictor):
     warm = draw.gate_picture(np.full((6, 6), 1.5), image, face)[240, 240].astype(int)
     cold = draw.gate_picture(np.full((6, 6), 0.5), image, face)[240, 240].astype(int)
     assert warm[0] > warm[2] and cold[2] > cold[0]
+    assert draw.one_sided(np.full((6, 6), 1.5)) and not draw.one_sided(np.linspace(0.5, 1.5, 36).reshape(6, 6))
+    np.testing.assert_array_equal(draw.gate_picture(np.full((6, 6), 1.5), image, face, 1.5), plain)
+    low = draw.region_picture(0.4 * one.maps[0], image, face)  # a line at half of its own height all the same
+    assert (low == np.array([0xD5, 0x5E, 0x00])).all(2).sum() > 100
+    assert "1.45: looks away" in draw.gate_legend(np.full((6, 6), 1.5), 1.5)
     legend = draw.gate_legend(np.full((6, 6), 0.75))
     assert "0.75: looks away" in legend and "1.25: looks harder" in legend
     assert len(re.findall(r"<b ", draw.region_legend(("a", "b", "c"), dots=True))) == 4
