@@ -45,7 +45,7 @@ def region_picture(
     landmarks: NDArray[np.floating[Any]] | None = None,
     signs: Sequence[str] = ("R", "L", "M"),
 ) -> NDArray[np.uint8]:
-    """The three maps over the grey photo: tinted, with a line where each has half of its own height, and landmarks as dots.
+    """The three maps over the grey photo: tinted, with a line at half of each one's height, and landmarks as dots.
 
     Args:
         maps: float (3, H, W), from 0 to 1, as `fer_demo.explain.attention.RegionLook.maps`.
@@ -95,21 +95,28 @@ def gate_picture(
         the crop.
     """
     part, values = _laid(gate - centre, image, face)
-    strength = np.clip(values / spread(gate, centre), -1, 1)
+    low, high = ends(gate, centre)
+    strength = np.clip(values / np.where(values > 0, high - centre, centre - low), -1, 1)
     colours = np.where((strength > 0)[..., None], _rgb(LOOK), _rgb(AWAY))
     alpha = (OPACITY * np.abs(strength))[..., None]
     return np.asarray(np.round(part * (1 - alpha) + colours * alpha).astype(np.uint8))
 
 
-def spread(gate: NDArray[np.floating[Any]], centre: float = 1.0) -> float:
-    """By how much a gate differs from `centre` where it has the strongest colour: at most, or `LEAST_SPREAD`."""
-    return max(float(np.abs(gate - centre).max()), LEAST_SPREAD)
+def ends(gate: NDArray[np.floating[Any]], centre: float = 1.0) -> tuple[float, float]:
+    """The values of a gate that get the strongest colours: equally far from 1, or else its smallest and largest.
+
+    Equally far from its mean one of them might be beyond what a gate can be.
+    """
+    if centre == 1:
+        most = max(float(np.abs(gate - 1).max()), LEAST_SPREAD)
+        return 1 - most, 1 + most
+    return min(float(gate.min()), centre - 1e-3), max(float(gate.max()), centre + 1e-3)
 
 
 def one_sided(gate: NDArray[np.floating[Any]]) -> bool:
     """Whether a gate is above 1, or below it, nearly everywhere: then only its differences tell places apart.
 
-    The layers after it are scaled by training, and undo what it does to all places alike.
+    The weights of the layers after it can undo what it does to all places alike.
     """
     return not 0.05 < float((gate > 1).mean()) < 0.95
 
@@ -136,10 +143,10 @@ def region_legend(names: Sequence[str], signs: Sequence[str] = ("R", "L", "M"), 
 
 def gate_legend(gate: NDArray[np.floating[Any]], centre: float = 1.0) -> str:
     """What the colours of `gate_picture` mean, as HTML, with the gate's values."""
-    most = spread(gate, centre)
+    low, high = ends(gate, centre)
     ramp = f"linear-gradient(90deg,{AWAY},{AWAY}00 50%,{LOOK}00 50%,{LOOK})"
     middle = "1" if centre == 1 else f"{centre:.2f}"
-    words = (f"{centre - most:.2f}: looks away", middle, f"{centre + most:.2f}: looks harder")
+    words = (f"{low:.2f}: looks away", middle, f"{high:.2f}: looks harder")
     row = "".join(f'<span style="flex:{flex};text-align:{side}">{word}</span>' for word, flex, side in zip(
         words, (3, 1, 3), ("left", "center", "right"), strict=True
     ))  # fmt: skip
@@ -221,9 +228,16 @@ def _inside(values: NDArray[np.float32]) -> NDArray[np.bool_]:
     return inside if values.max() >= LEAST_HEIGHT else np.zeros_like(inside)
 
 
+def _around_the_top(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The piece of `_inside` that holds a map's highest place: bool (h, w)."""
+    _, pieces = cv2.connectedComponents(_inside(values).astype(np.uint8))
+    piece: NDArray[np.bool_] = pieces == pieces.flat[int(values.argmax())]
+    return piece
+
+
 def _sign(picture: NDArray[np.uint8], values: NDArray[np.float32], sign: str, color: str, unit: float) -> None:
-    """Writes a map's letter above its outline, or below it in the lower half: nose and mouth corners lie between."""
-    columns, rows = (np.flatnonzero(_inside(values).any(axis)) for axis in (0, 1))
+    """Writes a map's letter above its highest piece, or below it in the lower half: nose and mouth corners lie between."""
+    columns, rows = (np.flatnonzero(_around_the_top(values).any(axis)) for axis in (0, 1))
     scale, thick = 0.8 * unit, max(1, round(2 * unit))
     (w, h), _ = cv2.getTextSize(sign, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     x = int(np.clip(columns.mean() - w / 2, 0, picture.shape[1] - w))

@@ -105,7 +105,7 @@ def _pictures(photo: state.Photo, face, given: RegionLook, marks, stage: int, gu
             "Compare places with each other",
             value=draw.one_sided(gate),
             key=f"attention_mean {stage} {draw.one_sided(gate)}",
-            help="Without colour is then the gate's mean. What a gate does to all places alike, later layers undo.",
+            help="Without colour is then the gate's mean. What a gate does to all places alike, later layers can undo.",
         )
         centre = float(gate.mean()) if mean else 1.0
         shown = draw.gate_picture(gate, photo.image, face, centre)

@@ -192,7 +192,10 @@ def test_pictures(predictor):
     np.testing.assert_array_equal(draw.gate_picture(np.full((6, 6), 1.5), image, face, 1.5), plain)
     low = draw.region_picture(0.4 * one.maps[0], image, face)  # a line at half of its own height all the same
     assert (low == np.array([0xD5, 0x5E, 0x00])).all(2).sum() > 100
-    assert "1.45: looks away" in draw.gate_legend(np.full((6, 6), 1.5), 1.5)
+    gate = np.array([[1.6, 2.0], [1.9, 1.9]])
+    assert draw.ends(gate) == (0, 2) and draw.ends(gate, float(gate.mean())) == (1.6, 2.0), "no gate is above 2"
+    legend = draw.gate_legend(gate, float(gate.mean()))
+    assert "1.60: looks away" in legend and "1.85" in legend and "2.00: looks harder" in legend
     legend = draw.gate_legend(np.full((6, 6), 0.75))
     assert "0.75: looks away" in legend and "1.25: looks harder" in legend
     assert len(re.findall(r"<b ", draw.region_legend(("a", "b", "c"), dots=True))) == 4
