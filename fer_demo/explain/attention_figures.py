@@ -236,7 +236,7 @@ def _around_the_top(values: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def _sign(picture: NDArray[np.uint8], values: NDArray[np.float32], sign: str, color: str, unit: float) -> None:
-    """Writes a map's letter above its highest piece, or below it in the lower half: nose and mouth corners lie between."""
+    """Writes a map's letter above its highest piece; below it in the lower half, where the nose is above."""
     columns, rows = (np.flatnonzero(_around_the_top(values).any(axis)) for axis in (0, 1))
     scale, thick = 0.8 * unit, max(1, round(2 * unit))
     (w, h), _ = cv2.getTextSize(sign, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
