@@ -27,8 +27,9 @@ if not state.model().explainable:
     st.stop()
 glance.glance(predictor, photo, face)
 # Not before the photo and the answer are on the page: what follows needs PyTorch, which may still be loading.
-from pages.common import class_averages, explained  # noqa: E402
+from pages.common import attention_view, class_averages, explained  # noqa: E402
 
+attention_view.attention(predictor, photo, face)
 class_averages.average_maps(predictor)
 explained.researchers(predictor, photo, face)
 class_averages.own_faces(predictor)

@@ -1,6 +1,6 @@
 """Explanations of one face, from its crop and a predictor: what the page, the command line and a report all need."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fer_demo.explain.attribution import attribute
 from fer_demo.explain.channels import channel_importance, channel_map, channel_weights, with_channel
 from fer_demo.explain.faithfulness import centre_map, curves, random_map
+from fer_demo.models.regions import mirrored
 from fer_demo.prediction import FacePrediction
 from fer_demo.runtime.batch import CPU_BATCH
 from fer_demo.runtime.torch_lock import lock
@@ -141,7 +142,7 @@ def channel_effect(
     return answers
 
 
-def answer_rows(predictor: Explainable, x: torch.Tensor) -> torch.Tensor:
+def answer_rows(predictor: Explainable, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
     """The answers for prepared crops, as the predictor gives them: with its temperature, and its mirror image.
 
     Not by `Predictor.classify`: that may run the network in ONNX Runtime, whose channels nobody can hold.
@@ -149,15 +150,28 @@ def answer_rows(predictor: Explainable, x: torch.Tensor) -> torch.Tensor:
     Args:
         predictor: Whose network answers.
         x: float (N, 1, H, W) as `network_input` gives it.
+        landmarks: float (N, 5, 2) in pixels of `x`, for a network that takes them; None lets it predict where eyes,
+            brows and mouth lie, as it does in every answer of the predictor.
 
     Returns:
         float32 (N, number of classes), rows add up to 1; on the CPU.
     """
-    views = [x, x.flip(-1)] if predictor.mirror else [x]
+    views = [(x, landmarks)]
+    if predictor.mirror:
+        views.append((x.flip(-1), None if landmarks is None else mirrored(landmarks, x.shape[-1])))
     with lock(predictor.model), torch.no_grad():
-        logits = torch.stack([torch.cat([predictor.model(part).float() for part in v.split(CPU_BATCH)]) for v in views])
+        logits = torch.stack([torch.cat(list(_logits(predictor.model, *view))) for view in views])
         rows = (logits.mean(0) / predictor.temperature).softmax(1).cpu()
     return torch.stack([rows[:, list(group)].sum(1) for group in predictor.groups], 1)
+
+
+def _logits(model: torch.nn.Module, x: torch.Tensor, landmarks: torch.Tensor | None) -> Iterator[torch.Tensor]:
+    """The logits, some pictures at a time."""
+    if landmarks is None:
+        yield from (model(part).float() for part in x.split(CPU_BATCH))
+    else:
+        places = landmarks.to(x.device).split(CPU_BATCH)
+        yield from (model(part, own).float() for part, own in zip(x.split(CPU_BATCH), places, strict=True))
 
 
 def face_channel_importance(

@@ -87,7 +87,17 @@ class RegionAttention(Attention):
     def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
         return [self.spatial, self.fc2]
 
-    def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
+    def look(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where the regions lie, and how hard each place is looked at.
+
+        Args:
+            x: float (N, C, H, W), the stage's map.
+            landmarks: float (N, 5, 2), fractions of the picture's width and height; NaN for what is not known.
+
+        Returns:
+            The regions' maps, (N, 3, H, W), from 0 to 1: drawn where a face's landmarks are known, else predicted. And
+            the spatial gate, (N, 1, H, W), from 0 to 2.
+        """
         maps = torch.sigmoid(self.regions(x))
         maps = F.interpolate(maps, size=x.shape[-2:], mode="bilinear", align_corners=False)
         if landmarks is not None and self.guided:
@@ -96,7 +106,10 @@ class RegionAttention(Attention):
             drawn = region_maps(landmarks.float().nan_to_num(), x.shape[-2], x.shape[-1]).to(maps.dtype)
             maps = torch.where(known[:, None, None, None], drawn, maps)
         seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True), maps], 1)
-        spatial = 2 * torch.sigmoid(self.spatial(seen))
+        return maps, 2 * torch.sigmoid(self.spatial(seen))
+
+    def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
+        maps, spatial = self.look(x, landmarks)
         # A product of matrices, so that no map is written for each region.
         weights = maps.flatten(2)
         weights = weights / (weights.sum(2, keepdim=True) + 1e-4)

@@ -9,6 +9,9 @@ LANDMARKS = 5
 """Of a face, as `fer_demo.vision.detector.DetectedFace.landmarks` has them: right eye, left eye, nose tip, right mouth
 corner, left mouth corner."""
 
+MIRRORED = (1, 0, 2, 4, 3)
+"""The landmark that each of the five becomes in a mirror: a right eye is then a left one."""
+
 
 def region_maps(
     landmarks: torch.Tensor,
@@ -62,3 +65,17 @@ def region_maps(
 def known_faces(landmarks: torch.Tensor) -> torch.Tensor:
     """bool (N,): the faces all of whose landmarks are known, from landmarks (N, 5, 2) that are NaN elsewhere."""
     return torch.isfinite(landmarks.flatten(1)).all(1)
+
+
+def mirrored(landmarks: torch.Tensor, width: float) -> torch.Tensor:
+    """The landmarks of a picture's mirror image.
+
+    Args:
+        landmarks: float (N, 5, 2), x and y from the picture's left and upper border.
+        width: Of the picture, in the same unit.
+
+    Returns:
+        A tensor like `landmarks`, in the detector's order again.
+    """
+    x = width - landmarks[..., 0]
+    return torch.stack([x, landmarks[..., 1]], -1)[:, list(MIRRORED)]

@@ -3,6 +3,7 @@
 import numpy as np
 import streamlit as st
 
+from fer_demo.explain.attention import look
 from fer_demo.explain.face import (
     channel_effect,
     face_channel_importance,
@@ -65,3 +66,9 @@ def cached_regions(face: Seen, _prediction, label: str):
 def cached_importance(face: Seen, label: str, gate: str):
     """`face_channel_importance`."""
     return face_channel_importance(state.predictor(), _crop(face), label, gate)
+
+
+@session_cache
+def cached_look(face: Seen, landmarks: tuple[tuple[float, float], ...] | None):
+    """`fer_demo.explain.attention.look`."""
+    return look(state.predictor(), _crop(face), None if landmarks is None else np.array(landmarks))

@@ -8,7 +8,9 @@ import timm
 import torch
 
 from fer_demo.checkpoints import ONNX_FILE
+from fer_demo.emotions import LABELS
 from fer_demo.export import export_model
+from fer_demo.models.attention import Attention
 from fer_demo.runtime.torch_engine import load_model
 from fer_demo.validation import write_validation
 
@@ -44,3 +46,29 @@ def add_validation(folder: Path, classes: int = 4, pictures: int = 400) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, pictures)
     write_validation(folder, 6 * (np.eye(classes)[labels] + rng.normal(size=(pictures, classes))), labels)
+
+
+def attending(folder: Path, guide: str = "landmarks", *, onnx: bool = False) -> Path:
+    """A nano of FER2013's classes with attention to eyes, brows and mouth, in a ``local-dir`` folder.
+
+    Its weights are random, its attention is awake: gates start at 1 everywhere, and would hide what the maps do.
+
+    Args:
+        folder: Where to.
+        guide: As for `LandmarkSEDense`.
+        onnx: Write the ONNX file too.
+    """
+    torch.manual_seed(1)
+    model = timm.create_model("fer_sedense_lm_nano", guide=guide).eval()
+    with torch.no_grad():
+        model.get_classifier().weight.mul_(20)
+        for module in model.modules():
+            if isinstance(module, Attention):
+                for layer in module.last_layers():
+                    torch.nn.init.normal_(layer.weight, std=0.5)
+    timm.models.save_for_hf(
+        model, folder, model_config={"label_names": list(LABELS)}, model_args={"guide": guide}, safe_serialization=True
+    )
+    if onnx:
+        export_model(*load_model(folder), folder / ONNX_FILE)
+    return folder

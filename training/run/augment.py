@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 import torch.nn.functional as F
 
+from fer_demo.models.regions import MIRRORED
 from fer_demo.vision.sources import one_line
 from training.run.ranges import Range, check_ranges
 
@@ -148,10 +149,6 @@ def augment(images: torch.Tensor, draws: Draws) -> torch.Tensor:
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
     x = ((x - mean) * draws.gain.view(-1, 1, 1, 1) + mean + draws.bias.view(-1, 1, 1, 1)).clamp(0, 1)
     return torch.where(_erased(draws, *x.shape[-2:])[:, None], draws.fill.view(-1, 1, 1, 1), x)
-
-
-MIRRORED = (1, 0, 2, 4, 3)
-"""The landmark that each of the five becomes in a mirror: a right eye is then a left one."""
 
 
 def move_landmarks(landmarks: torch.Tensor, draws: Draws) -> torch.Tensor:
