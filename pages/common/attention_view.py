@@ -98,7 +98,7 @@ def _pictures(photo: state.Photo, face, given: RegionLook, marks, stage: int, gu
         st.html(draw.region_legend(names, signs, dots=marks is not None))
         side = " Right and left are the person's own." if guided else ""
         highest = ", ".join(f"{one.max():.2f}" for one in given.maps[stage])
-        sure = "" if given.drawn else f" They reach {highest}; 1 would be sure."
+        sure = "" if given.drawn or not guided else f" They reach {highest}; 1 would be sure."
         note(f"The maps after stage {stage + 1}, {drawn}; each line is at half of its map's height.{sure}{side}")
     with places:
         st.subheader("Where it looks harder", anchor=False)
