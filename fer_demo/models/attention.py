@@ -1,7 +1,7 @@
 """Attention after a stage: guided by the regions of a face, and two kinds that nobody guides.
 
 Each takes a map (N, C, H, W) and, guided or not, the faces' landmarks, and answers with the map times its gates. A gate
-is twice a sigmoid whose last layer starts at zero: at first every gate is 1, and the network is the one without.
+is twice a sigmoid of what starts at zero: at first every gate is 1, and the network is the one without.
 """
 
 from typing import Unpack
@@ -30,9 +30,26 @@ class Attention(nn.Module):
         for layer in self.last_layers():
             nn.init.zeros_(layer.weight)
 
-    def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
+    def last_layers(self) -> list[nn.Conv2d | nn.Linear | nn.BatchNorm2d]:
         """The layers before the sigmoids."""
         raise NotImplementedError
+
+
+class SpatialGate(nn.Module):
+    """A gate for places, as CBAM's authors build it: a convolution and batch normalisation before the sigmoid.
+
+    Without the normalisation the gate of a first stage, whose maps are large numbers, is 2 everywhere after few epochs.
+
+    Input: float (N, C, H, W). Output: (N, 1, H, W), from 0 to 2.
+    """
+
+    def __init__(self, in_chs: int, kernel_size: int, **dd: Unpack[TensorOptions]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_chs, 1, kernel_size, padding=kernel_size // 2, bias=False, **dd)
+        self.bn = nn.BatchNorm2d(1, **dd)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return 2 * torch.sigmoid(self.bn(self.conv(x)))
 
 
 class RegionHead(nn.Module):
@@ -78,14 +95,14 @@ class RegionAttention(Attention):
         super().__init__()
         self.guided = guided
         self.regions = RegionHead(channels, halve, **dd)
-        self.spatial = nn.Conv2d(2 + len(REGIONS), 1, 3, padding=1, **dd)
+        self.spatial = SpatialGate(2 + len(REGIONS), 3, **dd)
         self.fc1 = nn.Linear((1 + len(REGIONS)) * channels, GATE_WIDTH, **dd)
         self.act = nn.ReLU()
         self.fc2 = nn.Linear(GATE_WIDTH, channels, **dd)
         self.init_weights()
 
-    def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
-        return [self.spatial, self.fc2]
+    def last_layers(self) -> list[nn.Conv2d | nn.Linear | nn.BatchNorm2d]:
+        return [self.spatial.bn, self.fc2]
 
     def look(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Where the regions lie, and how hard each place is looked at.
@@ -106,7 +123,7 @@ class RegionAttention(Attention):
             drawn = region_maps(landmarks.float().nan_to_num(), x.shape[-2], x.shape[-1]).to(maps.dtype)
             maps = torch.where(known[:, None, None, None], drawn, maps)
         seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True), maps], 1)
-        return maps, 2 * torch.sigmoid(self.spatial(seen))
+        return maps, self.spatial(seen)
 
     def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
         maps, spatial = self.look(x, landmarks)
@@ -127,18 +144,18 @@ class CBAM(Attention):
         self.fc1 = nn.Linear(channels, width, **dd)
         self.act = nn.ReLU()
         self.fc2 = nn.Linear(width, channels, **dd)
-        self.spatial = nn.Conv2d(2, 1, 7, padding=3, **dd)
+        self.spatial = SpatialGate(2, 7, **dd)
         self.init_weights()
 
-    def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
-        return [self.fc2, self.spatial]
+    def last_layers(self) -> list[nn.Conv2d | nn.Linear | nn.BatchNorm2d]:
+        return [self.spatial.bn, self.fc2]
 
     def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
         mean = self.fc2(self.act(self.fc1(x.mean((2, 3)))))
         most = self.fc2(self.act(self.fc1(x.amax((2, 3)))))
         x = x * (2 * torch.sigmoid(mean + most))[:, :, None, None]
         seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
-        return x * (2 * torch.sigmoid(self.spatial(seen)))
+        return x * self.spatial(seen)
 
 
 class CoordinateAttention(Attention):
@@ -154,7 +171,7 @@ class CoordinateAttention(Attention):
         self.columns = nn.Conv2d(width, channels, 1, **dd)
         self.init_weights()
 
-    def last_layers(self) -> list[nn.Conv2d | nn.Linear]:
+    def last_layers(self) -> list[nn.Conv2d | nn.Linear | nn.BatchNorm2d]:
         return [self.rows, self.columns]
 
     def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:

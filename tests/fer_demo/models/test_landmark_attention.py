@@ -6,7 +6,7 @@ import timm
 import torch
 
 import fer_demo  # noqa: F401
-from fer_demo.models.attention import Attention
+from fer_demo.models.attention import Attention, SpatialGate
 from fer_demo.models.landmark_attention import GUIDES
 from fer_demo.models.regions import known_faces, region_maps
 from fer_demo.tradeoffs.costs import network_costs
@@ -107,8 +107,16 @@ def test_gradient_checkpointing_with_landmarks(x):
         woken(model)
         model.set_grad_checkpointing(enable)
         model(x, FACE.repeat(3, 1, 1) * 48).sum().backward()
-        answers.append(model.stages[0].attention.spatial.weight.grad)
+        answers.append(model.stages[0].attention.spatial.conv.weight.grad)
     torch.testing.assert_close(*answers, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gate_does_not_drown_in_large_numbers():
+    """Or it is 2 everywhere, and no place counts more than another."""
+    gate = SpatialGate(5, 3).train()
+    seen = torch.rand(4, 5, 12, 12, generator=torch.Generator().manual_seed(0))
+    assert gate(seen).amax() - gate(seen).amin() > 0.5
+    torch.testing.assert_close(gate(1000 * seen), gate(seen), atol=1e-3, rtol=0)
 
 
 def test_landmarks_are_in_pixels_of_the_picture(x):
