@@ -21,6 +21,7 @@ class Reproduced:
         run: Its record in ``training/runs``, the best of its seeds on PublicTest.
         seeds: How many were trained.
         schedule: Epochs and sizes, in words.
+        changes: What is not as its recipe says, as ``--set`` takes it: ``("epochs=80",)``.
         size: Side of its input in pixels.
         accuracy: On PrivateTest, single view, 0 to 1.
         interval: Its 95 % Wilson interval.
@@ -33,6 +34,7 @@ class Reproduced:
     run: str
     seeds: int
     schedule: str
+    changes: tuple[str, ...]
     size: int
     accuracy: float
     interval: tuple[float, float]
@@ -47,11 +49,14 @@ class Reproduced:
     @property
     def command(self) -> str:
         """What trains it again."""
-        return f"python -m training train {self.name} --data DATA --run-dir runs/{self.run}"
+        changes = f" --set {' '.join(self.changes)}" if self.changes else ""
+        return f"python -m training train {self.name} --data DATA --run-dir runs/{self.run}{changes}"
 
 
 @cache
 def reproductions() -> tuple[Reproduced, ...]:
     """All of them, by name."""
     entries = json.loads(FILE.read_text(encoding="utf-8"))
-    return tuple(Reproduced(**entry | {"interval": tuple(entry["interval"])}) for entry in entries)
+    return tuple(
+        Reproduced(**entry | {name: tuple(entry[name]) for name in ("interval", "changes")}) for entry in entries
+    )

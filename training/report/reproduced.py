@@ -10,8 +10,10 @@ from fer_demo.checkpoints import bundled_checkpoints
 from fer_demo.files import read_json
 from fer_demo.tradeoffs.published import data_sets, systems
 from fer_demo.tradeoffs.reproduced import FILE, Reproduced
+from training.report.compare import differing_settings, flat
 from training.report.schedule import schedule
-from training.run.runlog import RUNS, read_run
+from training.run.recipes import load_config
+from training.run.runlog import RUNS, Run, read_run
 from training.run.storage import atomic_write_text, read_back
 
 METRICS = "metrics.json"
@@ -62,12 +64,20 @@ def _evaluated(runs: Path) -> Iterator[Reproduced]:
             run=folder.name,
             seeds=1,
             schedule=schedule({"recipe": run.config}),
+            changes=_changes(name, run),
             size=metrics["size"][0],
             accuracy=test["accuracy"],
             interval=tuple(test["interval"]),
             public=public,
             note=run.record.get("note", ""),
         )
+
+
+def _changes(name: str, run: Run) -> tuple[str, ...]:
+    recipe = Run("", load_config(name).to_dict())
+    made = flat(run.config)
+    changed = differing_settings([recipe, run])
+    return tuple(f"{setting}={json.dumps(made[setting], separators=(',', ':'))}" for setting in changed)
 
 
 def write_reproduced(runs: Path = RUNS, file: Path = FILE) -> int:

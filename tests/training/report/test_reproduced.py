@@ -4,21 +4,26 @@ import json
 
 import pytest
 
-from fer_demo.tradeoffs import table
+from fer_demo.tradeoffs import reproduced, table
 from fer_demo.tradeoffs.answers import for_my_device
-from fer_demo.tradeoffs.reproduced import FILE, Reproduced
+from fer_demo.tradeoffs.reproduced import FILE
 from fer_demo.tradeoffs.table import rows_csv, tradeoff_rows
 from fer_demo.tradeoffs.words import card, paper_table
 from training.report.reproduced import reproduced_runs, write_reproduced
 from training.report.systems import reached, systems
+from training.run.recipes import load_config
 
 TANG = "fer_tang_svm.paper_fer2013"
+RECIPES = {TANG, "fer_pramerdorfer_inception.paper_fer2013"}
 
 
 def keep(runs, name, accuracy, public, **record):
     folder = runs / name
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"epochs": 60, "sizes": [[0, 48]]}))
+    recipe = name.partition("-seed")[0]
+    settings = load_config(recipe).to_dict() if recipe in RECIPES else {}
+    settings |= {"epochs": 60, "sizes": [[0, 48]], "seed": int(name[-1]) if "-seed" in name else 0}
+    (folder / "config.json").write_text(json.dumps(settings))
     (folder / "record.json").write_text(json.dumps({"status": "finished", **record}))
     figures = {"accuracy": accuracy, "interval": [accuracy - 0.01, accuracy + 0.01]}
     metrics = {"size": [48, 48], "PrivateTest": figures, "PublicTest": {"accuracy": public}}
@@ -63,8 +68,8 @@ def rows(runs, monkeypatch):
     keep(runs, "fer_pramerdorfer_inception.paper_fer2013-seed0", 0.99, 0.99, note="It is too good.")
     file = runs / "reproduced.json"
     assert write_reproduced(runs, file) == 2
-    found = [Reproduced(**entry | {"interval": tuple(entry["interval"])}) for entry in json.loads(file.read_text())]
-    monkeypatch.setattr(table, "reproductions", lambda: found)
+    monkeypatch.setattr(reproduced, "FILE", file)
+    monkeypatch.setattr(table, "reproductions", reproduced.reproductions.__wrapped__)
     return tradeoff_rows()
 
 
@@ -81,7 +86,9 @@ def test_its_row_on_the_trade_offs(rows):
 def test_its_card_says_how_to_train_it_again(rows):
     words = card(next(r for r in rows if r.title == TANG))["How it was trained"]
     assert "60 epochs at 48 px; the best of 2 seeds" in words and f"training train {TANG}" in words
+    assert f"--run-dir runs/{TANG}-seed1 --set seed=1`" in words
     other = card(next(r for r in rows if "inception" in r.title and r.reproduced))["How it was trained"]
+    assert "-seed0 --set epochs=60`" in other
     assert other.endswith("trains them again. It is too good.") and "seeds" not in other
 
 
