@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_demo.tradeoffs.measures import MEASURES, REPRODUCED
+from fer_demo.tradeoffs.published import systems
 from fer_demo.tradeoffs.table import Row, pareto_front
 
 WIDTH, HEIGHT = 285, 320
@@ -38,6 +39,8 @@ def short_title(row: Row) -> str:
     """A label for a point: the checkpoint's or network's name without what all of them share."""
     if row.published:
         return row.published.system.label
+    if row.reproduced:
+        return f"{next(s.label for s in systems() if s.model == row.model)}, here"
     network, _, tag = row.title.removeprefix("fer_").partition(".")
     return f"{network} {tag.partition('_')[0]}".strip()  # two checkpoints of a network are two points
 

@@ -6,6 +6,7 @@ import pytest
 
 from fer_demo.tradeoffs import reproduced, table
 from fer_demo.tradeoffs.answers import for_my_device
+from fer_demo.tradeoffs.labels import short_title
 from fer_demo.tradeoffs.reproduced import FILE
 from fer_demo.tradeoffs.table import rows_csv, tradeoff_rows
 from fer_demo.tradeoffs.words import card, paper_table
@@ -78,7 +79,7 @@ def test_its_row_on_the_trade_offs(rows):
     assert row.kind == "reproduced here" and row.checkpoint is None and not row.usable
     assert row.values["accuracy"] == 0.69 and row.intervals["accuracy"] == pytest.approx((0.68, 0.7))
     assert row.values["parameters"] == 12_007_799 and row.values["macs"] > 0
-    assert TANG in rows_csv(rows)
+    assert TANG in rows_csv(rows) and short_title(row) == "Tang, here"
     (line,) = [line for line in paper_table(rows, 2) if line["system"] == "Tang 2013"]
     assert line["reproduced here"] == "69.0\N{NO-BREAK SPACE}% (68.0 to 70.0)"
 
