@@ -98,7 +98,7 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
 
 
 _STEPS = sorted(
-    ((dx, dy) for dx in range(-WIDTH, WIDTH + 1, 12) for dy in range(-HEIGHT, HEIGHT + 1, 12)),
+    ((dx, dy) for dx in range(-WIDTH, WIDTH + 1, 6) for dy in range(-HEIGHT, HEIGHT + 1, 6)),
     key=lambda step: step[0] ** 2 + (1.5 * step[1]) ** 2,
 )
 """Ways from a point to a label further off, the shortest first."""
