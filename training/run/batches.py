@@ -3,6 +3,8 @@
 Nothing random is carried from step to step: every draw is made afresh from (seed, epoch, step).
 """
 
+from pathlib import Path
+
 import torch
 
 from fer_demo.vision.preprocess import normalize
@@ -13,6 +15,7 @@ from training.run.config import TrainConfig
 from training.run.distributed import World
 from training.run.objective import Objective
 from training.run.ranges import JITTER_STEP
+from training.run.teacher_answers import KeptAnswers, open_answers
 
 
 class Batches:
@@ -24,6 +27,7 @@ class Batches:
         objective: Targets, mixing and teachers.
         world: This process among all; each makes its own part of a batch.
         data: Mean and std of the network, as `fer_demo.vision.preprocess.data_config` gives them.
+        folder: Where the teachers' answers are kept that come again; None asks the teachers each time.
 
     Attributes:
         images: uint8 (N, T, H, W), on the device.
@@ -33,7 +37,15 @@ class Batches:
         DataError: If there are fewer pictures than one batch.
     """
 
-    def __init__(self, config: TrainConfig, faces: Faces, objective: Objective, world: World, data: dict) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        faces: Faces,
+        objective: Objective,
+        world: World,
+        data: dict,
+        folder: Path | None = None,
+    ) -> None:
         self.config, self.objective, self.world, self.data = config, objective, world, data
         self.steps_per_epoch = len(faces) // config.batch_size
         if self.steps_per_epoch == 0:
@@ -42,7 +54,11 @@ class Batches:
         self._landmarks: torch.Tensor | None = None
         if config.landmarks != "none" and faces.landmarks is not None:
             self._landmarks = (faces.landmarks / as_fractions(faces.images.shape)).to(world.device)
-        self._answers: dict[tuple[int, int] | None, torch.Tensor] = {}
+        self._kept: KeptAnswers | None = None
+        if config.teacher_cycle and folder:
+            shape = (config.teacher_cycle, self.steps_per_epoch, config.batch_size, sum(config.heads))
+            how = {"device": world.device.type, "bf16": any(teacher.bf16 for teacher in objective.teachers)}
+            self._kept = open_answers(config, faces.fingerprint(), shape, how, folder)
 
     def order(self, epoch: int) -> torch.Tensor:
         """The order in which an epoch takes the pictures: int64 (N,)."""
@@ -73,10 +89,12 @@ class Batches:
             teachers, (n, 14); with two heads 15 and 30.
         """
         chosen, *random = self.draw(batch, epoch, step)
-        key = (self._drawn(epoch), step) if self.config.teacher_cycle else None
-        x, targets, taught = self.compute(chosen, *random, side=self.side(epoch, step), taught=self._answers.get(key))
-        if key and taught is not None:
-            self._answers[key] = taught
+        place = self._drawn(epoch), step, self.world.part
+        known = self._kept.get(*place, self.config.heads) if self._kept else None
+        known = known.to(self.world.device) if known is not None else None
+        x, targets, taught = self.compute(chosen, *random, side=self.side(epoch, step), taught=known)
+        if self._kept and known is None:
+            self._kept.put(*place, taught)
         return self.objective.mix(x, targets)
 
     def landmarks(self, batch: torch.Tensor, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor] | None:

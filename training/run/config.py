@@ -108,7 +108,8 @@ class TrainConfig:
         distill_weight: Share of the loss that follows the teachers; the rest follows `targets`.
         distill_temperature: Softens the teachers' and the student's answers.
         teacher_cycle: Repeat the order and the augmentation of the first so many epochs, for which the teachers then
-            answer only once; 0 draws anew in every epoch. For students that are much faster than their teachers.
+            answer only once; 0 draws anew in every epoch. For students that are much faster than their teachers. The
+            answers stay in a file beside the run's folder, for runs that differ in the student alone.
         drop_rate: Dropout before the classifier.
         clip_grad: Largest gradient norm, or 0 for no clipping.
         ema_decay: Decay of the averaged weights, or 0 for none.

@@ -96,7 +96,8 @@ class Trainer:
         train_set, public = faces.split("Training"), faces.split("PublicTest")
         self.bf16 = use_bf16(config.bf16, self.device)
         self.objective = Objective(config, train_set, self.device, self.bf16)
-        self.batches = Batches(config, train_set, self.objective, self.world, data_config(self.model))
+        data = data_config(self.model)
+        self.batches = Batches(config, train_set, self.objective, self.world, data, self.run_dir.parent)
         self.steps_per_epoch = self.batches.steps_per_epoch
         self.selector = CheckpointSelector(config, self.model, train_set, public, self.run_dir)
         self.features: list[torch.Tensor] = []

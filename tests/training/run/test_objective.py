@@ -1,5 +1,7 @@
 """The levers of a recipe: each does what its paper says, and the trainer learns with each."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import timm
@@ -200,6 +202,52 @@ def test_a_cycle_as_long_as_the_run_changes_nothing(faces, config, teacher, tmp_
         trainer.fit()
         losses.append([row["train_loss"] for row in trainer.history])
     assert losses[0] == losses[1]
+
+
+@pytest.mark.usefixtures("pytorch_teachers")
+class TestKeptAnswers:
+    @pytest.fixture
+    def asked(self, monkeypatch):
+        """Counts the steps in which the teachers are asked."""
+        asked, teach = [], Objective.teach
+        monkeypatch.setattr(Objective, "teach", lambda *args: asked.append(1) or teach(*args))
+        return asked
+
+    def train(self, settings, faces, run_dir):
+        trainer = Trainer(settings, faces, run_dir, quiet=True)
+        trainer.fit()
+        return trainer.steps_per_epoch, [row["train_loss"] for row in trainer.history]
+
+    def test_another_run_beside_it_need_not_ask(self, faces, config, teacher, tmp_path, asked):
+        settings = config(teachers=[teacher], teacher_cycle=2, epochs=2)
+        steps, losses = self.train(settings, faces, tmp_path / "one")
+        assert len(asked) == 2 * steps
+        assert self.train(settings, faces, tmp_path / "two") == (steps, losses) and len(asked) == 2 * steps
+        self.train(dataclasses.replace(settings, sizes=((0, 32),), lr=0.01), faces, tmp_path / "three")
+        assert len(asked) == 2 * steps
+        (file,) = tmp_path.glob("teachers-*")
+        assert np.isfinite(np.load(file)).all()
+
+    @pytest.mark.parametrize(
+        "other", [{"seed": 1}, {"distill_temperature": 3.0}, {"augment": AugmentConfig(rotation=3)}, {"batch_size": 8}]
+    )
+    def test_other_pictures_or_answers_have_a_file_of_their_own(self, faces, config, teacher, tmp_path, other):
+        settings = config(teachers=[teacher], teacher_cycle=1, epochs=1)
+        Trainer(settings, faces, tmp_path / "one", quiet=True)
+        Trainer(dataclasses.replace(settings, **other), faces, tmp_path / "two", quiet=True)
+        assert len([*tmp_path.glob("teachers-*")]) == 2
+
+    @pytest.mark.parametrize("damage", ["cut", "empty", "text", "spoiled"])
+    def test_what_is_damaged_is_asked_again(self, faces, config, teacher, tmp_path, asked, damage):
+        settings = config(teachers=[teacher], teacher_cycle=1, epochs=1)
+        steps, losses = self.train(settings, faces, tmp_path / "one")
+        (file,) = tmp_path.glob("teachers-*")
+        whole = file.read_bytes()
+        spoiled = whole[:-400] + b"\x7f" * 400
+        file.write_bytes({"cut": whole[:-4], "empty": b"", "text": b"not an array", "spoiled": spoiled}[damage])
+        assert self.train(settings, faces, tmp_path / "two") == (steps, losses)
+        assert len(asked) == steps + (1 if damage in ("cut", "spoiled") else steps)  # where the rest is whole, that one
+        assert file.read_bytes() == whole and not [*tmp_path.glob("teachers-*.*.*")]
 
 
 def test_a_cycle_without_teachers_is_refused(config):
