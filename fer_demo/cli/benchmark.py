@@ -3,8 +3,9 @@
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fer_demo.cli.result_file import result_file
 
 if TYPE_CHECKING:
     from fer_demo.tradeoffs import Benchmark, Row
@@ -22,7 +23,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print JSON: bytes, seconds and fractions")
-    output.add_argument("--csv", type=Path, metavar="OUT", help="write the same as a CSV file")
+    output.add_argument("--csv", type=result_file, metavar="OUT", help="write the same as a CSV file")
     parser.add_argument("--models", nargs="+", metavar="NAME", help="measure only these networks (default: all)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads (default: %(default)s)")
     parser.add_argument(

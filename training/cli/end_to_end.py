@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import add_data, add_threads, load, write_json
 
 SPLIT = "PrivateTest"
@@ -29,7 +30,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="which faces and scenes (default: %(default)s)")
     add_threads(parser)
-    parser.add_argument("--out", type=Path, help="write the figures here, as JSON")
+    parser.add_argument("--out", type=result_file, help="write the figures here, as JSON")
     parser.set_defaults(run=run)
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import add_classes, add_data, add_threads, add_tta, load, prepare_cpu, tta_kinds, write_json
 
 
@@ -33,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--landmarks", action="store_true", help="evaluate with each face's landmarks besides, for fer_sedense_lm"
     )
-    parser.add_argument("--out", type=Path, help="write metrics.json here")
+    parser.add_argument("--out", type=result_file, help="write metrics.json here")
     add_threads(parser)
     parser.set_defaults(run=run)
 

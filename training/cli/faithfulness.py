@@ -1,8 +1,8 @@
 """``python -m training faithfulness``: how far explanations can be believed."""
 
 import argparse
-from pathlib import Path
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import add_data, add_threads, load, prepare_cpu, write_json
 
 
@@ -13,7 +13,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_data(parser)
     parser.add_argument("--faces", type=int, default=200, metavar="N", help="how many (default: %(default)s)")
     add_threads(parser)
-    parser.add_argument("--out", type=Path, help="write faithfulness.json here")
+    parser.add_argument("--out", type=result_file, help="write faithfulness.json here")
     parser.set_defaults(run=run)
 
 

@@ -1,8 +1,8 @@
 """``python -m training ferplus``: FER+ as a benchmark of its own."""
 
 import argparse
-from pathlib import Path
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import add_data, add_threads, load, prepare_cpu, write_json
 
 
@@ -17,7 +17,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("models", nargs="*", help="bundled checkpoints (default: all)")
     add_data(parser)
     add_threads(parser)
-    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--out", type=result_file, help="write the figures here as JSON")
     parser.set_defaults(run=run)
 
 

@@ -1,8 +1,8 @@
 """``python -m training landmark-quality``: landmarks found by the detector against those marked by hand."""
 
 import argparse
-from pathlib import Path
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import add_data, add_threads, load, prepare_cpu, write_json
 
 
@@ -16,7 +16,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     add_data(parser)
     add_threads(parser)
-    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--out", type=result_file, help="write the figures here as JSON")
     parser.set_defaults(run=run)
 
 

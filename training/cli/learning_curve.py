@@ -2,8 +2,8 @@
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import add_classes, add_data, add_recipe, load, prepare_cpu, with_faces, write_json
 
 
@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="training pictures of each class (default: 25 50 100 200)",
     )
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs for each (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="write the points as JSON here")
+    parser.add_argument("--out", type=result_file, help="write the points as JSON here")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     parser.set_defaults(run=run)
 

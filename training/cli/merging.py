@@ -1,8 +1,8 @@
 """``python -m training merging``: what fitting the confidence of merged classes anew is worth."""
 
 import argparse
-from pathlib import Path
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import write_json
 
 
@@ -23,7 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="as for `fer-demo predict` (default: negative=angry,sad,fear,disgust)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the halves (default: %(default)s)")
-    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--out", type=result_file, help="write the figures here as JSON")
     parser.set_defaults(run=run)
 
 

@@ -2,8 +2,8 @@
 
 import argparse
 import os
-from pathlib import Path
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import write_json
 
 
@@ -12,7 +12,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser("photos", help="accuracy on labelled photographs, detector and crop included")
     parser.add_argument("models", nargs="*", help="as fer_demo.Predictor takes them (default: all bundled checkpoints)")
     add_photos(parser)
-    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--out", type=result_file, help="write the figures here as JSON")
     parser.set_defaults(run=run)
 
 

@@ -1,8 +1,8 @@
 """``python -m training region-mass``: how much of an explanation lies on eyes, brows and mouth."""
 
 import argparse
-from pathlib import Path
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import add_data, add_threads, load, prepare_cpu, write_json
 
 
@@ -19,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--faces", type=int, default=200, metavar="N", help="how many (default: %(default)s)")
     parser.add_argument("--method", default="gradcam", help="an attribution method (default: %(default)s)")
     add_threads(parser)
-    parser.add_argument("--out", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--out", type=result_file, help="write the figures here as JSON")
     parser.set_defaults(run=run)
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fer_demo.cli.result_file import result_file
 from training.cli.options import add_data, load, write_json
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--peers", action="store_true", help="other packages too, as far as `benchmark peers` has installed them"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="where packages are (default: the user's cache)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write all figures to this JSON file")
+    parser.add_argument("--out", type=result_file, metavar="FILE", help="write all figures to this JSON file")
     parser.add_argument(
         "--write", action="store_true", help="keep the figures, ladders too, in the checkpoints' folders for the app"
     )
