@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_demo.cache import web_page_dir
+from fer_demo.cli.result_file import result_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +37,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--format", choices=["onnx", "torchscript", "pt2"], help="what to write (default: onnx)")
     where = parser.add_mutually_exclusive_group(required=True)
-    where.add_argument("--out", type=Path, metavar="FILE", help="the file to write")
+    where.add_argument("--out", type=result_file, metavar="FILE", help="the file to write")
     where.add_argument(
         "--web",
         type=Path,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_demo.__main__ import main as fer_demo
 from fer_demo.cli.result_file import result_file
 from training.__main__ import main as training
 
@@ -38,15 +39,18 @@ def test_a_place_that_may_not_be_written(tmp_path):
         result_file(str(tmp_path / "out.json"))
 
 
-def test_the_trainers_measurements_look_first(tmp_path, capsys):
+def test_commands_that_take_long_look_first(tmp_path, capsys):
     for command in ("faithfulness fer_sedense_nano", "evaluate fer_sedense_nano", "robustness", "photos", "ferplus"):
         with pytest.raises(SystemExit):
             training([*command.split(), "--out", str(tmp_path)])
         assert f"argument --out: {tmp_path} is a folder; name a file in it" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        fer_demo(["export", "fer_sedense_nano", "--out", str(tmp_path)])
+    assert f"argument --out: {tmp_path} is a folder; name a file in it" in capsys.readouterr().err
 
 
 def test_no_command_takes_just_any_path():
     """A result that is one file has `result_file` for a type; folders and the like say what they are."""
-    option = re.compile(r"\"--(?:out|csv)\", type=Path[^\n]*help=\"(?:write|the figures)[^\n]*")
+    option = re.compile(r"\"--(?:out|csv)\", type=Path[^\n]*help=\"(?:write|the f)[^\n]*")
     files = [file for folder in ("fer_demo/cli", "training/cli") for file in (ROOT / folder).glob("*.py")]
     assert not [f"{file.name}: {found}" for file in files for found in option.findall(file.read_text())]
