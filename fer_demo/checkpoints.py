@@ -33,6 +33,7 @@ DEFAULT_TAGS = {
     "fer_sedense": "restart_fer2013",
     "fer_sedense_s2": "tune_fer2013",
     "fer_sedense_nano": "wide_fer2013",
+    "fer_pramerdorfer_vgg": "paper_fer2013",
 }
 """The tag that an architecture's bare name stands for, as timm takes it from the first of its ``default_cfgs``."""
 
@@ -138,10 +139,13 @@ def checkpoints_dir() -> Path:
 
 
 def bundled_checkpoints() -> list[str]:
-    """The names of all bundled checkpoints, sorted; a damaged one is among them, and `resolve` or its use says so."""
-    return sorted(
-        {p.parent.name for file in (WEIGHTS_FILE, MANIFEST_FILE) for p in checkpoints_dir().glob(f"*/{file}")}
-    )
+    """The names of all bundled checkpoints; a damaged one is among them, and `resolve` or its use says so.
+
+    Returns:
+        The SE-Dense family's, then those of other systems, each sorted.
+    """
+    names = {p.parent.name for file in (WEIGHTS_FILE, MANIFEST_FILE) for p in checkpoints_dir().glob(f"*/{file}")}
+    return sorted(names, key=lambda name: (not name.startswith("fer_sedense"), name))
 
 
 def resolve(model: str | os.PathLike[str] | None = None) -> Checkpoint:

@@ -170,4 +170,5 @@ def _trained(checkpoint: str) -> str:
         return "Its `metrics.json` does not say."
     epochs = " + ".join(str(recipe["epochs"]) for recipe in recipe_chain(training))
     words = f"Here, for {epochs} epochs of {training['recipe']['opt'].upper()}"
-    return f"{words}; weights of epoch {training.get('chosen_epoch', '?')}. The model card has the rest."
+    note = f" {training['note']}" if training.get("note") else ""
+    return f"{words}; weights of epoch {training.get('chosen_epoch', '?')}.{note} The model card has the rest."

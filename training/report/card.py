@@ -8,7 +8,7 @@ from fer_demo.tradeoffs.published import HUMAN_CAVEAT, human, systems
 from training.eval.reproduce import by_tta, percent
 from training.eval.tta import TTA_TITLES
 from training.report.card_data import chosen, evaluated, licence, photographs, start, trained_on
-from training.report.card_text import augmentation, levers, seeds, sources
+from training.report.card_text import augmentation, levers, note, seeds, sources
 from training.run.config import TrainConfig
 from training.run.provenance import releases
 
@@ -166,7 +166,7 @@ The whole recipe stands in `metrics.json`: {recipe["epochs"]} epochs, batch {rec
 peak learning rate {recipe["lr"]:g} and a cosine to {recipe["min_lr"]:g}, weight decay {recipe["weight_decay"]:g}, label
 smoothing {recipe["label_smoothing"]:g}; {sizes}; seed {recipe["seed"]}. Augmentation: {augmentation(recipe)}.
 {levers(recipe, released, training)}Weights of epoch {best["epoch"]}.{stopped} {seeds(training)}
-{sources(training)}
+{note(training)}{sources(training)}
 ## Limits
 
 {data.limits} {_weakest(private["recall"], dict(zip(labels, counts, strict=True)))}

@@ -80,6 +80,11 @@ def sources(training: dict[str, Any]) -> str:
     return "\nThe weights that it started from or learned from:\n\n" + "\n".join(lines) + "\n"
 
 
+def note(training: dict[str, Any]) -> str:
+    """What the run's record remarks on its figure, as a paragraph; empty if nothing."""
+    return f"\n{training['note']}\n" if training.get("note") else ""
+
+
 def seeds(training: dict[str, Any]) -> str:
     """How far the figure depends on chance, if that was measured."""
     if "seeds" not in training:

@@ -148,6 +148,8 @@ def export(
         training["data"] = trained_on
     if seeds:
         training["seeds"] = seeds
+    if note := _record(run_dir).get("note"):
+        training["note"] = note
     heads = None
     if votes_share is not None:
         corrected = prior_correction or {}
@@ -174,13 +176,19 @@ def _outcome(run_dir: Path) -> tuple[dict[str, Any], int | None, str | None]:
     if (run_dir / LAST).is_file():
         state = read_state(run_dir / LAST, "cpu")
         return json.loads(state["best"]), state["epoch"], state.get("data")
-    place = RUNS / run_dir.resolve().name
-    record = read_run(place).record if (place / CONFIG).is_file() else {}
+    record = _record(run_dir)
     if record.get("status") != "finished":
         raise ValueError(f"{run_dir} has neither {LAST} nor a record of a finished run; finish it first.")
     if not is_choice(record.get("best")):
+        place = RUNS / run_dir.resolve().name
         raise ValueError(f"{place} does not say which weights were chosen; restore its {RECORD}.")
     return record["best"], None, record.get("data")
+
+
+def _record(run_dir: Path) -> dict[str, Any]:
+    """What this repository's record of a run says; empty if it has none."""
+    place = RUNS / run_dir.resolve().name
+    return read_run(place).record if (place / CONFIG).is_file() else {}
 
 
 def checkpoint_name(name: str, model: str) -> str:

@@ -138,7 +138,9 @@ class PramerdorferInception(StagedNet):
 
 default_cfgs = generate_default_cfgs(
     {
-        "fer_pramerdorfer_vgg.paper_fer2013": cfg("fer_pramerdorfer_vgg.paper_fer2013", PramerdorferVGG, 3),
+        "fer_pramerdorfer_vgg.paper_fer2013": cfg(
+            "fer_pramerdorfer_vgg.paper_fer2013", PramerdorferVGG, 3, temperature=1.7081, set_threshold=0.1116
+        ),
         "fer_pramerdorfer_resnet.paper_fer2013": cfg("fer_pramerdorfer_resnet.paper_fer2013", PramerdorferResNet, 6),
         "fer_pramerdorfer_inception.paper_fer2013": cfg(
             "fer_pramerdorfer_inception.paper_fer2013", PramerdorferInception, 6

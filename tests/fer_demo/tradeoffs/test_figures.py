@@ -158,6 +158,7 @@ def test_cards(rows):
     chosen = checkpoint_metrics("fer_sedense_s2.tune_fer2013")["training"]["chosen_epoch"]
     trained = mine["How it was trained"]
     assert "60 + 24 epochs of SGD" in trained and f"epoch {chosen}." in trained
+    assert "Below the 72.7 % of its paper" in card(by_key["fer_pramerdorfer_vgg.paper_fer2013"])["How it was trained"]
     sequel = card(next(r for r in rows if r.data == "raf_single" and r.model is None))
     assert sequel["In the code"] == "Not built here." and "10.5626/JOK.2019.46.12.1241" in sequel["Paper"]
     for row in rows:

@@ -70,6 +70,16 @@ def test_fer2013_from_scratch(data, tmp_path, taken_for_fer2013):
     assert "license_name: research-and-education" in card
 
 
+def test_what_the_record_remarks_on_the_figure_is_in_the_card(data, tmp_path, monkeypatch):
+    record = tmp_path / "records" / "run"
+    record.mkdir(parents=True)
+    (record / "config.json").write_text("{}")
+    (record / "record.json").write_text('{"status": "finished", "note": "Below its paper, which trained longer."}')
+    monkeypatch.setattr("training.report.release.RUNS", record.parent)
+    card = card_of("fer_sedense_nano.wide_fer2013", data, tmp_path, "fer_sedense_nano.mine", settings=SCRATCH)
+    assert "has not been measured yet. Below its paper, which trained longer. ## Limits" in card
+
+
 def test_own_pictures_from_the_nanos_weights(own_folder, tmp_path):
     card = card_of("fer_sedense_nano.own_data", own_folder, tmp_path, "my_smiles", "--classes", "auto")
     says = (*OWN, *STARTED, "# fer_sedense_nano.my_smiles", "4 classes (neutral, contempt, not smiling, smiling)")
