@@ -39,8 +39,9 @@ def short_title(row: Row) -> str:
     """A label for a point: the checkpoint's or network's name without what all of them share."""
     if row.published:
         return row.published.system.label
-    if row.reproduced:
-        return f"{next(s.label for s in systems() if s.model == row.model)}, here"
+    if row.kind == REPRODUCED and row.model and not row.model.startswith("fer_sedense"):
+        label = next((system.label for system in systems() if system.model == row.model), row.model)
+        return f"{label}, here"
     network, _, tag = row.title.removeprefix("fer_").partition(".")
     return f"{network} {tag.partition('_')[0]}".strip()  # two checkpoints of a network are two points
 

@@ -11,7 +11,7 @@ from pages.common import look
 from pages.common.downloads import downloads
 
 WORDS = {"arch": "block", "ablation": "training"}
-"""A group of ablations to a word for what is changed in it."""
+"""A group of short ablations to a word for what is changed in it."""
 
 
 def ablations(rows: Sequence[Row]) -> None:
@@ -30,12 +30,14 @@ def ablations(rows: Sequence[Row]) -> None:
         st.info(f"The records of training runs cannot be read here ({error}).")
         return
     groups = {group: found for group in GROUPS if (found := compare_runs(runs, group))}
-    st.markdown(what_ingredients_bring({WORDS[group]: found for group, found in groups.items()}, _headline(rows)))
+    short = {word: groups[group] for group, word in WORDS.items() if group in groups}
+    st.markdown(what_ingredients_bring(short, _headline(rows)))
     for group, title in GROUPS.items():
-        st.subheader(title, anchor=False)
         if group in groups:
+            st.subheader(title, anchor=False)
             _group(group, title, groups[group])
-        else:
+        elif group in WORDS:
+            st.subheader(title, anchor=False)
             st.info(f"No runs of this kind are recorded yet. They will stand in training/runs/{group}-…")
 
 
@@ -50,16 +52,23 @@ def _group(group: str, title: str, found: dict) -> None:
     parts = found["parts"]
     figure = ingredient_bars(found["accuracy"], parts)
     look.chart(figure, f"{title}: accuracy of each variant, from that of the whole", key=f"bars {group}")
+    epochs = count_in_words(found["epochs"])
+    if found["seeds"] > 1:
+        whole = f"after {epochs} epochs, the mean of {count_in_words(found['seeds'])} seeds"
+        runs = "It is that of the mean difference to the whole, seed by seed (Student's t)."
+    else:
+        whole = f"after {epochs} short epochs (run {found['whole'].name})"
+        runs = "One run each."
     note = (
         f"Each bar starts at {MEASURES['accuracy'].text(found['accuracy'])}, the PublicTest accuracy of the whole "
-        f"after {count_in_words(found['epochs'])} short epochs (run {found['whole'].name}), and ends at the variant's. "
-        "Grey ones may be chance: their 95 % interval holds no change. One run each."
+        f"{whole}, and ends at the variant's. Grey ones may be chance: their 95 % interval holds no change. {runs}"
     )
     st.caption(note)
     lines = [
         {
             "variant": part["title"],
             "run": part["run"],
+            "seeds": part["seeds"],
             "points": round(100 * part["difference"], 2),
             "points_low": round(100 * part["interval"][0], 2),
             "points_high": round(100 * part["interval"][1], 2),

@@ -42,6 +42,21 @@ def test_unfinished_runs_do_not_count_and_none_is_none():
     assert ablations([run("arch-full", 0.6), run("arch-no_se", 0.1, status="running")], "arch") is None
 
 
+def test_seeds_are_compared_in_pairs():
+    runs = [run(f"attention-baseline-seed{k}", a) for k, a in enumerate((0.60, 0.62, 0.61))]
+    runs += [run(f"attention-guided-seed{k}", a) for k, a in enumerate((0.61, 0.62, 0.63, 0.99))]
+    runs += [run("attention-cbam-seed0", 0.58), run("attention-coord-seed7", 0.9)]
+    found = ablations(runs, "attention")
+    assert found["accuracy"] == pytest.approx(0.61) and found["seeds"] == 3
+    guided, cbam = found["parts"]  # coordinate attention has no seed of the whole's
+    assert (guided["title"], guided["seeds"], guided["run"]) == ("guided by landmarks", 3, "attention-guided-seed0")
+    # Differences of 1, 0 and 2 points: mean 1, deviation 1, and 4.3027 is Student's t for three.
+    assert guided["difference"] == pytest.approx(0.01)
+    assert guided["interval"] == pytest.approx((0.01 - 4.3027 * 0.01 / 3**0.5, 0.01 + 4.3027 * 0.01 / 3**0.5), abs=1e-6)
+    assert cbam["seeds"] == 1 and cbam["difference"] == pytest.approx(-0.02)
+    assert cbam["interval"][1] > 0.002  # of one run by the pictures
+
+
 def test_the_records_of_this_project():
     found = ablations(read_runs(), "ablation")
     assert found["whole"].name == "ablation-base" and len(found["parts"]) >= 6
