@@ -1,6 +1,7 @@
 """From raw data to a published recipe's checkpoint: what must be trained first, and that one command does it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,40 @@ def test_weights_whose_recipe_is_not_known(small):
     small("fer_sedense_nano.one_fer2013", teachers=["fer_sedense_nano@elsewhere/best.safetensors"])
     with pytest.raises(ValueError, match=r"not the best\.safetensors of a run named"):
         chain("fer_sedense_nano.one_fer2013", Path("out"))
+
+
+@pytest.mark.parametrize("name", ["", "../x", "fer_sedense_nano.wide_fer2013.yaml", "training/recipes/systems"])
+def test_a_recipe_is_named_and_no_file(name):
+    with pytest.raises(ValueError, match=r"is not the name of a recipe.*without folder and suffix"):
+        chain(name, Path("out"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "said"),
+    [
+        ({"targets": "both"}, (), r"two\.tag has two heads: give the share of the votes \(--votes-share\)"),
+        ({}, ("--votes-share", "0.5"), r"two\.tag has one head: leave out the share"),
+        ({"targets": "both"}, ("--votes-share", "2"), "must be from 0 to 1, but is 2"),
+        ({"model_args": {"growth_rate": 8}}, (), "names a network without the options .*fer_sedense_nano-variant"),
+    ],
+)
+def test_what_cannot_be_exported_is_not_trained_for_days(
+    small, data, tmp_path, capsys, monkeypatch, changes, options, said
+):
+    small("two.tag", **changes)
+    monkeypatch.setattr("training.run.full.train_side_by_side", lambda *_: pytest.fail("trained"))
+    command = ["recipe", "two.tag", "--name", "fer_sedense_nano.mine", "--data", str(data), "--out", str(tmp_path)]
+    assert main([*command, *options]) == 2
+    assert re.search(said, capsys.readouterr().err)
+
+
+def test_a_folder_that_is_no_checkpoint_is_left_alone_before_training(small, data, tmp_path, capsys, monkeypatch):
+    small("two.tag")
+    monkeypatch.setattr("training.run.full.train_side_by_side", lambda *_: pytest.fail("trained"))
+    (tmp_path / "fer_sedense_nano.mine").mkdir()
+    (tmp_path / "fer_sedense_nano.mine" / "letter.txt").write_text("mine")
+    command = ["recipe", "two.tag", "--name", "fer_sedense_nano.mine", "--data", str(data), "--out", str(tmp_path)]
+    assert main(command) == 2 and "holds something else than a checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.processes
