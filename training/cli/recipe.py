@@ -48,6 +48,8 @@ def run(args: argparse.Namespace) -> int:
     from training.report.release import check_new, check_replaceable, checkpoint_name, export, exportable
     from training.run.chain import chain
     from training.run.full import train_side_by_side
+    from training.run.run_folder import LAST
+    from training.run.state import check_data
 
     runs = chain(args.recipe, args.out, args.seed)
     for k, (folder, config) in enumerate(runs.items(), 1):
@@ -55,7 +57,6 @@ def run(args: argparse.Namespace) -> int:
     if args.plan:
         return 0
     last, config = list(runs.items())[-1]
-    data_path(args)
     network, _, tag = args.recipe.partition(".")
     name = checkpoint_name(args.name or f"{network}.my_{tag}", config.model)
     published = checkpoint_metrics(args.recipe)["training"] if args.recipe in bundled_checkpoints() else {}
@@ -69,12 +70,15 @@ def run(args: argparse.Namespace) -> int:
     check_replaceable(args.out / name)
     exportable(config, name, point.get("votes_share"), args.recipe)
     prepare_cpu(args.threads)
+    faces = load(args, config)
+    for folder in runs:
+        check_data(folder / LAST, faces.fingerprint())
     for folder, settings in runs.items():
         one = replace(settings, threads=args.threads) if args.threads else settings
         if not train_side_by_side({folder: one}, ["--data", data_path(args), "--no-record"], deadline):
             print(f"time is up in {folder.name}; the same command goes on with {args.out}")
             return UNFINISHED
-    metrics = export(last, args.out / name, load(args, config), name=name, **point)
+    metrics = export(last, args.out / name, faces, name=name, **point)
     test = metrics.get("PrivateTest", metrics["PublicTest"])
     print(f"{args.out / name}: {test['accuracy']:.2%}, single view")
     return 0

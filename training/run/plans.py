@@ -25,7 +25,7 @@ from training.run.config import GROUPS, TrainConfig, from_dict
 from training.run.full import deviation, train_side_by_side
 from training.run.guidance import add_landmarks
 from training.run.run_folder import ALIGNED, LAST, check_networks, trained_model
-from training.run.state import read_state
+from training.run.state import check_data
 from training.run.storage import atomic_write_text, read_back
 
 PLANS = Path(__file__).parent.parent / "plans"
@@ -151,10 +151,13 @@ def _check_data(run: Path, config: TrainConfig, data: str) -> None:
         ValueError: If the run was trained on other data than these, as far as its folder tells.
     """
     before = _accuracies(run / METRICS)[1] if (run / METRICS).is_file() else None
-    if before is None and (run / LAST).is_file():
-        before = read_state(run / LAST, "cpu").get("data")
-    if before is not None and before != _faces(config, data).fingerprint():
+    if before is None and not (run / LAST).is_file():
+        return
+    fingerprint = _faces(config, data).fingerprint()
+    if before not in (None, fingerprint):
         raise ValueError(f"{run} was trained on other data: give the same --data as before, or another --out.")
+    if before is None:
+        check_data(run / LAST, fingerprint)
 
 
 def _faces(config: TrainConfig, data: str) -> Faces:

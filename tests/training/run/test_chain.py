@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from training.__main__ import main
 from training.run import chain as module
 from training.run import recipes
 from training.run.chain import chain
+from training.run.train import Trainer
 
 SMALL = {"model": "fer_sedense_nano", "epochs": 1, "batch_size": 16, "sizes": [[0, 48]], "warmup_epochs": 0, "lr": 0.02}
 
@@ -94,6 +96,19 @@ def test_a_folder_that_is_no_checkpoint_is_left_alone_before_training(small, dat
     (tmp_path / "fer_sedense_nano.mine" / "letter.txt").write_text("mine")
     command = ["recipe", "two.tag", "--name", "fer_sedense_nano.mine", "--data", str(data), "--out", str(tmp_path)]
     assert main(command) == 2 and "holds something else than a checkpoint" in capsys.readouterr().err
+
+
+def test_teachers_of_other_data_are_not_taken(small, data, faces, tmp_path, capsys, monkeypatch):
+    small("fer_sedense_nano.first_fer2013")
+    small("fer_sedense_nano.second_fer2013", teachers=["fer_sedense_nano.first_fer2013"])
+    runs = chain("fer_sedense_nano.second_fer2013", tmp_path)
+    first, config = next(iter(runs.items()))
+    others = replace(faces, images=255 - faces.images)
+    Trainer(config, others, first, quiet=True).save()
+    monkeypatch.setattr("training.run.full.train_side_by_side", lambda *_: pytest.fail("trained"))
+    command = ["recipe", "fer_sedense_nano.second_fer2013", "--data", str(data), "--out", str(tmp_path)]
+    assert main(command) == 2
+    assert "first_fer2013-seed0 was trained on other data: give the same --data" in capsys.readouterr().err
 
 
 @pytest.mark.processes
