@@ -4,6 +4,7 @@
 """
 
 import json
+import shlex
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,7 +50,7 @@ class Reproduced:
     @property
     def command(self) -> str:
         """What trains it again."""
-        changes = f" --set {' '.join(self.changes)}" if self.changes else ""
+        changes = f" --set {shlex.join(self.changes)}" if self.changes else ""
         return f"python -m training train {self.name} --data DATA --run-dir runs/{self.run}{changes}"
 
 

@@ -48,10 +48,11 @@ def attention(predictor, photo: state.Photo, face) -> None:
         return
     with box:
         marks, marked = _landmarks(photo, face) if guided else (None, "")
-        stage = st.segmented_control(
-            "After stage", (1, 2, 3), default=1, key="attention_stage", help="Later stages see the face more coarsely."
-        )
         own = cached_look(seen(face), None)
+        stages = range(1, len(own.maps) + 1)  # a network of one's own may have fewer than three
+        stage = st.segmented_control(
+            "After stage", stages, default=1, key="attention_stage", help="Later stages see the face more coarsely."
+        )
         given = own if marks is None else cached_look(seen(face), tuple(map(tuple, marks.tolist())))
         _pictures(photo, face, given, marks, (stage or 1) - 1, guided)
         _answers(own, given, marked)

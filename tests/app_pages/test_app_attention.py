@@ -101,6 +101,18 @@ def test_the_stage_is_chosen(explain):
     assert not app.exception and "after stage 1" in texts(app)
 
 
+def test_a_network_of_two_stages_has_two(tmp_path, new_visit, monkeypatch):
+    options = {"depths": [1, 1], "growth_rate": 8, "bottleneck": 8}
+    monkeypatch.setenv(VARIABLE, str(attending(tmp_path / "small", **options)))
+    monkeypatch.setattr(predictors, "_predictors", {})
+    app = new_visit()
+    app.session_state["attention"] = True
+    app = open_page(app, "explain")
+    assert not app.exception and control(app, "After stage").options == ["1", "2"]
+    control(app, "After stage").set_value(2).run()
+    assert not app.exception and "The gate for places after stage 2" in texts(app)
+
+
 def test_a_picture_that_is_a_face_has_no_landmarks(explain):
     app = explain()
     upload(app.switch_page("pages/predict.py"), "wall.png", png(np.full((60, 60, 3), 90, np.uint8)))

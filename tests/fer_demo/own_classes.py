@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -48,7 +49,7 @@ def add_validation(folder: Path, classes: int = 4, pictures: int = 400) -> None:
     write_validation(folder, 6 * (np.eye(classes)[labels] + rng.normal(size=(pictures, classes))), labels)
 
 
-def attending(folder: Path, guide: str = "landmarks", *, onnx: bool = False) -> Path:
+def attending(folder: Path, guide: str = "landmarks", *, onnx: bool = False, **options: Any) -> Path:
     """A nano of FER2013's classes with attention to eyes, brows and mouth, in a ``local-dir`` folder.
 
     Its weights are random, its attention is awake: gates start at 1 everywhere, and would hide what the maps do.
@@ -57,9 +58,11 @@ def attending(folder: Path, guide: str = "landmarks", *, onnx: bool = False) -> 
         folder: Where to.
         guide: As for `LandmarkSEDense`.
         onnx: Write the ONNX file too.
+        **options: Further ones of its class.
     """
     torch.manual_seed(1)
-    model = timm.create_model("fer_sedense_lm_nano", guide=guide).eval()
+    options = {"guide": guide, **options}
+    model = timm.create_model("fer_sedense_lm_nano", **options).eval()
     with torch.no_grad():
         model.get_classifier().weight.mul_(20)
         for module in model.modules():
@@ -67,7 +70,7 @@ def attending(folder: Path, guide: str = "landmarks", *, onnx: bool = False) -> 
                 for layer in module.last_layers():
                     torch.nn.init.normal_(layer.weight, std=0.5)
     timm.models.save_for_hf(
-        model, folder, model_config={"label_names": list(LABELS)}, model_args={"guide": guide}, safe_serialization=True
+        model, folder, model_config={"label_names": list(LABELS)}, model_args=options, safe_serialization=True
     )
     if onnx:
         export_model(*load_model(folder), folder / ONNX_FILE)

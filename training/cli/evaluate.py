@@ -47,6 +47,8 @@ def run(args: argparse.Namespace) -> None:
 
     if args.sample and not args.sizes:
         raise ValueError("--sample goes with --sizes: published figures are of all faces.")
+    if args.landmarks and args.sizes:
+        raise ValueError("--sizes asks the network without landmarks: leave --landmarks or --sizes out.")
     prepare_cpu(args.threads)
     model = _model(args)
     faces = load(args, classes=model_classes(args.weights or args.model), side=_side(model))

@@ -65,7 +65,7 @@ def found_once(
         The arrays, one behind the other.
 
     Raises:
-        DataError: If the file belongs to other pictures or the pictures are not square.
+        DataError: If the file belongs to other pictures or another detector, or the pictures are not square.
         ValueError: If the file is damaged.
     """
     height, width = faces.images.shape[-2:]
@@ -81,15 +81,31 @@ def found_once(
         found = np.stack([find(detector, p) for p in tqdm(pictures, what, unit="img", disable=quiet, leave=False)])
         if cache is not None:
             cache.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(cache, lambda f: np.savez(f, **{name: found, "of": of}))
+            kept_with = {name: found, "of": of, "by": detector_digest() or ""}
+            atomic_write(cache, lambda f: np.savez(f, **kept_with))
         return found
     with read_back(cache, f"delete it: the {what} are then found again"), np.load(cache) as kept:
         found, kept_of = kept[name], str(kept["of"])
+        kept_by = str(kept["by"]) if "by" in kept else ""  # older files do not say
         if found.shape != (len(pictures), *like.shape) or found.dtype != like.dtype:
             raise ValueError(f"it holds {found.dtype} {found.shape}")
     if kept_of != of:
         raise DataError(f"{cache} holds the {what} of other pictures; delete it.")
+    if kept_by and detector_digest() not in (None, kept_by):
+        raise DataError(f"{cache} holds the {what} that another face detector has found; delete it, or use that one.")
     return found
+
+
+def detector_digest() -> str | None:
+    """A hash of the face detector's weights; None where there is none."""
+    try:
+        from fer_demo.vision.detector import FaceDetectorError, find_model
+    except ImportError:  # what is kept can be read without OpenCV
+        return None
+    try:
+        return hashlib.sha256(Path(find_model(None)).read_bytes()).hexdigest()
+    except FaceDetectorError:
+        return None
 
 
 def pictures_digest(faces: Faces) -> str:

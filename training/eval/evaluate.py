@@ -128,7 +128,7 @@ def model_labels(model: torch.nn.Module | OnnxEngine) -> tuple[str, ...]:
 def _with_landmarks(model: torch.nn.Module, part: Faces, temperature: float) -> dict[str, Any]:
     logits = predict_logits(model, part.images, landmarks=part.landmarks)
     found = float(known_faces(part.landmarks).float().mean())
-    return {**classification_metrics(logits, part.labels, temperature), "found": round(found, 6)}
+    return {**classification_metrics(logits, part.labels, temperature, part.classes), "found": round(found, 6)}
 
 
 def view_and_truth(training: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def region_mass(
         ``[mean, low, high]`` with a 95 % interval; a map that knows nothing has a mass of that area.
 
     Raises:
-        DataError: If no face has landmarks.
+        DataError: If fewer than two faces have landmarks and a map with a positive pixel.
     """
     if faces.landmarks is None or not (known := known_faces(faces.landmarks)).any():
         raise DataError("No face has landmarks: find them first, see with_landmarks.")
@@ -54,6 +54,11 @@ def region_mass(
             maps[part] = attribute(model, x[part], i, method=method).positive().maps
     total = maps.sum((1, 2))
     some = total > 0
+    if some.sum() < 2:
+        raise DataError(
+            f"Of {int(some.sum())} faces with landmarks and a map that speaks for their class there is no interval: "
+            "give more --faces."
+        )
     mass = (maps * inside).sum((1, 2))[some] / total[some]
     area = inside.float().mean((1, 2))[some]
     return {"n": int(some.sum()), "mass": rounded(mass), "area": rounded(area)}

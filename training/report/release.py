@@ -104,17 +104,8 @@ def export(
         raise ValueError(f"{run_dir} has no {BEST} yet; train at least one epoch at the final size.")
     name = checkpoint_name(out.resolve().name if name is None else name, config.model)  # before the long evaluation
     check_replaceable(out)
-    if (votes_share is None) == (len(config.heads) > 1):
-        missing = "has two heads: give" if votes_share is None else "has one head: leave out"
-        raise ValueError(f"{run_dir} {missing} the share of the votes (--votes-share).")
     check_new(name, run_dir.resolve().name)
-    if config.model_args and is_named_network(config):
-        config = dataclasses.replace(config, model_args={})
-    if config.model_args and timm.is_model(name.partition(".")[0]):
-        raise ValueError(
-            f"{name} names a network without the options {config.model_args}: give another --name, such as "
-            f"{name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
-        )
+    config = exportable(config, name, votes_share, run_dir)
     best, epochs, data = _outcome(run_dir)
     trained = config.epochs if epochs is None else epochs
     if data not in (None, faces.fingerprint()) and not trained_on:
@@ -212,6 +203,32 @@ def checkpoint_name(name: str, model: str) -> str:
     if stem != architecture and timm.is_model(stem):
         raise ValueError(f"{full} names the network {stem}, but the run has {architecture}: give another --name.")
     return full
+
+
+def exportable(config: TrainConfig, name: str, votes_share: float | None, source: str | Path) -> TrainConfig:
+    """The settings with which a checkpoint is written, without options that its network's name says.
+
+    Args:
+        config: The run's settings.
+        name: The checkpoint's.
+        votes_share: As for `export`.
+        source: Named in the errors: the run, or its recipe before it is trained.
+
+    Raises:
+        ValueError: If there are two heads and no share or the other way round, or the name is that of a network with
+            other options.
+    """
+    if (votes_share is None) == (len(config.heads) > 1):
+        missing = "has two heads: give" if votes_share is None else "has one head: leave out"
+        raise ValueError(f"{source} {missing} the share of the votes (--votes-share).")
+    if config.model_args and is_named_network(config):
+        config = dataclasses.replace(config, model_args={})
+    if config.model_args and timm.is_model(name.partition(".")[0]):
+        raise ValueError(
+            f"{name} names a network without the options {config.model_args}: give another --name, such as "
+            f"{name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
+        )
+    return config
 
 
 def check_replaceable(out: Path) -> None:

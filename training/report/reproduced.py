@@ -25,7 +25,7 @@ _RUN = re.compile(r"(?P<name>[a-z0-9_]+\.[a-z0-9_]+)-seed\d+")
 def reproduced_runs(runs: Path = RUNS) -> list[Reproduced]:
     """The finished runs with figures whose weights are not bundled, one for each recipe.
 
-    Of several seeds it is the one that is best on PublicTest.
+    Of several it is the one that is best on PublicTest; its seeds are the runs that differ from it in nothing else.
 
     Args:
         runs: The folder of records.
@@ -33,15 +33,19 @@ def reproduced_runs(runs: Path = RUNS) -> list[Reproduced]:
     Raises:
         ValueError: If a record is damaged.
     """
-    best: dict[str, Reproduced] = {}
-    for found in _evaluated(runs):
-        before = best.get(found.name)
-        if before is None:
-            best[found.name] = found
-        else:
-            better = max(before, found, key=lambda one: one.public)
-            best[found.name] = dataclasses.replace(better, seeds=before.seeds + 1)
-    return [best[name] for name in sorted(best)]
+    found: dict[str, list[Reproduced]] = {}
+    for one in _evaluated(runs):
+        found.setdefault(one.name, []).append(one)
+    chosen = []
+    for name in sorted(found):
+        best = max(found[name], key=lambda one: one.public)
+        seeds = sum(_but_the_seed(one) == _but_the_seed(best) for one in found[name])
+        chosen.append(dataclasses.replace(best, seeds=seeds))
+    return chosen
+
+
+def _but_the_seed(one: Reproduced) -> set[str]:
+    return {change for change in one.changes if not change.startswith("seed=")}
 
 
 def _evaluated(runs: Path) -> Iterator[Reproduced]:
@@ -57,7 +61,10 @@ def _evaluated(runs: Path) -> Iterator[Reproduced]:
             continue
         with read_back(folder / METRICS, "restore it from the repository"):
             metrics = read_json(folder / METRICS)
-            test, public = metrics["PrivateTest"], metrics["PublicTest"]["accuracy"]
+            accuracy, public = metrics["PrivateTest"]["accuracy"], metrics["PublicTest"]["accuracy"]
+            (low, high), size = metrics["PrivateTest"]["interval"], int(metrics["size"][0])
+            if not (0 <= low <= accuracy <= high <= 1 and 0 <= public <= 1):
+                raise ValueError("these are no accuracies with their interval")
         yield Reproduced(
             name=name,
             data=data,
@@ -65,9 +72,9 @@ def _evaluated(runs: Path) -> Iterator[Reproduced]:
             seeds=1,
             schedule=schedule({"recipe": run.config}),
             changes=_changes(name, run),
-            size=metrics["size"][0],
-            accuracy=test["accuracy"],
-            interval=tuple(test["interval"]),
+            size=size,
+            accuracy=accuracy,
+            interval=(low, high),
             public=public,
             note=run.record.get("note", ""),
         )
@@ -76,8 +83,14 @@ def _evaluated(runs: Path) -> Iterator[Reproduced]:
 def _changes(name: str, run: Run) -> tuple[str, ...]:
     recipe = Run("", load_config(name).to_dict())
     made = flat(run.config)
-    changed = differing_settings([recipe, run])
-    return tuple(f"{setting}={json.dumps(made[setting], separators=(',', ':'))}" for setting in changed)
+    # What the recipe names and the run does not can only be left out with its whole group.
+    changed = [
+        setting if setting in made else setting.partition(".")[0] for setting in differing_settings([recipe, run])
+    ]
+    whole = {setting for setting in changed if setting not in made}
+    named = dict.fromkeys(setting for setting in changed if setting.partition(".")[0] not in whole or setting in whole)
+    values = {setting: made[setting] if setting in made else run.config.get(setting, {}) for setting in named}
+    return tuple(f"{setting}={json.dumps(value, separators=(',', ':'))}" for setting, value in values.items())
 
 
 def write_reproduced(runs: Path = RUNS, file: Path = FILE) -> int:

@@ -5,10 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from fer_demo.checkpoints import DEFAULT_TAGS
+from fer_demo.vision.sources import one_line
 from training.run.config import TrainConfig
 from training.run.recipes import RECIPES, load_config
 from training.run.run_folder import BEST, read_config
 from training.run.runlog import CONFIG, RUNS
+
+_NAME = re.compile(r"[\w.-]+", re.ASCII)
 
 _RUN = re.compile(r"(?P<name>.+\..+)-seed(?P<seed>\d+)")
 
@@ -29,8 +32,13 @@ def chain(recipe: str, out: Path, seed: int = 0) -> dict[Path, TrainConfig]:
         Run folder to settings, in which initial weights and teachers are those of the runs before; `recipe` is last.
 
     Raises:
-        ValueError: If a recipe is missing, or leads back to itself.
+        ValueError: If a recipe is missing or no name, or leads back to itself.
     """
+    if not _NAME.fullmatch(recipe) or Path(recipe).suffix in {".yaml", ".yml"}:
+        raise ValueError(
+            f"{one_line(repr(recipe))} is not the name of a recipe, such as fer_sedense.restart_fer2013: give that, "
+            "without folder and suffix."
+        )
     found: dict[Path, TrainConfig] = {}
     _add(recipe, seed, out, found, ())
     return found

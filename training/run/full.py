@@ -20,7 +20,7 @@ from training.eval.evaluate import TEST_SPLITS, evaluate
 from training.report.compare import changed_settings
 from training.report.release import export
 from training.run.config import TrainConfig
-from training.run.run_folder import BEST, LAST, resume_config, trained_model
+from training.run.run_folder import BEST, LAST, run_config, trained_model
 from training.run.runlog import LOG, read_run
 from training.run.storage import atomic_write_text
 
@@ -92,9 +92,11 @@ def train_side_by_side(runs: Mapping[Path, TrainConfig], options: Sequence[str],
         ValueError: If a folder holds a run with other settings.
         RuntimeError: If a run failed; the others have gone on until their end or the deadline.
     """
-    begun = {run: resume_config(run) for run in runs if (run / LAST).is_file()}
-    for run, before in begun.items():
-        if names := changed_settings(before, runs[run]):
+    begun = {run for run in runs if (run / LAST).is_file()}
+    for run, config in runs.items():
+        # A finished run may have lost its state.
+        there = run in begun or (run / LOG).is_file()
+        if there and (names := changed_settings(run_config(run), config)):
             raise ValueError(f"{run} was begun with other settings ({names}): name another --out, or give the same.")
     processes = {}
     for run, config in runs.items():

@@ -28,14 +28,23 @@ def add_landmarks(config: TrainConfig, model: torch.nn.Module, faces: Faces, fol
     """
     if config.landmarks == "none":
         return dataclasses.replace(faces, landmarks=None)
-    if not getattr(model, "takes_landmarks", False):
+    check_takes_landmarks(config, model)
+    if faces.landmarks is None:
+        faces = with_landmarks(faces, folder / f"landmarks-{pictures_digest(faces)[:16]}.npz", quiet)
+    return shuffled(faces, config.seed) if config.landmarks == "shuffled" else faces
+
+
+def check_takes_landmarks(config: TrainConfig, model: torch.nn.Module) -> None:
+    """Makes sure that a network takes the landmarks that its settings ask for.
+
+    Raises:
+        ValueError: If it does not.
+    """
+    if config.landmarks != "none" and not getattr(model, "takes_landmarks", False):
         raise ValueError(
             f"{config.model} with model_args {config.model_args} takes no landmarks: leave landmarks out, or train "
             "fer_sedense_lm, fer_sedense_lm_s2 or fer_sedense_lm_nano with guide=landmarks."
         )
-    if faces.landmarks is None:
-        faces = with_landmarks(faces, folder / f"landmarks-{pictures_digest(faces)[:16]}.npz", quiet)
-    return shuffled(faces, config.seed) if config.landmarks == "shuffled" else faces
 
 
 class RegionLoss:

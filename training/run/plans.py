@@ -1,9 +1,12 @@
 """Comparisons: variants of one recipe, several seeds of each, one run after another."""
 
+import itertools
 import json
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +14,19 @@ import torch
 from tqdm import tqdm
 
 from fer_demo.files import read_json
-from training.data import load_faces
+from fer_demo.vision.sources import one_line
+from training.data import Faces
+from training.data.classes import map_choice
+from training.data.detection import read_faces
 from training.data.yaml_text import parse_yaml, read_text
 from training.eval.evaluate import TEST_SPLITS, evaluate
-from training.run.config import TrainConfig, from_dict
+from training.report.compare import changed_settings
+from training.run.config import GROUPS, TrainConfig, from_dict
 from training.run.full import deviation, train_side_by_side
 from training.run.guidance import add_landmarks
-from training.run.run_folder import trained_model
-from training.run.storage import atomic_write_text
+from training.run.run_folder import ALIGNED, LAST, check_networks, trained_model
+from training.run.state import check_data
+from training.run.storage import atomic_write_text, read_back
 
 PLANS = Path(__file__).parent.parent / "plans"
 
@@ -30,6 +38,9 @@ METRICS = "metrics.json"
 
 WITH_LANDMARKS = ", with landmarks"
 """Behind the name of a split: the figures when the network is given the faces' landmarks."""
+
+
+_NAME = re.compile(r"\w[\w.+-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -48,11 +59,14 @@ class Plan:
 def load_plan(plan: str | Path) -> Plan:
     """Reads a plan: ``settings`` for all, and ``variants``, name to the settings that differ.
 
+    Of ``augment`` and ``corruption`` a variant names what differs alone; any other setting it names is its own, as a
+    whole.
+
     Args:
         plan: A YAML file, or the name of one in ``training/plans/`` without its suffix.
 
     Raises:
-        ValueError: If there is no such plan, or it is none.
+        ValueError: If there is no such plan, it is none, or it compares what cannot be compared.
     """
     path = Path(plan) if Path(plan).suffix in {".yaml", ".yml"} else PLANS / f"{plan}.yaml"
     if not path.is_file():
@@ -64,11 +78,32 @@ def load_plan(plan: str | Path) -> Plan:
         raise ValueError(f"{path} must hold settings: and variants:, name to the settings that differ.")
     if not values["variants"]:
         raise ValueError(f"{path} names no variants; the first is what the others are compared with.")
-    settings = values["settings"]
-    variants = {
-        str(name): from_dict({**settings, **changes}, f"{path}: {name}") for name, changes in values["variants"].items()
-    }
+    variants: dict[str, TrainConfig] = {}
+    for name, changes in values["variants"].items():
+        if not _NAME.fullmatch(str(name)):
+            raise ValueError(
+                f"{path}: {one_line(repr(name))} cannot name a variant, which becomes part of a folder's name; take "
+                "letters, digits, _ and -."
+            )
+        variants[str(name)] = _variant(values["settings"], changes, f"{path}: {name}")
+    for (one, before), (other, now) in itertools.combinations(variants.items(), 2):
+        if not changed_settings(before, now):
+            raise ValueError(f"{path}: {one} and {other} have the same settings; leave one of them out.")
     return Plan(path.stem, variants)
+
+
+def _variant(settings: dict[str, Any], changes: dict[str, Any], source: str) -> TrainConfig:
+    """A variant's settings, which differ from those of all in what it names and in nothing else."""
+    if "seed" in settings or "seed" in changes:
+        raise ValueError(f"{source}: seed is none of a plan's settings: --seeds N trains each variant with N of them.")
+    values = {**settings, **changes}
+    for group in GROUPS:
+        if isinstance(settings.get(group), dict) and isinstance(changes.get(group), dict):
+            values[group] = settings[group] | changes[group]
+    config = from_dict(values, source)
+    if len(config.heads) > 1:
+        raise ValueError(f"{source}: networks with two heads cannot be compared: set targets to something else.")
+    return config
 
 
 def run_plan(
@@ -90,14 +125,17 @@ def run_plan(
         As `compared`; None if time ran out first: the same call goes on.
 
     Raises:
-        ValueError: If the folder holds runs with other settings.
+        ValueError: If a variant cannot be trained here, or the folder holds runs with other settings or on other data.
         RuntimeError: If a run failed.
     """
+    for config in plan.variants.values():
+        check_networks(config)  # all of them before the first has trained for an hour
     for seed in range(seeds):
         for k, (variant, config) in enumerate(plan.variants.items(), 1):
             run, config = out / f"{plan.name}-{variant}-seed{seed}", replace(config, seed=seed)
             if not (run / METRICS).is_file():
                 tqdm.write(f"{seed * len(plan.variants) + k} of {seeds * len(plan.variants)}: {run}")
+            _check_data(run, config, data)
             if not train_side_by_side({run: config}, ["--data", data, *options], deadline):
                 return None
             if not (run / METRICS).is_file():
@@ -106,12 +144,67 @@ def run_plan(
     return compared(plan, out, seeds)
 
 
+def _check_data(run: Path, config: TrainConfig, data: str) -> None:
+    """Keeps runs on one data set from being compared with runs on another.
+
+    Raises:
+        ValueError: If the run was trained on other data than these, as far as its folder tells.
+    """
+    before = _accuracies(run / METRICS)[1] if (run / METRICS).is_file() else None
+    if before is None and not (run / LAST).is_file():
+        return
+    fingerprint = _faces(config, data).fingerprint()
+    if before not in (None, fingerprint):
+        raise ValueError(f"{run} was trained on other data: give the same --data as before, or another --out.")
+    if before is None:
+        check_data(run / LAST, fingerprint)
+
+
+def _faces(config: TrainConfig, data: str) -> Faces:
+    """The data of a run with these settings."""
+    return _read(data, json.dumps(config.classes), config.faces, config.no_face, config.sizes[-1][1])
+
+
+@lru_cache(maxsize=1)
+def _read(data: str, classes: str, faces: str, no_face: str, side: int) -> Faces:
+    named = json.loads(classes)
+    choice = map_choice(named, "classes") if named else None
+    return read_faces(data, choice=choice, faces=faces, no_face=no_face, side=side)
+
+
 def _evaluated(config: TrainConfig, data: str, run: Path) -> dict[str, Any]:
-    """The figures of a run's weights, without landmarks, and with those that it was trained with."""
+    """The figures of a run's weights at the size that they were chosen at.
+
+    Without landmarks, and with those that the run was trained with; and ``data``, the fingerprint of what it saw.
+    """
     if config.threads:
         torch.set_num_threads(config.threads)
-    model = trained_model(config, run)
-    return evaluate(model, add_landmarks(config, model, load_faces(data), run.parent, quiet=True))
+    model, side = trained_model(config, run), config.sizes[-1][1]
+    channels = model.pretrained_cfg["input_size"][0]
+    model.pretrained_cfg = model.default_cfg = {**model.pretrained_cfg, "input_size": (channels, side, side)}
+    faces = _faces(config, data)
+    fingerprint = faces.fingerprint()
+    if config.aligned:
+        from training.data.aligned import with_aligned  # needs OpenCV and a face detector
+
+        faces = with_aligned(faces, run / ALIGNED)
+    return {**evaluate(model, add_landmarks(config, model, faces, run.parent, quiet=True)), "data": fingerprint}
+
+
+def _accuracies(file: Path) -> tuple[dict[str, float], str | None]:
+    """A run's accuracies, those with landmarks too, and the fingerprint of its data if it says so.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    with read_back(file, "delete it: the run is then evaluated again"):
+        metrics = read_json(file)
+        found = {split: metrics[split]["accuracy"] for split in TEST_SPLITS if split in metrics}
+        given = metrics.get("landmarks", {})
+        found |= {f"{split}{WITH_LANDMARKS}": given[split]["accuracy"] for split in TEST_SPLITS if split in given}
+        if "PublicTest" not in found or not all(type(v) in (int, float) and 0 <= v <= 1 for v in found.values()):
+            raise ValueError("it does not hold a run's accuracies")
+        return found, metrics.get("data")
 
 
 def compared(plan: Plan, out: Path, seeds: int) -> dict[str, Any]:
@@ -127,23 +220,24 @@ def compared(plan: Plan, out: Path, seeds: int) -> dict[str, Any]:
         (seed to accuracy), ``mean``, ``standard_deviation`` (None for a single seed), and ``gain``: the mean of the
         differences to the first variant on that split without landmarks, seed by seed; ``gain_deviation`` is their
         standard deviation.
+
+    Raises:
+        ValueError: If a run's `METRICS` are damaged.
     """
     result: dict[str, Any] = {}
-    first: dict[str, dict[str, float]] = {}
+    first: dict[str, dict[str, float]] | None = None
     for variant in plan.variants:
         found: dict[str, dict[str, float]] = {}
         for seed in range(seeds):
             file = out / f"{plan.name}-{variant}-seed{seed}" / METRICS
-            metrics = read_json(file) if file.is_file() else {}
-            for split in TEST_SPLITS if metrics else ():
-                found.setdefault(split, {})[str(seed)] = metrics[split]["accuracy"]
-                if "landmarks" in metrics:
-                    given = metrics["landmarks"][split]["accuracy"]
-                    found.setdefault(f"{split}{WITH_LANDMARKS}", {})[str(seed)] = given
-        first = first or found
+            accuracies = _accuracies(file)[0] if file.is_file() else {}
+            for figure in (f"{split}{suffix}" for split in TEST_SPLITS for suffix in ("", WITH_LANDMARKS)):
+                if figure in accuracies:
+                    found.setdefault(figure, {})[str(seed)] = accuracies[figure]
+        first = found if first is None else first  # even if nothing of it is there: no other takes its place
         result[variant] = {
-            figure: _summary(accuracies, first.get(figure.removesuffix(WITH_LANDMARKS), {}))
-            for figure, accuracies in found.items()
+            figure: _summary(by_seed, first.get(figure.removesuffix(WITH_LANDMARKS), {}))
+            for figure, by_seed in found.items()
         }
     return result
 

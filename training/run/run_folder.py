@@ -18,6 +18,7 @@ from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.sources import one_line
 from training.run.config import TrainConfig, from_dict, shown
 from training.run.devices import pick_device
+from training.run.guidance import check_takes_landmarks
 from training.run.storage import read_back
 
 LAST = "last.pt"
@@ -64,6 +65,7 @@ def check_networks(config: TrainConfig) -> None:
         model = build_model(config, drop_rate=config.drop_rate)
     if config.aligned and not getattr(model, "takes_twins", False):
         raise ValueError(f"{config.model} looks at one picture: leave aligned out, or train fer_kim_fusion.")
+    check_takes_landmarks(config, model)
     for name in config.teachers:
         network, _, file = name.partition("@")
         if file and not os.path.isfile(file):

@@ -77,6 +77,20 @@ def read_state(path: Path, device: torch.device | str) -> dict[str, Any]:
     return state
 
 
+def check_data(path: Path, fingerprint: str) -> None:
+    """Keeps a run from going on, or from being taken for one, on other data than it began with.
+
+    Args:
+        path: What `save_state` wrote; passed over where there is none.
+        fingerprint: Of the data at hand (`training.data.Faces.fingerprint`).
+
+    Raises:
+        ValueError: If the run was trained on other data.
+    """
+    if path.is_file() and read_state(path, "cpu").get("data", fingerprint) != fingerprint:
+        raise ValueError(f"{path.parent} was trained on other data: give the same --data as before, or another --out.")
+
+
 def is_choice(best: Any) -> bool:
     """Whether something says which weights were chosen, as `training.run.checkpoint_selection` does."""
     kinds: dict[str, Any] = {"accuracy": int | float, "epoch": int, "weights": str}

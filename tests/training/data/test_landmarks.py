@@ -39,6 +39,12 @@ def test_they_are_kept(mixed, tmp_path, monkeypatch):
     monkeypatch.setattr("fer_demo.vision.detector.FaceDetector", missing)
     again = with_landmarks(mixed, cache)
     assert torch.equal(again.landmarks.nan_to_num(-1), first.landmarks.nan_to_num(-1))
+    with monkeypatch.context() as other:
+        other.setenv("FER_DEMO_YUNET", str(cache))  # any other file
+        with pytest.raises(DataError, match="another face detector has found; delete it"):
+            with_landmarks(mixed, cache)
+        other.setenv("FER_DEMO_YUNET", str(tmp_path / "nowhere"))
+        assert with_landmarks(mixed, cache).landmarks is not None, "no detector, none to differ"
     with pytest.raises(DataError, match="landmarks of other pictures; delete it"):
         with_landmarks(mixed.take(np.array([1, 0])), cache)
     np.savez(cache, landmarks=np.zeros((2, 68, 2)), of="x")

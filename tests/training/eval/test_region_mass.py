@@ -68,3 +68,12 @@ def test_with_grad_cam(faces, model):
 def test_faces_without_landmarks(faces, model):
     with pytest.raises(DataError, match="No face has landmarks"):
         region_mass(model, faces.take(np.array([0])))
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_faces_for_an_interval(faces, model, monkeypatch, count):
+    with_maps(
+        monkeypatch, lambda x: torch.where(torch.arange(len(x))[:, None, None] < count, 1.0, -1.0) * x[:, 0].abs()
+    )
+    with pytest.raises(DataError, match=f"Of {count} faces .* there is no interval: give more --faces"):
+        region_mass(model, faces)

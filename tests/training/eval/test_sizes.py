@@ -34,4 +34,6 @@ def test_on_the_command_line(data, tmp_path, capsys):
     main([*command, "--sizes", "48", "64", "--sample", "20", "--out", str(out)])
     assert "Right answers for 20 faces of PublicTest." in capsys.readouterr().out
     assert json.loads(out.read_text())["n"] == 20
+    assert main([*command, "--sizes", "48", "--landmarks"]) == 2
+    assert "leave --landmarks or --sizes out" in capsys.readouterr().err
     assert main([*command, "--sample", "20"]) != 0 and "--sample goes with --sizes" in capsys.readouterr().err

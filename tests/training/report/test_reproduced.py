@@ -1,5 +1,6 @@
 """Systems trained here without their weights being bundled: from the records of runs to the trade-offs."""
 
+import dataclasses
 import json
 
 import pytest
@@ -53,10 +54,49 @@ def test_the_file_is_what_the_records_say(tmp_path):
     assert json.loads((tmp_path / "reproduced.json").read_text()) == json.loads(FILE.read_text()), "systems --write"
 
 
-def test_a_damaged_record_is_named(runs):
-    (runs / f"{TANG}-seed1" / "metrics.json").write_text('{"PrivateTest": {}}')
-    with pytest.raises(ValueError, match=f"{TANG}-seed1"):
+GOOD = {"size": [48, 48], "PrivateTest": {"accuracy": 0.7, "interval": [0.69, 0.71]}, "PublicTest": {"accuracy": 0.7}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"PrivateTest": {}},
+        {"PrivateTest": {"accuracy": 0.7}},
+        {"PrivateTest": {"accuracy": 0.7, "interval": [0.71, 0.72]}},
+        {"PrivateTest": {"accuracy": 70.0, "interval": [69.0, 71.0]}},
+        {"PublicTest": {"accuracy": float("nan")}},
+        {"size": []},
+        {"size": None},
+    ],
+)
+def test_a_damaged_record_is_named(runs, changes):
+    (runs / f"{TANG}-seed1" / "metrics.json").write_text(json.dumps(GOOD | changes))
+    with pytest.raises(ValueError, match=f"{TANG}-seed1/metrics.json is damaged.*restore it from the repository"):
         reproduced_runs(runs)
+
+
+def test_a_damaged_record_of_the_common_schedule_is_named(runs):
+    (runs / "systems-fer_tang_svm" / "metrics.json").write_text("{}")
+    system = next(s for s in systems() if s.model == "fer_tang_svm")
+    with pytest.raises(ValueError, match=r"systems-fer_tang_svm/metrics\.json is damaged"):
+        reached(system, "fer2013", runs)
+
+
+def test_a_run_with_other_settings_is_no_seed(runs):
+    settings = json.loads((runs / f"{TANG}-seed0" / "config.json").read_text())
+    (runs / f"{TANG}-seed0" / "config.json").write_text(json.dumps(settings | {"epochs": 61}))
+    (found,) = reproduced_runs(runs)
+    assert (found.run, found.seeds) == (f"{TANG}-seed1", 1)
+
+
+def test_what_a_recipe_names_and_its_run_does_not(runs, monkeypatch):
+    recipe = dataclasses.replace(load_config(TANG), model_args={"hidden": 9, "width": 3})
+    monkeypatch.setattr("training.report.reproduced.load_config", lambda _: recipe)
+    settings = json.loads((runs / f"{TANG}-seed1" / "config.json").read_text())
+    (runs / f"{TANG}-seed1" / "config.json").write_text(json.dumps(settings | {"model_args": {"width": 2}}))
+    (found,) = reproduced_runs(runs)
+    assert 'model_args={"width":2}' in found.changes and sum("model_args" in change for change in found.changes) == 1
+    assert """ 'model_args={"width":2}'""" in found.command, "for a shell, which takes braces and quotes for its own"
 
 
 def test_docs_name_it_before_the_common_schedule(runs):

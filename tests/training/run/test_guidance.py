@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from training.data import Faces
+from training.data.landmarks import shuffled
 from training.eval.evaluate import evaluate
 from training.eval.tta import predict_logits
 from training.run.augment import AugmentConfig, augment, draw, move_landmarks
+from training.run.config import TrainConfig
 from training.run.guidance import RegionLoss
 from training.run.run_folder import BEST, LAST, build_model
 from training.run.runlog import TimeUp
@@ -72,6 +74,52 @@ def test_drawing_them_leaves_the_pictures_as_they_were(config, known, tmp_path):
     with_them.batches.landmarks(batch, 0, 1)
     assert torch.equal(with_them.batches.make(batch, 0, 1)[0], without.batches.make(batch, 0, 1)[0])
     assert without.batches.landmarks(batch, 0, 1) is None
+
+
+def test_landmarks_move_with_pictures_that_are_repeated_for_their_teachers(config, known, tmp_path):
+    batches, batch = trainer(config, known, tmp_path).batches, torch.arange(48)
+    apart = [batches.landmarks(batch, epoch, 0)[1].nan_to_num(-1) for epoch in (0, 1)]
+    batches.config = config(**GUIDED, teachers=["any@file"], teacher_cycle=1)
+    (given, moved), (other, same) = (batches.landmarks(batch, epoch, 0) for epoch in (0, 1))
+    assert torch.equal(batches.make(batch, 0, 0)[0], batches.make(batch, 1, 0)[0])
+    assert torch.equal(moved.nan_to_num(-1), same.nan_to_num(-1)) and not torch.equal(*apart)
+    assert not torch.equal(given.isnan(), other.isnan()), "withheld from the same ones for ever"
+
+
+def test_the_network_does_not_see_what_is_withheld_and_its_maps_learn_from_all(config, known, tmp_path):
+    run, seen, learned = trainer(config, known, tmp_path), [], []
+    network, loss = run.network, run.region_loss
+    run.network = lambda x, landmarks: (seen.append(landmarks), network(x, landmarks))[1]
+    run.region_loss = lambda landmarks: (learned.append(landmarks), loss(landmarks))[1]
+    batch = run.batches.order(0)[:16]
+    run._train_step(batch)
+    given, every = run.batches.landmarks(batch, 0, 0)
+    assert torch.equal(seen[0].nan_to_num(-1), given.nan_to_num(-1)) and given.isnan().sum() > every.isnan().sum()
+    torch.testing.assert_close(learned[0], every / 24, equal_nan=True)
+
+
+def test_shuffled_landmarks_are_those_of_the_runs_seed(config, known, tmp_path):
+    given = trainer(config, known, tmp_path).batches._landmarks
+    for seed in (0, 1):
+        run = trainer(config, known, tmp_path / str(seed), landmarks="shuffled", seed=seed)
+        wanted = shuffled(known, seed)
+        assert torch.equal(run.selector.public.landmarks.nan_to_num(-1), wanted.landmarks[112:154].nan_to_num(-1))
+        torch.testing.assert_close(run.batches._landmarks * 48, wanted.landmarks[:112], equal_nan=True)
+        assert not torch.equal(run.batches._landmarks.nan_to_num(-1), given.nan_to_num(-1))
+
+
+def test_landmarks_are_stretched_with_the_pictures_that_are_evaluated(known):
+    class Mean(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.pretrained_cfg = build_model(TrainConfig()).pretrained_cfg
+            self.weight = torch.nn.Parameter(torch.zeros(()))
+
+        def forward(self, x, landmarks):
+            return landmarks.mean(1) / x.shape[-1]
+
+    shares = [predict_logits(Mean(), known.images, size=(n, n), landmarks=known.landmarks) for n in (24, 48)]
+    torch.testing.assert_close(*shares, equal_nan=True)
 
 
 def test_landmarks_grow_with_a_batch_of_another_size(config, known, tmp_path):
