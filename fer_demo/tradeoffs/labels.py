@@ -13,9 +13,12 @@ from fer_demo.tradeoffs.table import Row, pareto_front
 WIDTH, HEIGHT = 285, 320
 """The plot that labels are placed for: that of a phone. On a wider one they only get further apart."""
 
-LETTER, LINE, POINT, MARGIN = 8.5, 18, 9, 20
+LETTER, LINE, POINT, MARGIN = 6.8, 18, 9, 20
 """Width of a letter, height of a line, distance of a label from its point, and what Plotly leaves free at the end of an
 axis, in pixels."""
+
+CLOSE = 80
+"""Up to how many pixels from its point a label's middle is looked for before it may lie on a bar."""
 
 PLACES = {
     "top right": (1, 0.9),
@@ -65,7 +68,8 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
     at_x, ends_x = _pixels(rows, x, log_x, WIDTH)
     at_y, ends_y = _pixels(rows, y, log_y, HEIGHT)
     points = np.column_stack([at_x, at_y])
-    marks = [(point, np.full(2, POINT - 2.0)) for point in points]  # middles and halves of boxes
+    circles = [(point, np.full(2, POINT - 2.0)) for point in points]  # middles and halves of boxes
+    marks = list(circles)
     marks += [
         (np.array([px, low + high]) * (1, 0.5), np.array([2.0, (high - low) / 2]))
         for px, (low, high) in zip(at_x, ends_y, strict=True)
@@ -83,18 +87,24 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
 
     for row, point in sorted(zip(rows, points, strict=True), key=wanted):
         half = np.array([LETTER * len(short_title(row)), LINE]) / 2
-        near = {place: np.array(direction) * (half + POINT) for place, direction in PLACES.items()}
-        far = [np.array(step) for step in _STEPS if abs(step[0]) > half[0] + POINT or abs(step[1]) > half[1] + POINT]
-        steps: list[tuple[Place, NDArray[Any]]] = [*near.items(), *(((float(s[0]), float(s[1])), s) for s in far)]
-        # Where nothing is clear of all marks, a label may lie on a bar, but never on another label.
-        for taken in (labels + marks, labels):
-            free = (place for place, step in steps if _fits(point + step, half, taken))
+        near: dict[Place, NDArray[Any]] = {name: np.array(way) * (half + POINT) for name, way in PLACES.items()}
+        far: dict[Place, NDArray[Any]] = {
+            (float(step[0]), float(step[1])): step
+            for step in map(np.array, _STEPS)
+            if abs(step[0]) > half[0] + POINT or abs(step[1]) > half[1] + POINT
+        }
+        close = near | {place: step for place, step in far.items() if np.hypot(*step) <= CLOSE}
+        # Where nothing near is clear of all marks, a label may lie on a bar rather than far away, and at last on a
+        # point, but never on another label.
+        choices = (close, labels + marks), (near, labels + circles), (near | far, labels + marks), (near | far, labels)
+        for steps, taken in choices:
+            free = (place for place, step in steps.items() if _fits(point + step, half, taken))
             if (found := next(free, None)) is not None:
                 break
         else:
             continue
         places[row.key] = found
-        labels.append((point + dict(steps)[found], half + 3.0))  # Plotly moves some by a pixel or two
+        labels.append((point + steps[found], half + 3.0))  # Plotly moves some by a pixel or two
     return places
 
 

@@ -49,7 +49,13 @@ def what_it_buys(rows: Sequence[Row], data: str) -> str:
     size = ours.values["parameters"]
     trained = [row for row in rows if row.data == data and row.kind == REPRODUCED and "sedense" in row.title]
     found = max(trained, key=_accuracy, default=None)
-    here = f"Trained here, `{found.title}` reaches {accuracy_text(found)}." if found else "Not trained here yet."
+    here = "Not trained here yet."
+    if found:
+        best = max(rivals, key=_accuracy, default=None)
+        same = [row for row in rows if best and (row.model, row.data, row.kind) == (best.model, data, REPRODUCED)]
+        rival = max(same, key=_accuracy, default=None)
+        beside = f", and that rival {accuracy_text(rival)}" if rival else ""
+        here = f"Trained here, `{found.title}` reaches {accuracy_text(found)}{beside}."
     return (
         f"**{size / 1e6:g}\N{NO-BREAK SPACE}M parameters give {_percent(_accuracy(ours))} on "
         f"{data_sets()[data]['title']}** in the paper{_against_the_best(ours, rivals)}. {here}"

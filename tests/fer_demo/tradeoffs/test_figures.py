@@ -1,6 +1,7 @@
 """Figures and sentences of trade-offs, models side by side, and ablations."""
 
 import dataclasses
+import math
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,7 +17,7 @@ from fer_demo.tradeoffs import Row, tradeoff_rows
 from fer_demo.tradeoffs.answers import does_the_claim_hold, for_my_device, what_ingredients_bring
 from fer_demo.tradeoffs.compare import answer_rows, compare_models, disagreement
 from fer_demo.tradeoffs.figures import answer_bars, ingredient_bars, model_color, parameters_text, tradeoff_chart
-from fer_demo.tradeoffs.labels import place_labels
+from fer_demo.tradeoffs.labels import place_labels, short_title
 from fer_demo.tradeoffs.measures import REPRODUCED
 from fer_demo.tradeoffs.published import data_sets, human, systems
 from fer_demo.tradeoffs.words import card, paper_table, what_it_buys, what_it_does_not_buy
@@ -92,6 +93,14 @@ def test_labels_without_room_beside_their_points_stand_further_off():
     assert place_labels([], "parameters", "accuracy", True, False) == {}
 
 
+@pytest.mark.parametrize("x", ["parameters", "macs", "file_bytes"])
+def test_labels_stay_by_their_points(rows, x):
+    shown = [row for row in of(rows, "fer2013") if "accuracy" in row.values]
+    placed = place_labels(shown, x, "accuracy", True, False)
+    assert set(placed) == {row.key for row in shown}
+    assert all(math.hypot(*place) < 110 for place in placed.values() if isinstance(place, tuple))  # 162 once
+
+
 def test_model_colours_are_no_emotion_colours_and_stay_the_same(rows):
     for model in timm.list_models("fer_*"):
         assert model_color(model) == model_color(f"{model}.fer2013") not in COLORS.values()
@@ -112,7 +121,9 @@ def test_what_it_buys(rows):
     best = max((checkpoint_metrics(name)["PrivateTest"] for name in bundled_checkpoints()), key=lambda m: m["accuracy"])
     low, high = best["interval"]
     ours = f"{best['accuracy']:.1%} ({low:.1%} to {high:.1%})".replace("%", "").replace(" (", " % (")
-    assert "Pramerdorfer 2016, VGG, 72.7 %" in fer and ours in fer
+    assert "Pramerdorfer 2016, VGG, 72.7 %" in fer and ours in fer and "and that rival 70.3 % (68.8 to 71.8)." in fer
+    bare = what_it_buys([row for row in rows if row.model != "fer_pramerdorfer_vgg" or row.published], "fer2013")
+    assert "that rival" not in bare and "Trained here" in bare
     assert "85.4 % on RAF-single" in raf and "1.6 points less" in raf and "14.0 times as many" in raf
     less = what_it_does_not_buy(rows).replace("\N{NO-BREAK SPACE}", " ")
     assert (
@@ -158,6 +169,7 @@ def test_cards(rows):
     chosen = checkpoint_metrics("fer_sedense_s2.tune_fer2013")["training"]["chosen_epoch"]
     trained = mine["How it was trained"]
     assert "60 + 24 epochs of SGD" in trained and f"epoch {chosen}." in trained
+    assert short_title(by_key["fer_pramerdorfer_vgg.paper_fer2013"]) == "VGG, here"
     assert "Below the 72.7 % of its paper" in card(by_key["fer_pramerdorfer_vgg.paper_fer2013"])["How it was trained"]
     sequel = card(next(r for r in rows if r.data == "raf_single" and r.model is None))
     assert sequel["In the code"] == "Not built here." and "10.5626/JOK.2019.46.12.1241" in sequel["Paper"]
