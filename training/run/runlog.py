@@ -11,8 +11,9 @@ import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import timm
 import torch
@@ -21,6 +22,9 @@ from tqdm import tqdm
 from fer_demo.files import read_json
 from fer_demo.runtime.machine import processor
 from training.run.storage import atomic_write_text, read_back
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 RUNS = Path(__file__).parent.parent / "runs"
 LOG, CONFIG, RECORD = "log.csv", "config.json", "record.json"
@@ -75,12 +79,17 @@ class RunLog:
         row = history[-1]
         if not self.quiet:
             tqdm.write("  ".join(f"{key} {value}" for key, value in row.items()))
+        for key, value in row.items():
+            if key != "epoch":
+                self._board.add_scalar(key, value, row["epoch"])
+        self._board.flush()
+
+    @cached_property
+    def _board(self) -> "SummaryWriter":
+        """Open as long as the run goes on: a writer makes a file of its own each time."""
         from torch.utils.tensorboard import SummaryWriter  # slow to import, and needed only here
 
-        with SummaryWriter(str(self.folders[0])) as board:
-            for key, value in row.items():
-                if key != "epoch":
-                    board.add_scalar(key, value, row["epoch"])
+        return SummaryWriter(str(self.folders[0]))
 
     def status(self, status: str, **facts: Any) -> None:
         """Writes the record.
@@ -90,6 +99,8 @@ class RunLog:
                 ``"failed"``.
             **facts: What else to say, as JSON takes it.
         """
+        if status != "running" and (board := self.__dict__.pop("_board", None)):
+            board.close()
         for folder in self.folders[1:]:
             record = {"status": status, **facts, "machine": machine()}
             atomic_write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")

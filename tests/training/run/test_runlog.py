@@ -26,6 +26,7 @@ def test_a_finished_run(record):
     assert run.record["public"]["accuracy"] == run.record["best"]["accuracy"]
     assert sum(map(sum, run.record["public"]["confusion"])) == 42
     assert run.record["machine"]["torch"]
+    assert len([*record.parents[1].glob("work/events.out.tfevents.*")]) == 1  # of both epochs
     (row,) = overview([run])
     assert (
         row["status"] == "finished"
