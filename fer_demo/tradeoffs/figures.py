@@ -74,18 +74,27 @@ def tradeoff_chart(
     legend = {"orientation": "h", "y": -0.22, "x": 0}
     fig = blank_figure(height, legend=legend, showlegend=True, hovermode="closest", clickmode="event+select")
     shown = [row for row in rows if x in row.values and y in row.values]
+    corner = ""
     if people and y == "accuracy":
         middle, half = 100 * people.accuracy, 100 * people.spread
         fig.add_hrect(y0=middle - half, y1=middle + half, fillcolor="rgba(127,127,127,0.1)", line_width=0)
-        fig.add_hline(
-            y=middle,
-            line={"color": FAINT, "dash": "dot", "width": 1},
-            annotation={"text": f"people: {people}", "font": {"size": 11}, "opacity": 0.8},
-            annotation_position="bottom right",
+        fig.add_hline(y=middle, line={"color": FAINT, "dash": "dot", "width": 1})
+        corner = f"people: {people}"  # not at the line, where points are
+        fig.add_annotation(
+            text=corner,
+            x=1,
+            y=0,
+            xref="x domain",
+            yref="y domain",
+            xanchor="right",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 11},
+            opacity=0.8,
         )
     if front:
         _add_front(fig, shown, x, y)
-    places = place_labels(shown, x, y, log_x, log_y)
+    places = place_labels(shown, x, y, log_x, log_y, corner)
     for kind in KINDS:
         if part := [row for row in shown if row.kind == kind]:
             fig.add_trace(_points(part, kind, x, y, places))

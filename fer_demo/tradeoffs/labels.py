@@ -49,7 +49,7 @@ def short_title(row: Row) -> str:
     return f"{network} {tag.partition('_')[0]}".strip()  # two checkpoints of a network are two points
 
 
-def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) -> dict[str, Place]:
+def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool, corner: str = "") -> dict[str, Place]:
     """Finds a place for each label, clear of other labels, points and bars: ours first, then the Pareto front's.
 
     Args:
@@ -58,6 +58,7 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
         y: Another one.
         log_x: Whether that axis is logarithmic.
         log_y: Likewise.
+        corner: What stands in the bottom right corner already.
 
     Returns:
         A row's key to Plotly's ``textposition``, or for a label that has no room beside its point to the pixels from
@@ -79,6 +80,9 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool) 
         for py, (low, high) in zip(at_y, ends_x, strict=True)
     ]
     labels: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+    if corner:
+        half = np.array([LETTER * len(corner), LINE]) / 2
+        labels.append((np.array([WIDTH, 0.0]) + half * (-1, 1), half))
     places: dict[str, Place] = {}
 
     def wanted(item: tuple[Row, NDArray[np.float64]]) -> tuple[bool, bool]:

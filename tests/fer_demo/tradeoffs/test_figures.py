@@ -76,10 +76,20 @@ def test_people_are_one_fact_in_words():
     assert str(human()) == "65 ± 5 %" and human().data == "fer2013" and human().source.year == 2013
 
 
-def test_labels_without_room_beside_their_points_stand_further_off():
-    def row(key, x, y):
-        return Row(key, key, "not trained", "fer2013", 48, {"parameters": x, "accuracy": y})
+def row(key, x, y):
+    return Row(key, key, "not trained", "fer2013", 48, {"parameters": x, "accuracy": y})
 
+
+def test_no_label_lies_on_what_stands_in_the_corner(rows, monkeypatch):
+    monkeypatch.setattr("fer_demo.tradeoffs.labels.PLACES", {"bottom right": (1, -0.9)})
+    low = [row("a", 1e5, 0.6), row("b", 3e6, 0.61), row("c", 1e7, 0.8)]
+    assert place_labels(low, "parameters", "accuracy", True, False)["b"] == "bottom right"
+    assert place_labels(low, "parameters", "accuracy", True, False, "people: 65 %")["b"] != "bottom right"
+    (words,) = (a for a in tradeoff_chart(rows, people=human()).layout.annotations if a.text == f"people: {human()}")
+    assert (words.x, words.y, words.yref, words.yanchor) == (1, 0, "y domain", "bottom")  # not at the line
+
+
+def test_labels_without_room_beside_their_points_stand_further_off():
     apart = [row("one", 1e5, 0.6), row("two", 1e7, 0.8)]
     assert set(place_labels(apart, "parameters", "accuracy", True, False)) == {"one", "two"}
     heap = [row(f"network{i}", 1e6 * (1 + i / 1000), 0.7 + i / 1e5) for i in range(30)]
