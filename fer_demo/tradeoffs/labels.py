@@ -1,7 +1,6 @@
 """Where the labels of a chart's points stand, so that they do not lie on one another."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,43 +90,47 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool, 
 
     for row, point in sorted(zip(rows, points, strict=True), key=wanted):
         half = np.array([LETTER * len(short_title(row)), LINE]) / 2
-        near: dict[Place, NDArray[Any]] = {name: np.array(way) * (half + POINT) for name, way in PLACES.items()}
-        far: dict[Place, NDArray[Any]] = {
-            (float(step[0]), float(step[1])): step
-            for step in map(np.array, _STEPS)
-            if abs(step[0]) > half[0] + POINT or abs(step[1]) > half[1] + POINT
-        }
-        close = near | {place: step for place, step in far.items() if np.hypot(*step) <= CLOSE}
+        near = np.array(list(PLACES.values())) * (half + POINT)
+        far = _STEPS[(abs(_STEPS) > half + POINT).any(1)]
+        close = np.concatenate([near, far[np.hypot(*far.T) <= CLOSE]])
+        everywhere = np.concatenate([near, far])
         # Where nothing near is clear of all marks, a label may lie on a bar rather than far away, and at last on a
         # point, but never on another label.
-        choices = (close, labels + marks), (near, labels + circles), (near | far, labels + marks), (near | far, labels)
+        choices = (close, labels + marks), (near, labels + circles), (everywhere, labels + marks), (everywhere, labels)
         for steps, taken in choices:
-            free = (place for place, step in steps.items() if _fits(point + step, half, taken))
-            if (found := next(free, None)) is not None:
+            fits = _fits(point + steps, half, taken)
+            if fits.any():
                 break
         else:
             continue
-        places[row.key] = found
-        labels.append((point + steps[found], half + 3.0))  # Plotly moves some by a pixel or two
+        found = int(fits.argmax())  # the first
+        step = steps[found]
+        places[row.key] = list(PLACES)[found] if found < len(PLACES) else (float(step[0]), float(step[1]))
+        labels.append((point + step, half + 3.0))  # Plotly moves some by a pixel or two
     return places
 
 
-_STEPS = sorted(
-    ((dx, dy) for dx in range(-WIDTH, WIDTH + 1, 6) for dy in range(-HEIGHT, HEIGHT + 1, 6)),
-    key=lambda step: step[0] ** 2 + (1.5 * step[1]) ** 2,
+_STEPS: NDArray[np.float64] = np.array(
+    sorted(
+        ((dx, dy) for dx in range(-WIDTH, WIDTH + 1, 6) for dy in range(-HEIGHT, HEIGHT + 1, 6)),
+        key=lambda step: step[0] ** 2 + (1.5 * step[1]) ** 2,
+    ),
+    dtype=float,
 )
 """Ways from a point to a label further off, the shortest first."""
 
 
 def _fits(
-    middle: NDArray[np.float64],
+    middles: NDArray[np.float64],
     half: NDArray[np.float64],
     taken: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
-) -> bool:
-    """Whether a label lies within the plot and on none of the boxes."""
-    low, high = middle - half, middle + half
-    inside = low[0] >= -POINT and high[0] <= WIDTH + POINT and low[1] >= 0 and high[1] <= HEIGHT + POINT
-    return bool(inside) and all((abs(middle - m) >= half + h).any() for m, h in taken)
+) -> NDArray[np.bool_]:
+    """Whether a label with its middle at each of some places (N, 2) lies within the plot and on none of the boxes."""
+    low, high = middles - half, middles + half
+    fits: NDArray[np.bool_] = np.all((low >= (-POINT, 0)) & (high <= (WIDTH + POINT, HEIGHT + POINT)), axis=1)
+    for middle, other in taken:
+        fits &= np.any(abs(middles - middle) >= half + other, axis=1)
+    return fits
 
 
 def axis_range(rows: Sequence[Row], name: str, log: bool, length: float) -> list[float]:

@@ -52,14 +52,19 @@ def what_it_buys(rows: Sequence[Row], data: str) -> str:
     here = "Not trained here yet."
     if found:
         best = max(rivals, key=_accuracy, default=None)
-        same = [row for row in rows if best and (row.model, row.data, row.kind) == (best.model, data, REPRODUCED)]
-        rival = max(same, key=_accuracy, default=None)
+        rival = _best_here(rows, best.model, data) if best else None
         beside = f", and that rival {accuracy_text(rival)}" if rival else ""
         here = f"Trained here, `{found.title}` reaches {accuracy_text(found)}{beside}."
     return (
         f"**{size / 1e6:g}\N{NO-BREAK SPACE}M parameters give {_percent(_accuracy(ours))} on "
         f"{data_sets()[data]['title']}** in the paper{_against_the_best(ours, rivals)}. {here}"
     )
+
+
+def _best_here(rows: Sequence[Row], model: str | None, data: str) -> Row | None:
+    """The most accurate row of a network that was trained here."""
+    here = [row for row in rows if (row.model, row.data, row.kind) == (model, data, REPRODUCED)]
+    return max(here, key=_accuracy, default=None)
 
 
 def _against_the_best(ours: Row, rivals: Sequence[Row]) -> str:
@@ -128,8 +133,7 @@ def paper_table(
         if row.published is None or row.published.result.table != number:
             continue
         network = row.published.system.model, row.data
-        trained = [other for other in rows if other.kind == REPRODUCED and (other.model, other.data) == network]
-        best = max(trained, key=_accuracy, default=None)
+        best = _best_here(rows, *network)
         reached = accuracy_text(best) if best else (others or {}).get(network, not_trained(*network))
         built = network_costs(*row.network).parameters / 1e6 if row.network else None
         values = row.title, _accuracy(row), row.values["parameters"] / 1e6, reached, built
