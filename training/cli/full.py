@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         0, or `UNFINISHED` if its time was up.
     """
     deadline = time.monotonic() + 60 * args.minutes
-    from training.report.release import check_new, checkpoint_name
+    from training.report.release_checks import check_new, checkpoint_name
     from training.run.full import RESULTS, full
     from training.run.recipes import load_config
     from training.run.run_folder import check_networks

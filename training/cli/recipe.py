@@ -45,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     """
     deadline = time.monotonic() + 60 * args.minutes
     from fer_demo.checkpoints import bundled_checkpoints, checkpoint_metrics
-    from training.report.release import check_new, check_replaceable, checkpoint_name, export, exportable
+    from training.report.release import export
+    from training.report.release_checks import check_new, check_replaceable, checkpoint_name, exportable
     from training.run.chain import chain
     from training.run.full import train_side_by_side
     from training.run.run_folder import LAST

@@ -4,7 +4,6 @@ import dataclasses
 import datetime
 import hashlib
 import json
-import re
 import shutil
 import sys
 import tempfile
@@ -22,7 +21,6 @@ from fer_demo.checkpoints import (
     METRICS_FILE,
     ONNX_FILE,
     WEIGHTS_FILE,
-    bundled_checkpoints,
     is_bundled,
     write_manifest,
 )
@@ -36,26 +34,23 @@ from fer_demo.runtime.model_info import (
 )
 from fer_demo.runtime.torch_engine import create_trained
 from fer_demo.vision.preprocess import data_config
-from fer_demo.vision.sources import one_line
 from training.data import Faces
 from training.data.classes import map_choice
 from training.eval.evaluate import evaluate, view_and_truth
 from training.eval.tta import TTA
 from training.report.card import data_key, model_card
+from training.report.release_checks import check_new, check_replaceable, checkpoint_name, exportable
 from training.report.validation import write_answers
 from training.run.batch_norm import calibrate_batch_norm
 from training.run.config import TrainConfig, from_dict
 from training.run.devices import pick_device
 from training.run.facts import data_facts, read_facts
 from training.run.heads import HEADS_FILE, one_head
-from training.run.provenance import Release, lineage, read_sources, record_release, releases
-from training.run.run_folder import BEST, LAST, build_model, is_named_network, run_config
+from training.run.provenance import Release, lineage, read_sources, record_release
+from training.run.run_folder import BEST, LAST, build_model, run_config
 from training.run.runlog import CONFIG, RECORD, RUNS, read_run
 from training.run.state import is_choice, read_state
 from training.run.storage import atomic_write_text, read_back
-
-MAX_CHECKPOINT_NAME = 100
-"""Characters: it stands in tables and on pages."""
 
 
 def export(
@@ -180,85 +175,6 @@ def _record(run_dir: Path) -> dict[str, Any]:
     """What this repository's record of a run says; empty if it has none."""
     place = RUNS / run_dir.resolve().name
     return read_run(place).record if (place / CONFIG).is_file() else {}
-
-
-def checkpoint_name(name: str, model: str) -> str:
-    """The name of a checkpoint, ``<architecture>.<tag>``.
-
-    Args:
-        name: That, or the tag alone.
-        model: The network of its run.
-
-    Raises:
-        ValueError: If it is no such name, or names another network.
-    """
-    architecture = model.partition(".")[0]
-    full = name if "." in name else f"{architecture}.{name}"
-    stem = full.partition(".")[0]
-    if not re.fullmatch(r"[A-Za-z0-9][\w-]*\.[A-Za-z0-9][\w.-]*", full, re.ASCII) or len(full) > MAX_CHECKPOINT_NAME:
-        raise ValueError(
-            f"{one_line(name)!r} cannot be a checkpoint's name; take letters, digits, _ and -, as in "
-            f"{architecture}.my_data."
-        )
-    if stem != architecture and timm.is_model(stem):
-        raise ValueError(f"{full} names the network {stem}, but the run has {architecture}: give another --name.")
-    return full
-
-
-def exportable(config: TrainConfig, name: str, votes_share: float | None, source: str | Path) -> TrainConfig:
-    """The settings with which a checkpoint is written, without options that its network's name says.
-
-    Args:
-        config: The run's settings.
-        name: The checkpoint's.
-        votes_share: As for `export`.
-        source: Named in the errors: the run, or its recipe before it is trained.
-
-    Raises:
-        ValueError: If there are two heads and no share or the other way round, or the name is that of a network with
-            other options.
-    """
-    if (votes_share is None) == (len(config.heads) > 1):
-        missing = "has two heads: give" if votes_share is None else "has one head: leave out"
-        raise ValueError(f"{source} {missing} the share of the votes (--votes-share).")
-    if config.model_args and is_named_network(config):
-        config = dataclasses.replace(config, model_args={})
-    if config.model_args and timm.is_model(name.partition(".")[0]):
-        raise ValueError(
-            f"{name} names a network without the options {config.model_args}: give another --name, such as "
-            f"{name.replace('.', '-variant.')}, and load it as local-dir:FOLDER."
-        )
-    return config
-
-
-def check_replaceable(out: Path) -> None:
-    """Keeps a checkpoint from taking the place of something else.
-
-    Raises:
-        ValueError: If there is a file, or a folder that holds anything but a checkpoint.
-    """
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / WEIGHTS_FILE).is_file()):
-        raise ValueError(f"{out} holds something else than a checkpoint, which stays: name a new folder.")
-
-
-def check_new(name: str, run: str) -> None:
-    """Keeps a published name from moving to other weights.
-
-    Args:
-        name: A checkpoint's, ``<architecture>.<tag>``.
-        run: The name of the run that it comes from.
-
-    Raises:
-        ValueError: If weights of another run were released under that name, or are bundled.
-    """
-    known = next((r for r in releases() if r.name == name), None)
-    if known and known.run != run:
-        raise ValueError(
-            f"{name} was released on {known.released} from the run {known.run}, and a published name never moves; give "
-            "these weights a tag of their own."
-        )
-    if known is None and name in bundled_checkpoints():
-        raise ValueError(f"{name} is the name of bundled weights; give these a tag of their own.")
 
 
 def calibrate(folder: str | Path, out: str | Path, faces: Faces, bn_pictures: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pytest
 from training.report.card import data_key
 from training.report.card_data import licence, start, trained_on
 from training.report.card_text import seeds
-from training.report.release import check_new, check_replaceable, checkpoint_name
+from training.report.release_checks import check_new, check_replaceable, checkpoint_name
 from training.run.facts import known_set
 
 OWN = {
