@@ -9,9 +9,8 @@ from pathlib import Path
 import streamlit as st
 
 from fer_demo.web.shared import USER_ERRORS
-from pages.common import sign_in
+from pages.common import links, look, sign_in
 from pages.common.door import door
-from pages.common.look import plain
 
 # A file, since browsers would fetch a named icon from a font server.
 ICON = Path(__file__).parent / "pages" / "common" / "icon.svg"
@@ -47,12 +46,15 @@ def main() -> None:
         for group, entries in PAGES.items()
     }
     page = st.navigation(pages)
+    problem = links.follow()
     if page.title not in ("Predict", "Folder"):  # which have doors of their own, for their widget
         door()
+    if problem and page.title not in ("Predict", "Explain", "Robustness"):  # which say it themselves
+        look.problem(problem)
     try:
         page.run()
     except USER_ERRORS as error:  # what a page did not expect, such as a checkpoint that was damaged meanwhile
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(look.plain(str(error)), icon=":material/error:")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from fer_demo.web.shared import USER_ERRORS
-from pages.common import explain_choices, glance, look, state
+from pages.common import explain_choices, glance, links, look, state
 
 st.title("Why this answer?", anchor=False)
 st.markdown(":gray[The photo and face chosen on the Predict page, seen through the network's eyes.]")
@@ -14,6 +14,8 @@ try:
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
+links.choose_linked_face()
+links.keep()
 if problem := st.session_state.get("problem"):
     look.problem(problem)
 photo, face = state.current_photo(), state.chosen_face()

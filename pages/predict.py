@@ -71,7 +71,6 @@ def news(photo: state.Photo | None) -> str:
     return look.in_one_sentence(photo)
 
 
-links.follow()
 st.title("What does this face look like?", anchor=False)
 st.markdown(f":gray[{DISCLAIMER}]")
 left, right = st.columns([2, 3], gap="large")

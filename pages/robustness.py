@@ -5,7 +5,7 @@ import streamlit as st
 from fer_demo.emotions import DISCLAIMER
 from fer_demo.vision.samples import SAMPLES
 from fer_demo.web.shared import USER_ERRORS
-from pages.common import damaged, look, robustness_charts, state
+from pages.common import damaged, links, look, robustness_charts, state
 from pages.common.another_photo import another_photo
 
 st.title("How much can a photo suffer?", anchor=False)
@@ -17,6 +17,8 @@ try:
 except USER_ERRORS as error:
     st.error(look.plain(str(error)), icon=":material/error:")
     st.stop()
+links.choose_linked_face()
+links.keep()
 if problem := st.session_state.get("problem"):
     look.problem(problem)
 look.model_note()

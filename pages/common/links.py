@@ -2,20 +2,25 @@
 
 import streamlit as st
 
-from fer_demo.checkpoints import bundled_checkpoints
+from fer_demo.runtime.model_info import ModelError
 from fer_demo.vision.samples import sample
+from fer_demo.web.models import model_names
 from pages.common import state
 
 
-def follow() -> None:
-    """Asks for what the page's address names, once a visit; what makes no sense becomes the session's ``problem``."""
+def follow() -> str | None:
+    """Asks for what the page's address names, once a visit.
+
+    Returns:
+        What makes no sense in it, now the session's ``problem``; None if all does, or after the first time.
+    """
     if st.session_state.get("followed"):
-        return
+        return None
     st.session_state["followed"] = True
     asked = st.query_params
     problems = []
     if model := asked.get("model"):
-        if model in bundled_checkpoints():
+        if _offered(model):
             state.use_model(model)
         else:
             problems.append(f"The link names a model that is not here: {model[:60]}.")
@@ -29,8 +34,17 @@ def follow() -> None:
             st.session_state["linked face"] = int(face) - 1
         else:
             problems.append("The link's face must be a number from 1.")
-    if problems:
-        st.session_state["problem"] = " ".join(problems)
+    if not problems:
+        return None
+    st.session_state["problem"] = " ".join(problems)
+    return st.session_state["problem"]
+
+
+def _offered(model: str) -> bool:
+    try:
+        return model in model_names()
+    except ModelError:  # the page itself says what is wrong with the application's own model
+        return False
 
 
 def choose_linked_face() -> None:

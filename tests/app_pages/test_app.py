@@ -269,35 +269,6 @@ def test_a_page_that_is_loaded_again_goes_on_with_its_photo(app, new_visit, pred
     assert "photo" not in again.session_state and state.HANDOVER.kept(sid)
 
 
-@pytest.mark.parametrize(
-    ("query", "name", "model", "said"),
-    [
-        ({"sample": "grace_hopper"}, "grace_hopper.jpg", None, None),
-        ({"sample": "astronaut", "face": "1"}, "astronaut.png", None, None),
-        ({"sample": "astronaut", "face": "9"}, "astronaut.png", None, "The link names face 9, but there are 1"),
-        ({"sample": "nobody"}, None, None, "The link names a sample that is not here: nobody"),
-        ({"model": "best"}, None, None, "The link names a model that is not here: best"),
-        ({"face": "zero"}, None, None, "The link's face must be a number from 1"),
-    ],
-)
-def test_links_lead_to_what_they_name(app, query, name, model, said):
-    for key, value in query.items():
-        app.query_params[key] = value
-    app.run()
-    assert not app.exception
-    assert ("photo" in app.session_state) is (name is not None)
-    assert name is None or app.session_state["photo"].name == name
-    assert (said in app.error[0].value.replace("\\", "")) if said else not app.error
-
-
-def test_the_address_leads_to_what_is_on_show(app, astronaut):
-    app.run()
-    button(app, "Grace Hopper").click().run()
-    assert app.query_params.get("sample") == ["grace_hopper"] or app.query_params["sample"] == "grace_hopper"
-    upload(app, "mine.png", png(astronaut))
-    assert "sample" not in app.query_params
-
-
 def test_a_link_to_a_page_works_before_the_first_visit():
     """Streamlit would otherwise serve the bare file to whoever comes first after a start."""
     import importlib

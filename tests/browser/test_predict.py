@@ -180,16 +180,6 @@ def test_loading_again_keeps_the_photo(visit, photos):
     assert visitor.problems == other.problems == []
 
 
-def test_a_link_can_be_sent(visit):
-    visitor = visit(path="/?sample=grace_hopper&model=fer_sedense.restart_fer2013")
-    visitor.sees("U.S. Navy, public domain")
-    visitor.sees("fer_sedense.restart_fer2013")
-    visitor.page.get_by_role("button", name="Back to photographs").click()
-    visitor.until("!location.search.includes('model')")
-    assert "sample=grace_hopper" in visitor.page.url
-    assert visit(path="/predict?sample=astronaut").sees("Eileen Collins (NASA") is None
-
-
 def test_by_keyboard_alone(visit, photos):
     visitor = visit()
     button = visitor.widget.locator("button#choose, #choose button").first
