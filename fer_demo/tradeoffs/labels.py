@@ -96,7 +96,13 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool, 
         everywhere = np.concatenate([near, far])
         # Where nothing near is clear of all marks, a label may lie on a bar rather than far away, and at last on a
         # point, but never on another label.
-        choices = (close, labels + marks), (near, labels + circles), (everywhere, labels + marks), (everywhere, labels)
+        choices = (
+            (close, labels + marks),
+            (near, labels + circles),
+            (close, labels + circles),
+            (everywhere, labels + marks),
+            (everywhere, labels),
+        )
         for steps, taken in choices:
             fits = _fits(point + steps, half, taken)
             if fits.any():
