@@ -12,9 +12,9 @@ from fer_demo.tradeoffs.table import Row, pareto_front
 WIDTH, HEIGHT = 285, 320
 """The plot that labels are placed for: that of a phone. On a wider one they only get further apart."""
 
-LETTER, LINE, POINT, MARGIN = 6.8, 18, 9, 20
-"""Width of a letter, height of a line, distance of a label from its point, and what Plotly leaves free at the end of an
-axis, in pixels."""
+LETTER, CAPITAL, LINE, POINT, MARGIN = 6.8, 9, 18, 9, 20
+"""Width of a letter and of a capital, height of a line, distance of a label from its point, and what Plotly leaves free
+at the end of an axis, in pixels."""
 
 CLOSE = 80
 """Up to how many pixels from its point a label's middle is looked for before it may lie on a bar."""
@@ -80,7 +80,7 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool, 
     ]
     labels: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     if corner:
-        half = np.array([LETTER * len(corner), LINE]) / 2
+        half = _half_size(corner)
         labels.append((np.array([WIDTH, 0.0]) + half * (-1, 1), half))
     places: dict[str, Place] = {}
 
@@ -89,7 +89,7 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool, 
         return row.kind != REPRODUCED and not (row.published and row.published.this_paper), row.key not in front
 
     for row, point in sorted(zip(rows, points, strict=True), key=wanted):
-        half = np.array([LETTER * len(short_title(row)), LINE]) / 2
+        half = _half_size(short_title(row))
         near = np.array(list(PLACES.values())) * (half + POINT)
         far = _STEPS[(abs(_STEPS) > half + POINT).any(1)]
         close = np.concatenate([near, far[np.hypot(*far.T) <= CLOSE]])
@@ -114,6 +114,12 @@ def place_labels(rows: Sequence[Row], x: str, y: str, log_x: bool, log_y: bool, 
         places[row.key] = list(PLACES)[found] if found < len(PLACES) else (float(step[0]), float(step[1]))
         labels.append((point + step, half + 3.0))  # Plotly moves some by a pixel or two
     return places
+
+
+def _half_size(text: str) -> NDArray[np.float64]:
+    """Half the width and height of a label."""
+    capitals = sum(letter.isupper() for letter in text)
+    return np.array([LETTER * (len(text) - capitals) + CAPITAL * capitals, LINE]) / 2
 
 
 _STEPS: NDArray[np.float64] = np.array(

@@ -123,7 +123,7 @@ def test_a_visitor_asks_the_calculator(visit):
     size = page.get_by_role("spinbutton", name="File size, MB")
     size.fill("1")
     size.press("Enter")
-    visitor.sees("Most accurate: 66.0")
+    visitor.sees("Most accurate: 66.2 %")
     visitor.sees("None of those that fit has weights here.")
     size.fill("0.1")
     size.press("Enter")
