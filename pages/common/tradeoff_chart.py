@@ -107,6 +107,7 @@ def chart_and_card(rows: Sequence[Row]) -> None:
         log = st.toggle("Logarithmic", value=True, key="log", help="For all measures but accuracy.")
         front = st.toggle("Pareto front", value=True, key="front")
         kinds = st.pills("Numbers", list(KINDS), selection_mode="multi", default=list(KINDS), key="kinds")
+        st.caption(" ".join(f"*{kind}*: {meaning}." for kind, meaning in KINDS.items()))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         figure = _chart([row for row in rows if row.data == data and row.kind in kinds], data, x, y, log, front)
@@ -122,7 +123,7 @@ def chart_and_card(rows: Sequence[Row]) -> None:
         )
     st.caption(
         f"{SIGNS} Bars are 95 % intervals of accuracy, for published ones worked out from the number of test pictures, "
-        "and quartiles of times. " + " ".join(f"*{kind}*: {meaning}." for kind, meaning in KINDS.items())
+        "and quartiles of times."
     )
 
 
@@ -202,7 +203,7 @@ def _system_card(rows: Sequence[Row]) -> None:
 def _lines(row: Row) -> list[str]:
     lines = [f"| input | {row.size} × {row.size} grey pixels |"]
     for name, measured in MEASURES.items():
-        if name == "products":  # beside the milliseconds
+        if name not in row.values or name == "products":  # which stand beside the milliseconds
             continue
         text = time_text(row) if name == "latency" else measured.text(row.values.get(name))
         if name in row.intervals:
