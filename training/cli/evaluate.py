@@ -54,14 +54,18 @@ def run(args: argparse.Namespace) -> None:
     faces = load(args, classes=model_classes(args.weights or args.model), side=_side(model))
     if args.aligned:
         from training.data.aligned import with_aligned
+        from training.data.landmarks import kept_for
+        from training.run.run_folder import ALIGNED
 
-        faces = with_aligned(faces, quiet=False)
+        kept = kept_for(args.weights.parent / ALIGNED, faces) if args.weights else None  # which the run has found
+        faces = with_aligned(faces, kept, quiet=False)
     if args.landmarks:
-        from training.data.landmarks import with_landmarks
+        from training.data.landmarks import kept_for, landmarks_file, with_landmarks
 
         if not getattr(model, "takes_landmarks", False):
             raise ValueError(f"{args.model} takes no landmarks: leave --landmarks out.")
-        faces = with_landmarks(faces, quiet=False)
+        runs = args.weights.resolve().parents[1] if args.weights else None
+        faces = with_landmarks(faces, runs and kept_for(landmarks_file(runs, faces), faces), quiet=False)
     if args.sizes:
         _print_sizes(args, model, faces)
         return

@@ -96,6 +96,28 @@ def found_once(
     return found
 
 
+def kept_for(cache: str | Path, faces: Faces) -> Path | None:
+    """A file of `found_once` if it is there and belongs to these pictures; None otherwise.
+
+    Args:
+        cache: The file.
+        faces: The pictures that something is wanted of.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
+    cache = Path(cache)
+    if not cache.is_file():
+        return None
+    with read_back(cache, "delete it: what it keeps is then found again"), np.load(cache) as kept:
+        return cache if str(kept["of"]) == pictures_digest(faces) else None
+
+
+def landmarks_file(folder: str | Path, faces: Faces) -> Path:
+    """Where a folder of runs keeps the landmarks of these pictures, so that runs beside each other share them."""
+    return Path(folder) / f"landmarks-{pictures_digest(faces)[:16]}.npz"
+
+
 def detector_digest() -> str | None:
     """A hash of the face detector's weights; None where there is none."""
     try:

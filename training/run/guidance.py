@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from fer_demo.models.regions import known_faces, region_maps
 from training.data import Faces
-from training.data.landmarks import pictures_digest, shuffled, with_landmarks
+from training.data.landmarks import landmarks_file, shuffled, with_landmarks
 from training.run.config import TrainConfig
 
 
@@ -30,7 +30,7 @@ def add_landmarks(config: TrainConfig, model: torch.nn.Module, faces: Faces, fol
         return dataclasses.replace(faces, landmarks=None)
     check_takes_landmarks(config, model)
     if faces.landmarks is None:
-        faces = with_landmarks(faces, folder / f"landmarks-{pictures_digest(faces)[:16]}.npz", quiet)
+        faces = with_landmarks(faces, landmarks_file(folder, faces), quiet)
     return shuffled(faces, config.seed) if config.landmarks == "shuffled" else faces
 
 

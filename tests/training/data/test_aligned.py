@@ -1,5 +1,7 @@
 """Pictures and their aligned twins, from the detector to the network that looks at both."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 from fer_demo.vision.align import TEMPLATE, similarity, warp
 from fer_demo.vision.detector import FaceDetector
 from fer_demo.vision.samples import SAMPLES
+from training.__main__ import main
 from training.data.aligned import align_picture, with_aligned
 from training.data.faces import DataError, Faces
 from training.eval.evaluate import evaluate
@@ -101,3 +104,19 @@ def test_duplicates_may_be_left_out_as_well(faces, config, tmp_path):
     )
     trainer = Trainer(settings, faces, tmp_path, quiet=True)
     assert len(np.load(tmp_path / ALIGNED)["twins"]) == len(faces) and trainer.batches.images.shape[1] == 2
+
+
+def test_evaluating_takes_the_twins_that_the_run_has_found(faces, data, config, tmp_path, monkeypatch, capsys):
+    settings = config(model="fer_kim_fusion.paper_fer2013", aligned=True, sizes=[[0, 48]], lr=0.01, epochs=1)
+    Trainer(settings, faces, tmp_path / "run", quiet=True).fit()
+    weights = tmp_path / "run" / "best.safetensors"
+    asked = []
+    monkeypatch.setattr("training.data.aligned.align_picture", lambda _, picture: asked.append(0) or picture)
+    command = ["evaluate", "fer_kim_fusion", "--weights", str(weights), "--data", str(data), "--aligned"]
+    assert main(command) == 0 and not asked
+    assert "PrivateTest, single view" in capsys.readouterr().out
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    shutil.copy(weights, alone)
+    command[3] = str(alone / weights.name)
+    assert main(command) == 0 and len(asked) == len(faces)
