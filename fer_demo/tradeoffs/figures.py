@@ -1,7 +1,9 @@
 """Plotly figures of trade-offs, as pure functions from rows."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import plotly.graph_objects as go
@@ -11,7 +13,7 @@ from fer_demo.classes import column_order
 from fer_demo.figures import MOST_BARS, abreast, blank_figure
 from fer_demo.tradeoffs.labels import HEIGHT, WIDTH, axis_range, place_labels, short_title
 from fer_demo.tradeoffs.measures import KINDS, MEASURES, NOT_TRAINED, PUBLISHED, REPRODUCED
-from fer_demo.tradeoffs.published import Human
+from fer_demo.tradeoffs.published import Human, data_sets, systems
 from fer_demo.tradeoffs.table import Row, pareto_front
 
 SYMBOLS = {PUBLISHED: "circle-open", REPRODUCED: "diamond", NOT_TRAINED: "x-thin-open"}
@@ -41,8 +43,18 @@ def model_color(name: str | None) -> str:
     family = timm.list_models("fer_sedense*", exclude_filters="*_lm*")
     if architecture in family:
         return FAMILY[family.index(architecture) % len(FAMILY)]
-    others = [model for model in timm.list_models("fer_*") if model not in family]
-    return OTHERS[others.index(architecture) % len(OTHERS)] if architecture in others else "#7F7F7F"
+    return _other_colors().get(architecture, "#7F7F7F")
+
+
+@cache
+def _other_colors() -> dict[str, str]:
+    """Those that stand in one chart get different colours, as far as there are enough."""
+    colors: dict[str, str] = {}
+    for data in data_sets():
+        shown = [system.model for system in systems() if any(result.data == data for result in system.results)]
+        others = [model for model in shown if model and not model.startswith("fer_sedense")]
+        colors = dict(zip(others, itertools.cycle(OTHERS), strict=False)) | colors
+    return colors
 
 
 def tradeoff_chart(

@@ -119,6 +119,12 @@ def test_model_colours_are_no_emotion_colours_and_stay_the_same(rows):
     assert model_color(None) == model_color("unheard_of") == "#7F7F7F"
 
 
+@pytest.mark.parametrize("data", list(data_sets()))
+def test_systems_in_one_chart_have_different_colours(rows, data):
+    shown = {row.model for row in of(rows, data) if row.model and not row.model.startswith("fer_sedense")}
+    assert len(shown) > 2 and len({model_color(model) for model in shown}) == len(shown)
+
+
 def test_a_figure_as_a_file_of_its_own(rows):
     html = standalone_html(tradeoff_chart(of(rows, "raf_single")), "RAF <single>", "a note")
     assert "RAF &lt;single&gt;" in html and "a note" in html and "plotly.js v" in html
