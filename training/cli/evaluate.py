@@ -60,12 +60,12 @@ def run(args: argparse.Namespace) -> None:
         kept = kept_for(args.weights.parent / ALIGNED, faces) if args.weights else None  # which the run has found
         faces = with_aligned(faces, kept, quiet=False)
     if args.landmarks:
-        from training.data.landmarks import kept_for, landmarks_file, with_landmarks
+        from training.data.landmarks import landmarks_file, with_landmarks
 
         if not getattr(model, "takes_landmarks", False):
             raise ValueError(f"{args.model} takes no landmarks: leave --landmarks out.")
-        runs = args.weights.resolve().parents[1] if args.weights else None
-        faces = with_landmarks(faces, runs and kept_for(landmarks_file(runs, faces), faces), quiet=False)
+        kept = landmarks_file(args.weights.resolve().parents[1], faces) if args.weights else None
+        faces = with_landmarks(faces, kept if kept and kept.is_file() else None, quiet=False)
     if args.sizes:
         _print_sizes(args, model, faces)
         return
