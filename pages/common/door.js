@@ -31,10 +31,10 @@ function readableCaptions() {
   document.documentElement.style.setProperty("--fer-caption", `color-mix(in srgb, ${text} 80%, transparent)`);
 }
 
-function closeMenu(event) {
-  if (innerWidth < 768 && event.target.closest?.("[data-testid=stSidebarNav] a")) {
-    setTimeout(() => document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click(), 50);
-  }
+// Streamlit closes it by itself for what calls itself a phone, not in a narrow window.
+function closeMenu() {
+  if (innerWidth >= 768) return;
+  setTimeout(() => document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click(), 50);
 }
 
 export default function (component) {
@@ -57,13 +57,19 @@ export default function (component) {
         here.send("arrived", event.data.mark);
       }
     });
-    document.addEventListener("click", closeMenu);
+    here.path = new URL(performance.getEntriesByType("navigation")[0].name).pathname;
+    document.addEventListener("click", (event) => {
+      if (event.target.closest?.("[data-testid=stSidebarNav] a")) closeMenu();
+    }, true);
     new MutationObserver(tidy).observe(document.body, { childList: true, subtree: true });
     tidy();
     document.head.append(Object.assign(document.createElement("style"), { textContent: STYLE }));
   }
 
   readableCaptions();
+  // Who chose a page before this script was there to see it.
+  if (here.path !== location.pathname) closeMenu();
+  here.path = location.pathname;
   if (data.sid) {
     // Who comes with a keyboard starts before the widget and not at the top of the menu.
     const start = parentElement.host ?? parentElement;

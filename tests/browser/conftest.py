@@ -21,6 +21,7 @@ pytest.importorskip("playwright", reason="the test extra is not installed")
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    ConsoleMessage,
     FileChooser,
     Locator,
     Page,
@@ -170,6 +171,12 @@ def address(exported) -> Iterator[str]:
     server.shutdown()
 
 
+def _with_address(message: ConsoleMessage) -> tuple[str, str]:
+    """What the console says, and whose fault it is: of what could not be loaded it does not say what that was."""
+    url = message.location["url"]
+    return f"{message.text} ({url})", url
+
+
 class Visitor:
     """One browser session, with what went wrong in it.
 
@@ -184,7 +191,7 @@ class Visitor:
         self.page: Page = context.new_page()
         self.page.set_default_timeout(PATIENCE)
         note = self._problems.append
-        self.page.on("console", lambda m: note((m.text, m.location["url"])) if m.type == "error" else None)
+        self.page.on("console", lambda m: note(_with_address(m)) if m.type == "error" else None)
         self.page.on("pageerror", lambda error: note((str(error), "")))
         self.page.on("response", lambda r: note((f"{r.status} {r.url}", r.url)) if r.status >= 400 else None)
         context.on("request", self._note_host)  # of every page and frame; connections of WebSocket are no requests

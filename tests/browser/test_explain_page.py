@@ -8,9 +8,9 @@ import pytest
 def open_explain(visitor, width):
     visitor.sees("No photo at hand?")  # Explain opens with a sample then
     if width < 600:
-        visitor.page.get_by_test_id("stExpandSidebarButton").click()
+        visitor.page.get_by_role("button", name="Menu").click()
     visitor.page.get_by_role("link", name="Explain").click()
-    # On a phone the menu closes by itself.
+    # In a narrow window the menu closes by itself.
     visitor.page.get_by_role("img", name="Why happy? Grad-CAM on the photo").wait_for()
 
 
