@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -122,14 +122,19 @@ def _healthy(url: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; the machine's own, nothing is downloaded."""
+def launch() -> Iterator[Callable[..., Browser]]:
+    """A function that starts a headless Chromium with further arguments; the machine's own, nothing is downloaded."""
     if not os.path.exists(CHROMIUM):
         pytest.skip("Chromium is not installed")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield lambda *args: playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGS, *args])
+
+
+@pytest.fixture(scope="session")
+def browser(launch) -> Iterator[Browser]:
+    """The Chromium of all tests that need no other."""
+    with launch() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")
