@@ -20,6 +20,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     add_data_path(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each (default: %(default)s)")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="runs at once, which beats one run with N threads: give --threads 1 with it (default: %(default)s)",
+    )
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads of a run")
     parser.add_argument("--record", action="store_true", help="keep records of the runs in training/runs/")
     add_minutes(parser, "stop training after so long")
@@ -39,11 +46,21 @@ def run(args: argparse.Namespace) -> int:
 
     if args.seeds < 1:
         raise ValueError(f"--seeds must be 1 or more, but is {args.seeds}.")
+    if args.processes < 1:
+        raise ValueError(f"--processes must be 1 or more, but is {args.processes}.")
     plan = load_plan(args.plan)
     if args.threads:
         plan = replace(plan, variants={n: replace(c, threads=args.threads) for n, c in plan.variants.items()})
     options = [] if args.record else ["--no-record"]
-    results = run_plan(plan, data_path(args), args.out, seeds=args.seeds, deadline=deadline, options=options)
+    results = run_plan(
+        plan,
+        data_path(args),
+        args.out,
+        seeds=args.seeds,
+        deadline=deadline,
+        processes=args.processes,
+        options=options,
+    )
     if results is None:
         print(f"time is up; the same command goes on with {args.out}")
         return UNFINISHED

@@ -107,7 +107,14 @@ def _variant(settings: dict[str, Any], changes: dict[str, Any], source: str) -> 
 
 
 def run_plan(
-    plan: Plan, data: str, out: Path, *, seeds: int, deadline: float, options: Sequence[str] = ()
+    plan: Plan,
+    data: str,
+    out: Path,
+    *,
+    seeds: int,
+    deadline: float,
+    processes: int = 1,
+    options: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """Trains all variants, seed by seed, so that a comparison that is broken off has compared all with some seeds.
 
@@ -119,6 +126,7 @@ def run_plan(
         out: Holds the runs, ``<plan>-<variant>-seed<k>``, each with its `METRICS`; and `COMPARISON`.
         seeds: Runs of each variant, seeds 0, 1, ...
         deadline: In `time.monotonic` seconds; evaluations come on top.
+        processes: How many runs are trained at once; the next ones begin when all of these have ended.
         options: Further options of ``python -m training train``.
 
     Returns:
@@ -130,18 +138,36 @@ def run_plan(
     """
     for config in plan.variants.values():
         check_networks(config)  # all of them before the first has trained for an hour
-    for seed in range(seeds):
-        for k, (variant, config) in enumerate(plan.variants.items(), 1):
-            run, config = out / f"{plan.name}-{variant}-seed{seed}", replace(config, seed=seed)
+    runs = [
+        (out / f"{plan.name}-{variant}-seed{seed}", replace(config, seed=seed))
+        for seed in range(seeds)
+        for variant, config in plan.variants.items()
+    ]
+    for first in range(0, len(runs), processes):
+        group = dict(runs[first : first + processes])
+        for k, (run, config) in enumerate(group.items(), first + 1):
             if not (run / METRICS).is_file():
-                tqdm.write(f"{seed * len(plan.variants) + k} of {seeds * len(plan.variants)}: {run}")
+                tqdm.write(f"{k} of {len(runs)}: {run}")
             _check_data(run, config, data)
-            if not train_side_by_side({run: config}, ["--data", data, *options], deadline):
-                return None
+        _find_landmarks(group, data, out)
+        if not train_side_by_side(group, ["--data", data, *options], deadline):
+            return None
+        for run, config in group.items():
             if not (run / METRICS).is_file():
                 atomic_write_text(run / METRICS, json.dumps(_evaluated(config, data, run), indent=1) + "\n")
-            atomic_write_text(out / COMPARISON, json.dumps(compared(plan, out, seeds), indent=1) + "\n")
+        atomic_write_text(out / COMPARISON, json.dumps(compared(plan, out, seeds), indent=1) + "\n")
     return compared(plan, out, seeds)
+
+
+def _find_landmarks(group: dict[Path, TrainConfig], data: str, out: Path) -> None:
+    """Finds the landmarks before runs that need them begin at once, so that not each of them looks for them."""
+    need = [config for run, config in group.items() if config.landmarks != "none" and not (run / METRICS).is_file()]
+    if len(need) > 1:
+        from training.data.landmarks import landmarks_file, with_landmarks  # needs OpenCV and a face detector
+
+        faces = _faces(need[0], data)
+        if faces.landmarks is None:
+            with_landmarks(faces, landmarks_file(out, faces), quiet=False)
 
 
 def _check_data(run: Path, config: TrainConfig, data: str) -> None:

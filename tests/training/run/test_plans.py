@@ -125,6 +125,33 @@ def test_no_variant_is_trained_before_all_can_be(tmp_path, data, wrong, monkeypa
     assert not trained
 
 
+def test_runs_at_once(tmp_path, data, faces, monkeypatch):
+    plan = plan_of(tmp_path, "settings: {epochs: 1, sizes: [[0, 48]]}\nvariants: {a: {}, b: {lr: 0.2}, c: {lr: 0.3}}")
+    begun = []
+    monkeypatch.setattr("training.run.plans.check_networks", lambda _: None)
+    monkeypatch.setattr("training.run.plans.train_side_by_side", lambda runs, *_: begun.append(list(runs)) or True)
+    figures = {split: {"accuracy": 0.5} for split in ("PublicTest", "PrivateTest")}
+    monkeypatch.setattr("training.run.plans._evaluated", lambda *_: figures)
+    out = tmp_path / "out"
+    names = [out / f"p-{variant}-seed{seed}" for seed in (0, 1) for variant in "abc"]
+    for name in names:
+        name.mkdir(parents=True)  # as training does
+    results = run_plan(plan, str(data), out, seeds=2, deadline=0, processes=4)
+    assert begun == [names[:4], names[4:]]
+    assert all(set(part["PublicTest"]["accuracies"]) == {"0", "1"} for part in results.values())
+
+
+def test_landmarks_are_found_once_for_runs_at_once(tmp_path, data, monkeypatch):
+    text = "settings: {epochs: 1, landmarks: detected, sizes: [[0, 48]]}\nvariants: {a: {}, b: {lr: 0.2}}"
+    plan, said = plan_of(tmp_path, text), []
+    monkeypatch.setattr("training.run.plans.check_networks", lambda _: None)
+    monkeypatch.setattr("training.data.landmarks.with_landmarks", lambda _, file, quiet: said.append(file))
+    monkeypatch.setattr("training.run.plans.train_side_by_side", lambda *_: said.append("training") and None)
+    for processes in (1, 2):
+        run_plan(plan, str(data), tmp_path / "out", seeds=1, deadline=0, processes=processes)
+    assert said[0] == said[2] == "training" and said[1].parent == tmp_path / "out" and len(said) == 3
+
+
 PAIR = "settings: {epochs: 1, model: fer_sedense_nano}\nvariants: {a: {}, b: {lr: 0.2}}"
 
 
