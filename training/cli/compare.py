@@ -18,7 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("plan", help="a YAML file or the name of one in training/plans/")
     add_data_path(parser)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--out", type=Path, help="folder for the runs")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each (default: %(default)s)")
     parser.add_argument(
         "--processes",
@@ -29,6 +29,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--threads", type=int, default=0, metavar="N", help="CPU threads of a run")
     parser.add_argument("--record", action="store_true", help="keep records of the runs in training/runs/")
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="train nothing, print a Markdown table of the runs in --out that were evaluated (default for it: "
+        "training/runs/)",
+    )
     add_minutes(parser, "stop training after so long")
     parser.set_defaults(run=run)
 
@@ -42,16 +48,26 @@ def run(args: argparse.Namespace) -> int:
     deadline = time.monotonic() + 60 * args.minutes
     from dataclasses import replace
 
-    from training.run.plans import load_plan, run_plan
+    from training.run.plans import compared, load_plan, run_plan
+    from training.run.runlog import RUNS
 
     if args.seeds < 1:
         raise ValueError(f"--seeds must be 1 or more, but is {args.seeds}.")
     if args.processes < 1:
         raise ValueError(f"--processes must be 1 or more, but is {args.processes}.")
     plan = load_plan(args.plan)
+    if args.table:
+        from training.report.comparison_table import comparison_table
+
+        results = compared(plan, args.out or RUNS, args.seeds)
+        if not any(results.values()):
+            raise ValueError(f"{args.out or RUNS} holds no run of {plan.name} that was evaluated: name another --out.")
+        print(comparison_table(results), end="")
+        return 0
+    if args.out is None:
+        raise ValueError("--out is missing: name the folder for the runs.")
     if args.threads:
         plan = replace(plan, variants={n: replace(c, threads=args.threads) for n, c in plan.variants.items()})
-    options = [] if args.record else ["--no-record"]
     results = run_plan(
         plan,
         data_path(args),
@@ -59,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         seeds=args.seeds,
         deadline=deadline,
         processes=args.processes,
-        options=options,
+        record=args.record,
     )
     if results is None:
         print(f"time is up; the same command goes on with {args.out}")

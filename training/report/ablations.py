@@ -9,7 +9,7 @@ from typing import Any
 import timm
 
 from fer_demo.tradeoffs import network_costs
-from training.report.compare import flat
+from training.report.compare import flat, half_interval
 from training.run.config import EXECUTION
 from training.run.runlog import Run
 
@@ -117,7 +117,7 @@ def _part(name: str, variant: Seeds, whole: Seeds) -> dict[str, Any] | None:
     run, beside = variant[seeds[0]], whole[seeds[0]]
     gains = [_accuracy(variant[seed]) - _accuracy(whole[seed]) for seed in seeds]
     difference = statistics.mean(gains)
-    half = _half(gains) if len(gains) > 1 else _half_of_one(run, beside)
+    half = half_interval(gains) if len(gains) > 1 else _half_of_one(run, beside)
     return {
         "title": TITLES.get(name.replace("-", "_"), name.replace("_", " ").replace("-", " ")),
         "run": run.name,
@@ -127,13 +127,6 @@ def _part(name: str, variant: Seeds, whole: Seeds) -> dict[str, Any] | None:
         "parameters": _parameters(run) - _parameters(beside),
         "n": run.record["public"]["n"],
     }
-
-
-def _half(gains: Sequence[float]) -> float:
-    """Half the 95 % interval of the mean of some differences (Student's t)."""
-    from scipy.stats import t  # takes a second to load
-
-    return float(t.ppf(0.975, len(gains) - 1)) * statistics.stdev(gains) / math.sqrt(len(gains))
 
 
 def _half_of_one(run: Run, whole: Run) -> float:

@@ -1,5 +1,7 @@
 """Runs side by side: a row each, and the settings in which they differ."""
 
+import math
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -77,3 +79,10 @@ def overview(runs: Sequence[Run]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def half_interval(differences: Sequence[float]) -> float:
+    """Half the 95 % interval of the mean of two or more differences (Student's t)."""
+    from scipy.stats import t  # takes a second to load
+
+    return float(t.ppf(0.975, len(differences) - 1)) * statistics.stdev(differences) / math.sqrt(len(differences))

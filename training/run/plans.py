@@ -4,7 +4,6 @@ import itertools
 import json
 import re
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +24,7 @@ from training.run.config import GROUPS, TrainConfig, from_dict
 from training.run.full import deviation, train_side_by_side
 from training.run.guidance import add_landmarks
 from training.run.run_folder import ALIGNED, LAST, check_networks, trained_model
+from training.run.runlog import RUNS
 from training.run.state import check_data
 from training.run.storage import atomic_write_text, read_back
 
@@ -114,7 +114,7 @@ def run_plan(
     seeds: int,
     deadline: float,
     processes: int = 1,
-    options: Sequence[str] = (),
+    record: bool = False,
 ) -> dict[str, Any] | None:
     """Trains all variants, seed by seed, so that a comparison that is broken off has compared all with some seeds.
 
@@ -127,7 +127,7 @@ def run_plan(
         seeds: Runs of each variant, seeds 0, 1, ...
         deadline: In `time.monotonic` seconds; evaluations come on top.
         processes: How many runs are trained at once; the next ones begin when all of these have ended.
-        options: Further options of ``python -m training train``.
+        record: Keep records of the runs, with their `METRICS`, in `RUNS`.
 
     Returns:
         As `compared`; None if time ran out first: the same call goes on.
@@ -150,11 +150,13 @@ def run_plan(
                 tqdm.write(f"{k} of {len(runs)}: {run}")
             _check_data(run, config, data)
         _find_landmarks(group, data, out)
-        if not train_side_by_side(group, ["--data", data, *options], deadline):
+        if not train_side_by_side(group, ["--data", data, *([] if record else ["--no-record"])], deadline):
             return None
         for run, config in group.items():
             if not (run / METRICS).is_file():
                 atomic_write_text(run / METRICS, json.dumps(_evaluated(config, data, run), indent=1) + "\n")
+            if record and (RUNS / run.name).is_dir():  # it may have been trained without
+                atomic_write_text(RUNS / run.name / METRICS, (run / METRICS).read_text(encoding="utf-8"))
         atomic_write_text(out / COMPARISON, json.dumps(compared(plan, out, seeds), indent=1) + "\n")
     return compared(plan, out, seeds)
 

@@ -134,10 +134,14 @@ def test_runs_at_once(tmp_path, data, faces, monkeypatch):
     monkeypatch.setattr("training.run.plans._evaluated", lambda *_: figures)
     out = tmp_path / "out"
     names = [out / f"p-{variant}-seed{seed}" for seed in (0, 1) for variant in "abc"]
+    records = tmp_path / "records"
+    monkeypatch.setattr("training.run.plans.RUNS", records)
     for name in names:
         name.mkdir(parents=True)  # as training does
-    results = run_plan(plan, str(data), out, seeds=2, deadline=0, processes=4)
+    (records / names[0].name).mkdir(parents=True)
+    results = run_plan(plan, str(data), out, seeds=2, deadline=0, processes=4, record=True)
     assert begun == [names[:4], names[4:]]
+    assert [file.parent.name for file in records.rglob(METRICS)] == [names[0].name]
     assert all(set(part["PublicTest"]["accuracies"]) == {"0", "1"} for part in results.values())
 
 
