@@ -122,17 +122,22 @@ class RegionAttention(Attention):
             # NaN would reach the gradient of both branches.
             drawn = region_maps(landmarks.float().nan_to_num(), x.shape[-2], x.shape[-1]).to(maps.dtype)
             maps = torch.where(known[:, None, None, None], drawn, maps)
-        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True), maps], 1)
+        # amax shares its gradient among equals, in five passes over memory; max is slower where nothing is trained.
+        most = x.max(1, keepdim=True).values if self.training else x.amax(1, keepdim=True)
+        seen = torch.cat([x.mean(1, keepdim=True), most, maps], 1)
         return maps, self.spatial(seen)
 
     def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
         maps, spatial = self.look(x, landmarks)
-        # A product of matrices, so that no map is written for each region.
-        weights = maps.flatten(2)
+        pixels = x.flatten(2).transpose(1, 2)
+        # A product of matrices, so that no map is written for each region; the whole map is one of them.
+        weights = torch.cat([torch.ones_like(maps[:, :1]), maps], 1).flatten(2)
         weights = weights / (weights.sum(2, keepdim=True) + 1e-4)
-        means = torch.matmul(weights, x.flatten(2).transpose(1, 2)).flatten(1)
-        vector = torch.cat([x.mean((2, 3)), means], 1)
+        vector = torch.matmul(weights, pixels).flatten(1)
         channel = 2 * torch.sigmoid(self.fc2(self.act(self.fc1(vector))))
+        if self.training:  # the gradients of both gates are products of matrices then; two products of maps cost more
+            gates = torch.matmul(spatial.flatten(2).transpose(1, 2), channel[:, None])
+            return (pixels * gates).transpose(1, 2).unflatten(2, x.shape[-2:])
         return x * channel[:, :, None, None] * spatial
 
 

@@ -6,7 +6,7 @@ import timm
 import torch
 
 import fer_demo  # noqa: F401
-from fer_demo.models.attention import Attention, SpatialGate
+from fer_demo.models.attention import Attention, RegionAttention, SpatialGate
 from fer_demo.models.landmark_attention import GUIDES
 from fer_demo.models.regions import known_faces, region_maps
 from fer_demo.tradeoffs.costs import network_costs
@@ -180,3 +180,18 @@ def test_attention_is_where_the_landmarks_are_only_if_given(x):
     assert [maps.shape[-1] for maps in seen] == [24, 12, 6]
     assert model.stages[3].attention is None and len(list(model.region_heads())) == 3
     assert list(build(guide="learnt").region_heads()) == []
+
+
+def test_training_computes_what_inference_does():
+    """They multiply in another order, for the sake of the gradients."""
+    torch.manual_seed(0)
+    attention = RegionAttention(channels=6, halve=True, guided=True).train()
+    for parameter in attention.parameters():
+        torch.nn.init.normal_(parameter)
+    for norm in (m for m in attention.modules() if isinstance(m, torch.nn.BatchNorm2d)):
+        norm.eval()
+    x, landmarks = torch.randn(2, 6, 8, 10), torch.rand(2, 5, 2)
+    landmarks[1] = torch.nan
+    trained = attention(x, landmarks)
+    assert trained.shape == x.shape
+    torch.testing.assert_close(trained, attention.eval()(x, landmarks))
