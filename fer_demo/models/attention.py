@@ -35,6 +35,14 @@ class Attention(nn.Module):
         raise NotImplementedError
 
 
+def _largest(x: torch.Tensor, dim: int, training: bool) -> torch.Tensor:
+    """The largest values along a dimension, which stays with size 1.
+
+    The gradient of ``amax`` is shared among equals, in five passes over memory; ``max`` is slower forwards.
+    """
+    return x.max(dim, keepdim=True).values if training else x.amax(dim, keepdim=True)
+
+
 class SpatialGate(nn.Module):
     """A gate for places, as CBAM's authors build it: a convolution and batch normalisation before the sigmoid.
 
@@ -122,9 +130,7 @@ class RegionAttention(Attention):
             # NaN would reach the gradient of both branches.
             drawn = region_maps(landmarks.float().nan_to_num(), x.shape[-2], x.shape[-1]).to(maps.dtype)
             maps = torch.where(known[:, None, None, None], drawn, maps)
-        # amax shares its gradient among equals, in five passes over memory; max is slower where nothing is trained.
-        most = x.max(1, keepdim=True).values if self.training else x.amax(1, keepdim=True)
-        seen = torch.cat([x.mean(1, keepdim=True), most, maps], 1)
+        seen = torch.cat([x.mean(1, keepdim=True), _largest(x, 1, self.training), maps], 1)
         return maps, self.spatial(seen)
 
     def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
@@ -157,9 +163,9 @@ class CBAM(Attention):
 
     def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
         mean = self.fc2(self.act(self.fc1(x.mean((2, 3)))))
-        most = self.fc2(self.act(self.fc1(x.amax((2, 3)))))
+        most = self.fc2(self.act(self.fc1(_largest(x.flatten(2), 2, self.training).flatten(1))))
         x = x * (2 * torch.sigmoid(mean + most))[:, :, None, None]
-        seen = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+        seen = torch.cat([x.mean(1, keepdim=True), _largest(x, 1, self.training)], 1)
         return x * self.spatial(seen)
 
 

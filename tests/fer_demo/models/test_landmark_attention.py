@@ -1,12 +1,14 @@
 """SE-Dense with attention: what it costs, how it starts, and where it looks."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import timm
 import torch
 
 import fer_demo  # noqa: F401
-from fer_demo.models.attention import Attention, RegionAttention, SpatialGate
+from fer_demo.models.attention import CBAM, Attention, RegionAttention, SpatialGate
 from fer_demo.models.landmark_attention import GUIDES
 from fer_demo.models.regions import known_faces, region_maps
 from fer_demo.tradeoffs.costs import network_costs
@@ -182,10 +184,11 @@ def test_attention_is_where_the_landmarks_are_only_if_given(x):
     assert list(build(guide="learnt").region_heads()) == []
 
 
-def test_training_computes_what_inference_does():
-    """They multiply in another order, for the sake of the gradients."""
+@pytest.mark.parametrize("kind", [partial(RegionAttention, halve=True, guided=True), partial(CBAM, width=4)])
+def test_training_computes_what_inference_does(kind):
+    """It takes another way there, for the sake of the gradients."""
     torch.manual_seed(0)
-    attention = RegionAttention(channels=6, halve=True, guided=True).train()
+    attention = kind(6).train()
     for parameter in attention.parameters():
         torch.nn.init.normal_(parameter)
     for norm in (m for m in attention.modules() if isinstance(m, torch.nn.BatchNorm2d)):
