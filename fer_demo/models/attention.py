@@ -66,23 +66,16 @@ class RegionHead(nn.Module):
     What it sees is added to where the regions lie as a rule, so that it can tell the eyes from each other without
     seeing the whole face.
 
-    Input: float (N, C, H, W). Output: logits (N, 3, H, W), or half as high and wide for large maps.
-
-    Args:
-        in_chs: Channels.
-        halve: Look at the map at half its size, where it is large.
+    Input: float (N, C, H, W). Output: logits (N, 3, H, W).
     """
 
-    def __init__(self, in_chs: int, halve: bool, **dd: Unpack[TensorOptions]) -> None:
+    def __init__(self, in_chs: int, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
-        self.halve = halve
         self.narrow = ConvNormAct(in_chs, HEAD_WIDTH, **dd)
         self.conv = nn.Conv2d(HEAD_WIDTH, len(REGIONS), 3, padding=1, **dd)
         self.prior = nn.Parameter(torch.zeros(1, len(REGIONS), PRIOR_SIZE, PRIOR_SIZE, **dd))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.halve:
-            x = F.avg_pool2d(x, 2)
         seen = self.conv(self.narrow(x))
         return seen + F.interpolate(self.prior, size=seen.shape[-2:], mode="bilinear", align_corners=False)
 
@@ -95,14 +88,16 @@ class RegionAttention(Attention):
 
     Args:
         channels: Of the map.
-        halve: The regions' maps are predicted at half its size.
+        halve: Look at the map at half its size: what is done for each of its pixels, passes over memory more than
+            arithmetic, would cost a large map as much time as its stage.
         guided: Take landmarks where they are known; False always predicts the maps.
     """
 
     def __init__(self, channels: int, halve: bool, guided: bool, **dd: Unpack[TensorOptions]) -> None:
         super().__init__()
+        self.halve = halve
         self.guided = guided
-        self.regions = RegionHead(channels, halve, **dd)
+        self.regions = RegionHead(channels, **dd)
         self.spatial = SpatialGate(2 + len(REGIONS), 3, **dd)
         self.fc1 = nn.Linear((1 + len(REGIONS)) * channels, GATE_WIDTH, **dd)
         self.act = nn.ReLU()
@@ -120,11 +115,16 @@ class RegionAttention(Attention):
             landmarks: float (N, 5, 2), fractions of the picture's width and height; NaN for what is not known.
 
         Returns:
-            The regions' maps, (N, 3, H, W), from 0 to 1: drawn where a face's landmarks are known, else predicted. And
-            the spatial gate, (N, 1, H, W), from 0 to 2.
+            The regions' maps, (N, 3, H, W), or half as high and wide for large maps, from 0 to 1: drawn where a face's
+            landmarks are known, else predicted. And the spatial gate, of that size too, (N, 1, H, W), from 0 to 2.
         """
+        return self._look(self._shrunk(x), landmarks)
+
+    def _shrunk(self, x: torch.Tensor) -> torch.Tensor:
+        return F.avg_pool2d(x, 2) if self.halve else x
+
+    def _look(self, x: torch.Tensor, landmarks: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
         maps = torch.sigmoid(self.regions(x))
-        maps = F.interpolate(maps, size=x.shape[-2:], mode="bilinear", align_corners=False)
         if landmarks is not None and self.guided:
             known = known_faces(landmarks)
             # NaN would reach the gradient of both branches.
@@ -134,16 +134,18 @@ class RegionAttention(Attention):
         return maps, self.spatial(seen)
 
     def forward(self, x: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
-        maps, spatial = self.look(x, landmarks)
-        pixels = x.flatten(2).transpose(1, 2)
+        small = self._shrunk(x)
+        maps, spatial = self._look(small, landmarks)
         # A product of matrices, so that no map is written for each region; the whole map is one of them.
         weights = torch.cat([torch.ones_like(maps[:, :1]), maps], 1).flatten(2)
         weights = weights / (weights.sum(2, keepdim=True) + 1e-4)
-        vector = torch.matmul(weights, pixels).flatten(1)
+        vector = torch.matmul(weights, small.flatten(2).transpose(1, 2)).flatten(1)
         channel = 2 * torch.sigmoid(self.fc2(self.act(self.fc1(vector))))
+        if self.halve:
+            spatial = F.interpolate(spatial, size=x.shape[-2:], mode="bilinear", align_corners=False)
         if self.training:  # the gradients of both gates are products of matrices then; two products of maps cost more
             gates = torch.matmul(spatial.flatten(2).transpose(1, 2), channel[:, None])
-            return (pixels * gates).transpose(1, 2).unflatten(2, x.shape[-2:])
+            return (x.flatten(2).transpose(1, 2) * gates).transpose(1, 2).unflatten(2, x.shape[-2:])
         return x * channel[:, :, None, None] * spatial
 
 

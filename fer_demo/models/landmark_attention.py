@@ -35,7 +35,7 @@ ATTENDED = 3
 """Stages with attention, from the first on."""
 
 LARGE = 24
-"""Maps of so many pixels a side at 48 x 48, or more, are halved for the prediction of the regions."""
+"""Maps of so many pixels a side at 48 x 48, or more, are halved before attention looks at them."""
 
 
 class AttendedStage(nn.Module):

@@ -46,8 +46,8 @@ def centres(maps: np.ndarray) -> np.ndarray:
 
 def test_maps_are_drawn_where_the_landmarks_are(predictor, crop):
     found = look(predictor, crop, FACE)
-    assert found.drawn and [one.shape for one in found.maps] == [(3, 24, 24), (3, 12, 12), (3, 6, 6)]
-    assert [one.shape for one in found.gates] == [(24, 24), (12, 12), (6, 6)]
+    assert found.drawn and [one.shape for one in found.maps] == [(3, 12, 12), (3, 12, 12), (3, 6, 6)]
+    assert [one.shape for one in found.gates] == [(12, 12), (12, 12), (6, 6)]
     for maps, gate in zip(found.maps, found.gates, strict=True):
         assert maps.dtype == gate.dtype == np.float32 and 0 <= gate.min() < gate.max() <= 2
         wanted = region_maps(torch.tensor(TEMPLATE, dtype=torch.float32)[None], *maps.shape[1:])[0].numpy()
