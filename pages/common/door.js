@@ -57,7 +57,7 @@ export default function (component) {
         here.send("arrived", event.data.mark);
       }
     });
-    here.path = new URL(performance.getEntriesByType("navigation")[0].name).pathname;
+    here.path = new URL(performance.getEntriesByType("navigation")[0]?.name ?? location.href).pathname;
     document.addEventListener("click", (event) => {
       if (event.target.closest?.("[data-testid=stSidebarNav] a")) closeMenu();
     }, true);
