@@ -1,11 +1,9 @@
 """The figures of a comparison as a table."""
 
-import statistics
 from collections.abc import Mapping
 from typing import Any
 
 from training.eval.evaluate import TEST_SPLITS
-from training.report.compare import half_interval
 from training.run.plans import WITH_LANDMARKS
 
 
@@ -31,7 +29,7 @@ def comparison_table(results: Mapping[str, Any]) -> str:
             seeds = max(len(part["accuracies"]) for part in parts if part)
             cells = [f"{variant}{suffix}", str(seeds)]
             for split, part in zip(splits, parts, strict=True):
-                cells += [_accuracy(part), "" if part is first.get(split) else _gain(part, first.get(split))]
+                cells += [_accuracy(part), "" if part is first.get(split) else _gain(part)]
             lines.append(f"| {' | '.join(cells)} |")
     return "".join(f"{line}\n" for line in lines)
 
@@ -43,14 +41,10 @@ def _accuracy(part: Mapping[str, Any] | None) -> str:
     return f"{100 * part['mean']:.2f}{spread}"
 
 
-def _gain(part: Mapping[str, Any] | None, first: Mapping[str, Any] | None) -> str:
-    if not part or not first:
+def _gain(part: Mapping[str, Any] | None) -> str:
+    if not part or part["gain"] is None:
         return ""
-    before = first["accuracies"]
-    gains = [100 * (accuracy - before[seed]) for seed, accuracy in part["accuracies"].items() if seed in before]
-    if not gains:
-        return ""
-    if len(gains) == 1:
-        return f"{gains[0]:+.2f}"
-    mean, half = statistics.mean(gains), half_interval(gains)
-    return f"{mean:+.2f} ({mean - half:+.2f} to {mean + half:+.2f})"
+    interval = part["gain_interval"]
+    return f"{100 * part['gain']:+.2f}" + (
+        f" ({100 * interval[0]:+.2f} to {100 * interval[1]:+.2f})" if interval else ""
+    )

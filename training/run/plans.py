@@ -19,7 +19,7 @@ from training.data.classes import map_choice
 from training.data.detection import read_faces
 from training.data.yaml_text import parse_yaml, read_text
 from training.eval.evaluate import TEST_SPLITS, evaluate
-from training.report.compare import changed_settings
+from training.report.compare import changed_settings, half_interval
 from training.run.config import GROUPS, TrainConfig, from_dict
 from training.run.full import deviation, train_side_by_side
 from training.run.guidance import add_landmarks
@@ -247,7 +247,7 @@ def compared(plan: Plan, out: Path, seeds: int) -> dict[str, Any]:
         Variant to one entry for each test split, and for each with landmarks if its runs take them: ``accuracies``
         (seed to accuracy), ``mean``, ``standard_deviation`` (None for a single seed), and ``gain``: the mean of the
         differences to the first variant on that split without landmarks, seed by seed; ``gain_deviation`` is their
-        standard deviation.
+        standard deviation, and ``gain_interval`` the 95 % interval of the mean (low, high), None for a single seed.
 
     Raises:
         ValueError: If a run's `METRICS` are damaged.
@@ -272,10 +272,13 @@ def compared(plan: Plan, out: Path, seeds: int) -> dict[str, Any]:
 
 def _summary(accuracies: dict[str, float], first: dict[str, float]) -> dict[str, Any]:
     gains = [accuracy - first[seed] for seed, accuracy in accuracies.items() if seed in first]
+    gain = statistics.mean(gains) if gains else None
+    half = half_interval(gains) if len(gains) > 1 else None
     return {
         "accuracies": accuracies,
         "mean": statistics.mean(accuracies.values()),
         "standard_deviation": deviation(accuracies.values()),
-        "gain": statistics.mean(gains) if gains else None,
+        "gain": gain,
         "gain_deviation": deviation(gains),
+        "gain_interval": (gain - half, gain + half) if gain is not None and half is not None else None,
     }
